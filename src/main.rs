@@ -1,1 +1,2 @@
-fn main(){}
+//! The `doorward` command.
+fn main() {}

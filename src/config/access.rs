@@ -1,0 +1,259 @@
+//! Who may go where: credentials, roles, routes, and what the application is told.
+//!
+//! Refuses nothing by itself; `credential`, `authn`, `policy`, `route` and `forward` compile it.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::upstream::Upstream;
+use super::value::Span;
+use crate::model::{CredentialKind, Scope, TenantId};
+
+/// Roles and how people get them.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Roles {
+    /// Highest first.
+    pub ranked: Vec<String>,
+    /// Roles beside the ranking.
+    pub others: Vec<String>,
+    /// Given to a person who has no other.
+    pub default: Option<String>,
+    /// Group name → role, compared exactly.
+    pub groups: BTreeMap<String, String>,
+    /// Role → scopes.
+    pub scopes: BTreeMap<String, Vec<Scope>>,
+}
+
+/// An issuer whose JWTs are taken.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Bearer {
+    /// Exactly what the token's `iss` says.
+    pub issuer: String,
+    /// One of these must be in the token's `aud`; at least one.
+    pub audiences: Vec<String>,
+    /// Where the keys are; default: discovery from the issuer.
+    #[serde(default)]
+    pub jwks: Option<JwksSource>,
+    #[serde(default = "default_skew")]
+    pub clock_skew: Span,
+    #[serde(default)]
+    pub claims: BearerClaims,
+    /// Only take RFC 9068 access tokens (`typ: at+jwt`).
+    #[serde(default)]
+    pub require_access_token_type: bool,
+    #[serde(default)]
+    pub tenant: TenantId,
+    /// PEM file with the authorities to trust for the issuer instead of the system's.
+    #[serde(default)]
+    pub ca: Option<std::path::PathBuf>,
+}
+
+fn default_skew() -> Span {
+    Span::seconds(60)
+}
+
+/// Where an issuer's keys are.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum JwksSource {
+    /// Fetched, and fetched again when a token names an unknown key.
+    Url(String),
+    /// Read from a file, and again when it changes.
+    Path(std::path::PathBuf),
+}
+
+/// Which claim says what.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct BearerClaims {
+    pub email: String,
+    pub name: String,
+    pub user_name: String,
+    pub groups: String,
+    pub roles: String,
+    /// A space-separated text or a list.
+    pub scopes: String,
+}
+
+impl Default for BearerClaims {
+    fn default() -> Self {
+        let name = str::to_owned;
+        Self {
+            email: name("email"),
+            name: name("name"),
+            user_name: name("preferred_username"),
+            groups: name("groups"),
+            roles: name("roles"),
+            scopes: name("scope"),
+        }
+    }
+}
+
+/// License keys: EdDSA-signed JWTs checked against these public keys, offline.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct License {
+    /// PEM public keys (Ed25519); several while rotating.
+    pub public_keys: Vec<String>,
+    /// Exactly what the key's `aud` must hold.
+    pub audience: String,
+    /// Tier → roles.
+    #[serde(default)]
+    pub roles: BTreeMap<String, Vec<String>>,
+}
+
+/// How a verified client certificate becomes an identity.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClientCertificates {
+    pub subject: CertificateField,
+    #[serde(default)]
+    pub roles: Vec<String>,
+    #[serde(default)]
+    pub scopes: Vec<Scope>,
+}
+
+/// The field of the certificate that names its holder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CertificateField {
+    CommonName,
+    SanEmail,
+    SanDns,
+    SanUri,
+}
+
+/// How credentials are sent.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Credentials {
+    pub api_key_header: String,
+    pub client_id_header: String,
+    pub client_secret_header: String,
+    pub license_header: String,
+    /// Send the credential on to the application as it came. Doorward's own cookie is never sent on.
+    pub forward: Vec<CredentialKind>,
+}
+
+impl Default for Credentials {
+    fn default() -> Self {
+        let name = str::to_owned;
+        Self {
+            api_key_header: name("X-Api-Key"),
+            client_id_header: name("X-Client-Id"),
+            client_secret_header: name("X-Client-Secret"),
+            license_header: name("X-License-Key"),
+            forward: Vec::new(),
+        }
+    }
+}
+
+/// One rule of who may go where.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Route {
+    /// Name in metrics and records; default: its host and path.
+    pub name: Option<String>,
+    /// Host, without port; default: any.
+    pub host: Option<String>,
+    /// `/exact`, `/prefix/**`, or with `*` for one whole segment. Default: any.
+    pub path: Option<String>,
+    /// Default: any.
+    pub methods: Vec<String>,
+    pub access: Access,
+    /// Credentials taken here; default: every kind that is configured.
+    pub accept: Vec<CredentialKind>,
+    /// Any one of them is enough.
+    pub roles: Vec<String>,
+    /// Any one of them is enough.
+    pub groups: Vec<String>,
+    /// All of them are needed.
+    pub scopes: Vec<Scope>,
+    pub tenant: Option<TenantId>,
+    /// Needs a second factor.
+    pub mfa: bool,
+    /// The sign-in may not be older than this.
+    pub max_age: Option<Span>,
+    /// Source networks, in CIDR notation; default: any.
+    #[schemars(with = "Vec<String>")]
+    pub networks: Vec<ipnet::IpNet>,
+    pub mode: Mode,
+    /// Another application than the file's `upstream`.
+    pub upstream: Option<Upstream>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Access {
+    /// Anybody; who they are is not even looked at.
+    Public,
+    /// Anybody; the application is told who it is if a credential was sent.
+    Optional,
+    /// Somebody.
+    #[default]
+    Required,
+    /// Nobody.
+    Deny,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    #[default]
+    Enforce,
+    /// Judge and record, but let through; for rolling out before an application that is already open.
+    Report,
+}
+
+/// What the application is told about who is calling.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct IdentityHeaders {
+    pub presets: Vec<Preset>,
+    /// A signed JWT in `X-Doorward-Assertion` (and in pomerium's header with that preset), verifiable with `{prefix}/jwks.json`.
+    pub assertion: Option<Assertion>,
+    /// Own headers: name → template such as `{email}`; `{user}`, `{email}`, `{name}`, `{groups}`, `{roles}`, `{role}`, `{tenant}`, `{scopes}`, `{credential}`, `{session}`.
+    pub custom: BTreeMap<String, String>,
+}
+
+impl Default for IdentityHeaders {
+    fn default() -> Self {
+        Self { presets: vec![Preset::Oauth2Proxy], assertion: None, custom: BTreeMap::new() }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+pub enum Preset {
+    #[serde(rename = "doorward")]
+    Doorward,
+    #[serde(rename = "oauth2-proxy")]
+    Oauth2Proxy,
+    #[serde(rename = "authelia")]
+    Authelia,
+    #[serde(rename = "authentik")]
+    Authentik,
+    #[serde(rename = "pomerium")]
+    Pomerium,
+}
+
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Assertion {
+    /// The application's name, in the assertion's `aud`.
+    pub audience: String,
+    #[serde(default)]
+    pub algorithm: AssertionAlgorithm,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+pub enum AssertionAlgorithm {
+    #[default]
+    #[serde(rename = "EdDSA")]
+    EdDsa,
+    #[serde(rename = "ES256")]
+    Es256,
+}

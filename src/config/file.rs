@@ -1,0 +1,203 @@
+//! The whole configuration file and its smaller sections.
+//!
+//! Refuses unknown keys everywhere. Every value may also be written `{ env: NAME }` or `{ file: path }`; by the time these
+//! types are filled, such references have been replaced by what they name.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::access::{Bearer, ClientCertificates, Credentials, IdentityHeaders, License, Roles, Route};
+use super::listener::Listener;
+use super::sign_in::{Connection, SignIn};
+use super::upstream::Upstream;
+use super::value::Span;
+use crate::crypto::Secret;
+
+/// Doorward's configuration.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Format of this file; 1.
+    pub version: u32,
+    /// The address people type: scheme, host and port, without a path. Sign-in return addresses, cookies and redirects use it.
+    pub public_url: String,
+    /// Where Doorward's own pages live on that address.
+    #[serde(default = "default_prefix")]
+    pub prefix: String,
+    /// Where to listen; at least one.
+    pub listeners: Vec<Listener>,
+    /// Peers whose `X-Forwarded-*` and `Forwarded` headers are believed: networks in CIDR notation. Default: nobody.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub trusted_proxies: Vec<ipnet::IpNet>,
+    /// The separate listener for probes and metrics.
+    #[serde(default)]
+    pub operations: Option<Operations>,
+    /// The application behind the door; routes may name another.
+    pub upstream: Upstream,
+    pub store: Store,
+    /// At least 32 random bytes as text: seals cookies, derives signing keys. `head -c 32 /dev/urandom | base64` makes one.
+    pub secret_key: Secret,
+    #[serde(default)]
+    pub sessions: Sessions,
+    /// Ways for people to sign in.
+    #[serde(default)]
+    pub connections: Vec<Connection>,
+    #[serde(default)]
+    pub sign_in: SignIn,
+    #[serde(default)]
+    pub roles: Roles,
+    /// Issuers whose JWTs are taken as `Authorization: Bearer`.
+    #[serde(default)]
+    pub bearer: Vec<Bearer>,
+    /// License keys checked offline.
+    #[serde(default)]
+    pub license: Option<License>,
+    /// How a TLS client certificate becomes an identity. Absent: certificates are checked by the listener but are no credential.
+    #[serde(default)]
+    pub client_certificates: Option<ClientCertificates>,
+    #[serde(default)]
+    pub credentials: Credentials,
+    /// Who may go where; the first match wins. A request that matches none needs an identity.
+    #[serde(default)]
+    pub routes: Vec<Route>,
+    #[serde(default)]
+    pub identity_headers: IdentityHeaders,
+    #[serde(default)]
+    pub audit: Audit,
+    #[serde(default)]
+    pub limits: Limits,
+    #[serde(default)]
+    pub logging: Logging,
+    #[serde(default)]
+    pub shutdown: Shutdown,
+}
+
+fn default_prefix() -> String {
+    "/.doorward".to_owned()
+}
+
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Operations {
+    /// Address and port; keep it private.
+    pub address: String,
+}
+
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Store {
+    /// `sqlite:/path/to/doorward.db`.
+    pub url: Secret,
+}
+
+/// How long people stay signed in.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sessions {
+    /// Ends after this long without a request.
+    pub idle: Span,
+    /// Ends this long after sign-in, whatever happens.
+    pub absolute: Span,
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        Self { idle: Span::seconds(3600), absolute: Span::seconds(12 * 3600) }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Audit {
+    /// How long events are kept.
+    pub retention: Span,
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        Self { retention: Span::seconds(365 * 86400) }
+    }
+}
+
+/// Limits on what comes from outside.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Bytes of a request's head.
+    pub header_bytes: usize,
+    /// Fields of a request's head.
+    pub header_count: usize,
+    /// Bytes of the request target.
+    pub target_bytes: usize,
+    /// Bytes of all cookies together.
+    pub cookie_bytes: usize,
+    /// Time a client has to send a request's head.
+    pub header_timeout: Span,
+    /// Time a client has to finish the TLS handshake.
+    pub handshake_timeout: Span,
+    /// Time a connection may stay open between requests.
+    pub keep_alive: Span,
+    /// Concurrent HTTP/2 streams of one connection.
+    pub http2_streams: u32,
+    /// Connections at once over all listeners; more wait.
+    pub connections: usize,
+    /// Failed credentials from one address within a minute before it has to wait.
+    pub failures_per_minute: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            header_bytes: 32 * 1024,
+            header_count: 100,
+            target_bytes: 8 * 1024,
+            cookie_bytes: 16 * 1024,
+            header_timeout: Span::seconds(10),
+            handshake_timeout: Span::seconds(10),
+            keep_alive: Span::seconds(60),
+            http2_streams: 100,
+            connections: 50_000,
+            failures_per_minute: 30,
+        }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Logging {
+    pub format: LogFormat,
+    /// `error`, `warn`, `info`, `debug`, or a filter such as `info,doorward=debug`.
+    pub level: String,
+    /// One line for each request.
+    pub access: bool,
+}
+
+impl Default for Logging {
+    fn default() -> Self {
+        Self { format: LogFormat::Text, level: "info".to_owned(), access: true }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Shutdown {
+    /// After SIGTERM, how long to go on accepting while `/readyz` already says no, so that balancers look away.
+    pub delay: Span,
+    /// How long requests in flight may then take.
+    pub grace: Span,
+}
+
+impl Default for Shutdown {
+    fn default() -> Self {
+        Self { delay: Span::seconds(0), grace: Span::seconds(30) }
+    }
+}

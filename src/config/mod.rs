@@ -1,0 +1,17 @@
+//! The configuration as it was typed: one YAML file, its types, its problems.
+//!
+//! Refuses unknown keys and tells every problem at once with its place, because a front door that guesses what was meant is open.
+//! What the words mean is decided later, in `app::plan`.
+
+mod file;
+mod problem;
+mod value;
+
+pub mod access;
+pub mod listener;
+pub mod sign_in;
+pub mod upstream;
+
+pub use file::{Audit, Config, Limits, LogFormat, Logging, Operations, Sessions, Shutdown, Store};
+pub use problem::{Path, Problem, Problems};
+pub use value::Span;

@@ -1,0 +1,17 @@
+//! The nouns of the product: people, programs, sessions, identities.
+//!
+//! Refuses I/O and wire formats, because every stage, door and store speaks these words and none may own them.
+
+mod change;
+mod identity;
+mod name;
+mod program;
+mod session;
+mod user;
+
+pub use change::Change;
+pub use identity::{CredentialKind, ForwardMemo, Identity, MintedAssertion};
+pub use name::{ConnectionId, EmailAddress, InvalidName, Scope, TenantId};
+pub use program::{Program, ProgramKind, ProgramSecret};
+pub use session::{Session, SessionHandle};
+pub use user::{FederatedLink, User, UserId};

@@ -1,0 +1,44 @@
+//! Sessions: the trait that every store passes one suite for.
+//!
+//! Refuses to bring an ended session back: ending leaves a tombstone that no later write lifts (threats C4).
+
+use std::fmt;
+
+use async_trait::async_trait;
+
+use crate::clock::Timestamp;
+use crate::crypto::Digest;
+use crate::model::{Session, SessionHandle, UserId};
+
+/// The session store could not be asked: try again later (HTTP 503); nobody is signed out by it.
+#[derive(Debug, thiserror::Error)]
+#[error("the session store is unavailable")]
+pub struct SessionStoreError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
+
+/// Which sessions to list: live ones, newest first, at most `limit`.
+#[derive(Clone, Debug, Default)]
+pub struct SessionFilter {
+    pub user: Option<UserId>,
+    pub limit: u32,
+}
+
+/// Where sessions are kept. A write has been made durable when it returns.
+#[async_trait]
+pub trait SessionStore: fmt::Debug + Send + Sync {
+    async fn create(&self, session: &Session) -> Result<(), SessionStoreError>;
+    /// Live or ended; `None` if it never was or was purged.
+    async fn find(&self, digest: &Digest) -> Result<Option<Session>, SessionStoreError>;
+    /// Notes when sessions were last seen, many at once; never moves one backwards, never lifts a tombstone.
+    async fn touch(&self, seen: &[(Digest, Timestamp)]) -> Result<(), SessionStoreError>;
+    /// Ends one. Says whether it was live.
+    async fn end(&self, handle: &SessionHandle, at: Timestamp) -> Result<bool, SessionStoreError>;
+    /// Ends all of a person's. Says how many were live.
+    async fn end_all(&self, user: UserId, at: Timestamp) -> Result<u64, SessionStoreError>;
+    async fn list(&self, filter: &SessionFilter, now: Timestamp) -> Result<Vec<Session>, SessionStoreError>;
+    /// Takes `token` if nobody has taken it before: a one-time value such as a sign-in attempt's state. Remembered until `expires_at`.
+    async fn take_once(&self, purpose: &str, token: &Digest, expires_at: Timestamp) -> Result<bool, SessionStoreError>;
+    /// Removes what ended or expired before `before`. Says how many sessions.
+    async fn purge(&self, before: Timestamp) -> Result<u64, SessionStoreError>;
+    /// Live sessions, for a gauge.
+    async fn count(&self, now: Timestamp) -> Result<u64, SessionStoreError>;
+}
