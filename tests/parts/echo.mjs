@@ -85,6 +85,12 @@ async function bytes(response, n) {
   await pipeline(Readable.from(blocks(n)), response);
 }
 
+/** Ends the exchange without finishing it: the connection on HTTP/1.1, the stream on HTTP/2. */
+function drop({ stream, socket }) {
+  if (stream) stream.close(http2.constants.NGHTTP2_INTERNAL_ERROR);
+  else socket.destroy();
+}
+
 const behaviours = {
   sse: async (request, response, query) => {
     await record(request);
@@ -121,11 +127,11 @@ const behaviours = {
     await record(request);
     response.writeHead(200, { 'content-length': 1000 });
     response.write('half');
-    setTimeout(() => (response.stream ?? request.socket).destroy(), 50);
+    setTimeout(() => drop(request), 50);
   },
   reset: (request) => {
     seen.push(head(request));
-    (request.stream ?? request.socket).destroy();
+    drop(request);
   },
   hang: (request) => {
     seen.push(head(request));

@@ -14,7 +14,8 @@ const ESCAPES = { '\\r': '\r', '\\n': '\n', '\\t': '\t', '\\0': '\0' };
 const fixed = given['answer-base64']
   ? Buffer.from(given['answer-base64'], 'base64')
   : Buffer.from(given.answer.replace(/\\[rnt0]/g, (found) => ESCAPES[found]), 'latin1');
-const records = [];
+const records = new Set();
+let connections = 0;
 
 /** Where the request starting at `from` ends, or -1 while it is incomplete. */
 function endOfRequest(text, from) {
@@ -40,26 +41,41 @@ function endOfChunks(text, from) {
   }
 }
 
+/** Offsets of the ends of all requests that are complete in `text` beyond `from`. */
+function completed(text, from) {
+  const ends = [];
+  for (let end = from; end < text.length && (end = endOfRequest(text, end)) >= 0; ) ends.push(end);
+  return ends;
+}
+
 const server = net.createServer((socket) => {
-  const record = { connection: records.length + 1, text: '', answered: 0, closed: false };
-  records.push(record);
-  let answeredTo = 0;
+  connections += 1;
+  const record = { connection: connections, text: '', answered: 0, closed: false };
+  records.add(record);
+  let pending = '';
   socket.on('data', (chunk) => {
     record.text += chunk.toString('latin1');
-    for (let end; answeredTo < record.text.length && (end = endOfRequest(record.text, answeredTo)) >= 0; ) {
-      answeredTo = end;
-      record.answered += 1;
-      if (given.close) socket.end(fixed);
-      else socket.write(fixed);
-    }
+    pending += chunk.toString('latin1');
+    const ends = completed(pending, 0);
+    for (const _ of ends) given.close ? socket.end(fixed) : socket.write(fixed);
+    record.answered += ends.length;
+    pending = pending.slice(ends.at(-1) ?? 0);
   });
   socket.on('error', (error) => (record.error = error.code));
   socket.on('close', () => (record.closed = true));
 });
 
+/** Forgets closed connections; an open one starts again with nothing recorded. */
+function forget() {
+  for (const record of records) {
+    if (record.closed) records.delete(record);
+    else Object.assign(record, { text: '', answered: 0 });
+  }
+}
+
 stopWhenAsked();
 const controlPort = await control({
-  'GET /connections': () => records,
-  'DELETE /connections': () => void records.splice(0),
+  'GET /connections': () => [...records],
+  'DELETE /connections': forget,
 });
 tell({ port: await listen(server, given.port), control: controlPort });
