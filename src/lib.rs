@@ -12,3 +12,5 @@ pub mod session;
 pub mod clock;
 pub mod config;
 pub mod crypto;
+// commands
+pub mod cli;

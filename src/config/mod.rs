@@ -9,6 +9,7 @@ mod value;
 
 pub mod access;
 pub mod listener;
+pub mod schema;
 pub mod sign_in;
 pub mod upstream;
 

@@ -1,0 +1,18 @@
+//! `doorward schema`: the JSON Schema of the configuration file.
+//!
+//! Refuses nothing; an editor that knows the schema refuses the typing error before `check` has to.
+
+use std::io::Write;
+
+use super::Exit;
+use crate::config;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Schema {}
+
+impl Schema {
+    pub(super) fn run(self) -> anyhow::Result<Exit> {
+        std::io::stdout().write_all(config::schema::published()?.as_bytes())?;
+        Ok(Exit::Success)
+    }
+}
