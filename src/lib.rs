@@ -3,6 +3,16 @@
 //! This page is the map. A request's way is [`proxy`]'s journey:
 //! `edge` (listener, TLS, hygiene) → `route` → `credential` → `authn` → `policy` → `forward`.
 
+// wiring
+pub mod app;
+// the journey
+pub mod authn;
+pub mod credential;
+pub mod edge;
+pub mod forward;
+pub mod policy;
+pub mod proxy;
+pub mod route;
 // memory
 pub mod audit;
 pub mod directory;

@@ -1,0 +1,6 @@
+//! Wiring: from a configuration to a running front door.
+//!
+//! Refuses to run with a configuration that has a problem; a reload that has one keeps the old.
+
+pub mod plan;
+pub mod run;

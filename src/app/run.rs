@@ -1,0 +1,90 @@
+//! Running: listeners up, signals heard, drained at the end.
+//!
+//! Refuses new connections once it was told to stop, and cuts what has not ended within the grace.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use pingora::proxy::http_proxy;
+use pingora_core::apps::{HttpServerOptions, ServerApp as _};
+use pingora_core::server::configuration::ServerConf;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tokio_util::task::TaskTracker;
+
+use super::plan::Plan;
+use crate::clock::SharedClock;
+use crate::edge::listener::Listener;
+use crate::proxy::Doorward;
+use crate::proxy::journey::Gateway;
+
+/// A running front door.
+pub struct Running {
+    /// In the order of `listeners`.
+    pub addresses: Vec<SocketAddr>,
+    gateway: Arc<ArcSwap<Gateway>>,
+    stop: watch::Sender<bool>,
+    engine: Arc<pingora::proxy::HttpProxy<Doorward>>,
+    listeners: TaskTracker,
+    connections: TaskTracker,
+    grace: Duration,
+}
+
+/// Why it did not come up.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}")]
+pub struct StartError {
+    pub address: String,
+    #[source]
+    pub source: std::io::Error,
+}
+
+/// Brings the listeners up.
+pub async fn start(plan: Plan, clock: SharedClock) -> Result<Running, StartError> {
+    let limits = plan.config.limits;
+    let gateway = Arc::new(ArcSwap::from_pointee(plan.gateway));
+    let engine = Arc::new(engine(Doorward::new(Arc::clone(&gateway), clock)));
+    let (stop, stopped) = watch::channel(false);
+    let (listeners, connections) = (TaskTracker::new(), TaskTracker::new());
+    let slots = Arc::new(Semaphore::new(limits.connections));
+    let mut addresses = Vec::new();
+    for typed in plan.listeners {
+        let error = |source| StartError { address: typed.address.clone(), source };
+        let socket = TcpListener::bind(&typed.address).await.map_err(error)?;
+        let tls = Arc::new(ArcSwapOption::new(typed.tls));
+        let listener = Listener::new(socket, tls, limits.handshake_timeout.0, Arc::clone(&slots));
+        addresses.push(listener.address().map_err(error)?);
+        listeners.spawn(listener.serve(Arc::clone(&engine), stopped.clone(), connections.clone()));
+    }
+    Ok(Running { addresses, gateway, stop, engine, listeners, connections, grace: plan.config.shutdown.grace.0 })
+}
+
+impl Running {
+    /// Puts a new configuration in place of the old for all requests that begin from now on.
+    pub fn replace(&self, gateway: Gateway) {
+        self.gateway.store(Arc::new(gateway));
+    }
+
+    /// Stops accepting, lets requests in flight end within the grace, and says how many connections had to be cut.
+    pub async fn drain(self) -> usize {
+        self.stop.send_replace(true);
+        self.listeners.close();
+        self.listeners.wait().await;
+        self.engine.cleanup().await;
+        self.connections.close();
+        // What is left after the grace is cut when the runtime ends.
+        let _ = tokio::time::timeout(self.grace, self.connections.wait()).await;
+        self.connections.len()
+    }
+}
+
+fn engine(app: Doorward) -> pingora::proxy::HttpProxy<Doorward> {
+    let conf = ServerConf { threads: 1, upstream_keepalive_pool_size: 256, max_retries: 1, ..ServerConf::default() };
+    let mut engine = http_proxy(&Arc::new(conf), app);
+    let mut options = HttpServerOptions::default();
+    options.h2c = false;
+    engine.server_options = Some(options);
+    engine
+}

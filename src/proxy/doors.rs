@@ -1,0 +1,100 @@
+//! The bridge from the engine to Doorward's own pages, which are an axum router.
+//!
+//! Refuses to buffer: both bodies stream with back-pressure, because an upload to the SCIM door must not cost its size in memory.
+
+use std::convert::Infallible;
+use std::io;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use bytes::Bytes;
+use http::{Method, Request, StatusCode, header};
+use http_body::{Body as _, Frame};
+use http_body_util::{BodyExt as _, StreamBody};
+use pingora::http::ResponseHeader;
+use pingora::proxy::Session;
+use pingora::{Error, ErrorType, Result};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tower::ServiceExt as _;
+
+use crate::forward::Outbound;
+
+type Chunk = std::result::Result<Frame<Bytes>, io::Error>;
+
+/// Answers from the router; handlers find the judged request as the extension `Arc<Outbound>`.
+pub async fn open(session: &mut Session, router: &Router, outbound: Outbound) -> Result<()> {
+    let (sender, receiver) = mpsc::channel(1);
+    let mut sender = (!session.is_body_empty()).then_some(sender);
+    let body = match &sender {
+        Some(_) => Body::new(StreamBody::new(ReceiverStream::new(receiver))),
+        None => Body::empty(),
+    };
+    let mut request = Request::from_parts(session.req_header().as_owned_parts(), body);
+    request.extensions_mut().insert(Arc::new(outbound));
+    let answer = router.clone().oneshot(request);
+    tokio::pin!(answer);
+    let answered: std::result::Result<_, Infallible> = loop {
+        tokio::select! {
+            biased;
+            answered = &mut answer => break answered,
+            more = pump(session, sender.as_ref()), if sender.is_some() => if !more { sender = None },
+        }
+    };
+    let Ok(response) = answered;
+    respond(session, response, sender).await
+}
+
+/// Moves one chunk of the request's body once the handler has room for it; says whether there may be more.
+async fn pump(session: &mut Session, sender: Option<&mpsc::Sender<Chunk>>) -> bool {
+    let Some(sender) = sender else { return false };
+    let Ok(room) = sender.reserve().await else { return false };
+    match session.as_downstream_mut().read_request_body().await {
+        Ok(Some(chunk)) => {
+            room.send(Ok(Frame::data(chunk)));
+            true
+        }
+        Ok(None) => false,
+        Err(error) => {
+            room.send(Err(io::Error::other(error.to_string())));
+            false
+        }
+    }
+}
+
+async fn respond(session: &mut Session, response: http::Response<Body>, mut sender: Option<mpsc::Sender<Chunk>>) -> Result<()> {
+    let (parts, mut body) = response.into_parts();
+    let bodiless = session.req_header().method == Method::HEAD
+        || matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+        || body.is_end_stream();
+    let head = head(session, parts, &body)?;
+    session.write_response_header(Box::new(head), bodiless).await?;
+    if bodiless {
+        return Ok(());
+    }
+    loop {
+        tokio::select! {
+            biased;
+            frame = body.frame() => match frame {
+                None => return session.write_response_body(None, true).await,
+                Some(Ok(frame)) => if let Ok(data) = frame.into_data() { session.write_response_body(Some(data), false).await? },
+                Some(Err(error)) => return Error::e_explain(ErrorType::InternalError, format!("own page: {error}")),
+            },
+            more = pump(session, sender.as_ref()), if sender.is_some() => if !more { sender = None },
+        }
+    }
+}
+
+fn head(session: &Session, parts: http::response::Parts, body: &Body) -> Result<ResponseHeader> {
+    let bodiless_status = matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    let mut head = ResponseHeader::from(parts);
+    if !head.headers.contains_key(header::CONTENT_LENGTH) && !bodiless_status {
+        match body.size_hint().exact() {
+            Some(length) => head.insert_header(header::CONTENT_LENGTH, length)?,
+            None if !session.as_downstream().is_http2() => head.insert_header(header::TRANSFER_ENCODING, "chunked")?,
+            None => {}
+        }
+    }
+    Ok(head)
+}

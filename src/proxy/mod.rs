@@ -1,0 +1,114 @@
+//! The engine's callbacks, each of which only delegates.
+//!
+//! Refuses to reach the upstream without an [`Outbound`]: a request whose journey did not end in one is answered here.
+
+pub mod doors;
+pub mod journey;
+pub mod reject;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use pingora::http::RequestHeader;
+use pingora::proxy::{FailToProxy, ProxyHttp, Session};
+use pingora::upstreams::peer::HttpPeer;
+use pingora::{Error, ErrorType, Result};
+
+use crate::clock::SharedClock;
+use crate::edge::{Arrival, ConnectionFacts};
+use crate::forward::Outbound;
+use crate::route::Target;
+use journey::Gateway;
+use reject::Rejection;
+
+/// The application that the engine drives.
+pub struct Doorward {
+    gateway: Arc<ArcSwap<Gateway>>,
+    clock: SharedClock,
+}
+
+impl Doorward {
+    #[must_use]
+    pub fn new(gateway: Arc<ArcSwap<Gateway>>, clock: SharedClock) -> Self {
+        Self { gateway, clock }
+    }
+}
+
+/// How far one request has come.
+pub struct Progress {
+    /// The configuration this request began under; a reload does not change it midway.
+    gateway: Arc<Gateway>,
+    stage: Stage,
+}
+
+/// Where the request stands.
+enum Stage {
+    Arriving,
+    Outbound(Box<Outbound>),
+    Answered,
+}
+
+#[async_trait]
+impl ProxyHttp for Doorward {
+    type CTX = Progress;
+
+    fn new_ctx(&self) -> Progress {
+        Progress { gateway: self.gateway.load_full(), stage: Stage::Arriving }
+    }
+
+    async fn request_filter(&self, session: &mut Session, ctx: &mut Progress) -> Result<bool> {
+        let outbound = match travel(&ctx.gateway, session, &self.clock).await {
+            Ok(outbound) => outbound,
+            Err(rejection) => {
+                ctx.stage = Stage::Answered;
+                return reject::answer(session, &ctx.gateway, &rejection).await.map(|()| true);
+            }
+        };
+        if outbound.target() == Target::Door {
+            ctx.stage = Stage::Answered;
+            return doors::open(session, &ctx.gateway.doors, outbound).await.map(|()| true);
+        }
+        ctx.stage = Stage::Outbound(Box::new(outbound));
+        Ok(false)
+    }
+
+    async fn upstream_peer(&self, _session: &mut Session, ctx: &mut Progress) -> Result<Box<HttpPeer>> {
+        let Stage::Outbound(outbound) = &ctx.stage else { return Err(unjudged()) };
+        let Target::Upstream(upstream) = outbound.target() else { return Err(unjudged()) };
+        ctx.gateway
+            .forwarding
+            .upstreams
+            .peer(upstream)
+            .ok_or_else(|| Error::explain(ErrorType::ConnectNoRoute, "no upstream is well"))
+    }
+
+    async fn upstream_request_filter(&self, _session: &mut Session, head: &mut RequestHeader, ctx: &mut Progress) -> Result<()> {
+        let Stage::Outbound(outbound) = &ctx.stage else { return Err(unjudged()) };
+        ctx.gateway.forwarding.headers.apply(outbound, head)
+    }
+
+    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Progress) -> FailToProxy {
+        let rejection = Rejection::from_engine(error);
+        let error_code = rejection.status().as_u16();
+        // A response that has begun cannot be taken back; the connection is closed instead.
+        if session.response_written().is_none() && reject::answer(session, &ctx.gateway, &rejection).await.is_err() {
+            tracing::debug!("the client left before it could be told");
+        }
+        FailToProxy { error_code, can_reuse_downstream: false }
+    }
+}
+
+/// The journey of the request that `session` holds.
+async fn travel(gateway: &Gateway, session: &Session, clock: &SharedClock) -> Result<Outbound, Rejection> {
+    let facts = ConnectionFacts::of(session).ok_or(Rejection::UNJUDGED)?;
+    let raw = session.as_downstream().as_http1().map(pingora::protocols::http::v1::server::HttpSession::get_headers_raw_bytes);
+    let arrival = Arrival { head: session.req_header(), raw: raw.as_deref(), facts, now: clock.now() };
+    journey::journey(gateway, arrival).await
+}
+
+/// A request reached the engine's upstream phase without a permit. Cannot happen; answers 500 rather than forwarding if it does.
+#[expect(clippy::unnecessary_box_returns, reason = "the engine's results hold boxed errors")]
+fn unjudged() -> Box<Error> {
+    Error::explain(ErrorType::InternalError, "the request was not judged")
+}

@@ -1,0 +1,8 @@
+//! Which rule a request falls under.
+//!
+//! Refuses to guess: the first match wins, a rule that can never match is a start-up error, and what no rule names needs an identity.
+
+pub mod pattern;
+mod table;
+
+pub use table::{Route, Table, Target};

@@ -1,0 +1,183 @@
+//! The rules in their order.
+//!
+//! Refuses a rule that an earlier one hides, because its author believes it is in force.
+
+use std::sync::Arc;
+
+use http::Method;
+
+use super::pattern::Pattern;
+use crate::config::access::{Access, Mode, Route as Typed};
+use crate::config::{Config, Path, Problems};
+use crate::edge::Clean;
+use crate::model::{CredentialKind, Scope, TenantId};
+
+/// Where a request goes once it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// One of Doorward's own pages.
+    Door,
+    /// The upstream with this place in `forward`'s list.
+    Upstream(usize),
+}
+
+/// One rule.
+#[derive(Debug)]
+pub struct Route {
+    /// Name in metrics and records.
+    pub name: Box<str>,
+    host: Option<Box<str>>,
+    path: Pattern,
+    methods: Box<[Method]>,
+    pub access: Access,
+    /// Kinds taken; empty: all.
+    pub accept: Box<[CredentialKind]>,
+    pub roles: Box<[String]>,
+    pub groups: Box<[String]>,
+    pub scopes: Box<[Scope]>,
+    pub tenant: Option<TenantId>,
+    pub mfa: bool,
+    pub max_age: Option<std::time::Duration>,
+    pub networks: Box<[ipnet::IpNet]>,
+    pub mode: Mode,
+    pub target: Target,
+}
+
+impl Route {
+    #[must_use]
+    pub fn accepts(&self, kind: CredentialKind) -> bool {
+        self.accept.is_empty() || self.accept.contains(&kind)
+    }
+
+    fn matches(&self, clean: &Clean<'_>) -> bool {
+        self.host.as_ref().is_none_or(|host| **host == *clean.host)
+            && (self.methods.is_empty() || self.methods.contains(&clean.head.method))
+            && self.path.matches(clean.path)
+    }
+
+    /// Whether `self` matches all that `later` matches.
+    fn hides(&self, later: &Self) -> bool {
+        let host = self.host.is_none() || self.host == later.host;
+        let methods = self.methods.is_empty()
+            || (!later.methods.is_empty() && later.methods.iter().all(|method| self.methods.contains(method)));
+        host && methods && self.path.hides(&later.path)
+    }
+}
+
+/// All rules; the last one matches everything.
+#[derive(Debug)]
+pub struct Table {
+    routes: Box<[Arc<Route>]>,
+    otherwise: Arc<Route>,
+}
+
+impl Table {
+    /// `upstream_of` says which upstream a configured route has: the file's (0) or its own.
+    pub fn compile(config: &Config, problems: &mut Problems) -> Self {
+        let mut routes = vec![Arc::new(doors(&config.prefix))];
+        let mut upstreams = 0;
+        for (index, typed) in config.routes.iter().enumerate() {
+            let path = Path::from("routes").item(index);
+            let target = if typed.upstream.is_some() {
+                upstreams += 1;
+                Target::Upstream(upstreams)
+            } else {
+                Target::Upstream(0)
+            };
+            let Some(route) = compile(typed, target, &path, problems) else { continue };
+            if let Some(hidden) = routes.iter().find(|earlier| earlier.hides(&route)) {
+                let message = format!("this route is never reached: `{}` before it matches everything it matches", hidden.name);
+                problems.add(path, message, "move it further up, or remove it");
+            }
+            routes.push(Arc::new(route));
+        }
+        Self { routes: routes.into(), otherwise: Arc::new(otherwise()) }
+    }
+
+    /// The rule that decides about this request.
+    #[must_use]
+    pub fn find(&self, clean: &Clean<'_>) -> &Arc<Route> {
+        self.routes.iter().find(|route| route.matches(clean)).unwrap_or(&self.otherwise)
+    }
+
+    /// Every rule, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Route>> {
+        self.routes.iter().chain(std::iter::once(&self.otherwise))
+    }
+}
+
+/// Doorward's own pages: each decides for itself what it needs, so the rule looks at who it is but demands nothing.
+fn doors(prefix: &str) -> Route {
+    let path = Pattern::parse(&format!("{prefix}/**")).unwrap_or_else(|_| Pattern::everything());
+    Route {
+        name: "doorward".into(),
+        path,
+        access: Access::Optional,
+        accept: Box::new([CredentialKind::Session]),
+        target: Target::Door,
+        ..otherwise()
+    }
+}
+
+fn otherwise() -> Route {
+    Route {
+        name: "otherwise".into(),
+        host: None,
+        path: Pattern::everything(),
+        methods: Box::new([]),
+        access: Access::Required,
+        accept: Box::new([]),
+        roles: Box::new([]),
+        groups: Box::new([]),
+        scopes: Box::new([]),
+        tenant: None,
+        mfa: false,
+        max_age: None,
+        networks: Box::new([]),
+        mode: Mode::Enforce,
+        target: Target::Upstream(0),
+    }
+}
+
+fn compile(typed: &Typed, target: Target, path: &Path, problems: &mut Problems) -> Option<Route> {
+    let pattern = match typed.path.as_deref().map(Pattern::parse) {
+        None => Pattern::everything(),
+        Some(Ok(pattern)) => pattern,
+        Some(Err(error)) => {
+            problems.add(path.key("path"), error.to_string(), "write `/exact`, `/prefix/**`, or `*` for one whole segment");
+            return None;
+        }
+    };
+    let mut methods = Vec::with_capacity(typed.methods.len());
+    for (index, method) in typed.methods.iter().enumerate() {
+        match Method::from_bytes(method.as_bytes()) {
+            Ok(parsed) if method.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-') => methods.push(parsed),
+            _ => problems.add(
+                path.key("methods").item(index),
+                format!("`{method}` is not a method"),
+                "methods are in capitals: `GET`",
+            ),
+        }
+    }
+    let name = typed
+        .name
+        .clone()
+        .unwrap_or_else(|| format!("{}{}", typed.host.as_deref().unwrap_or_default(), typed.path.as_deref().unwrap_or("/**")));
+    Some(Route {
+        name: name.into(),
+        host: typed.host.as_ref().map(|host| host.to_ascii_lowercase().into()),
+        path: pattern,
+        methods: methods.into(),
+        access: typed.access,
+        accept: typed.accept.as_slice().into(),
+        roles: typed.roles.as_slice().into(),
+        groups: typed.groups.as_slice().into(),
+        scopes: typed.scopes.as_slice().into(),
+        tenant: typed.tenant.clone(),
+        mfa: typed.mfa,
+        max_age: typed.max_age.map(|span| span.0),
+        networks: typed.networks.as_slice().into(),
+        mode: typed.mode,
+        target,
+    })
+}
