@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use crate::authn::Authn;
+use crate::authn::{self, Authn};
 use crate::config::{Config, Path, Problems};
 use crate::credential::Sources;
 use crate::directory::Directory;
@@ -24,38 +24,58 @@ pub struct Memory {
 
 /// A configuration that was understood.
 pub struct Plan {
-    pub gateway: Gateway,
     /// In the order of `listeners`.
     pub listeners: Vec<ListenerPlan>,
+    pub roles: Arc<Roles>,
     pub config: Config,
+    hygiene: Hygiene,
+    routes: Table,
+    credentials: Sources,
+    authn: authn::Rules,
+    forwarding: Forwarding,
 }
 
+/// One address to listen on, and with which TLS.
 pub struct ListenerPlan {
     pub address: String,
     pub tls: Option<Arc<rustls::ServerConfig>>,
 }
 
 /// Understands `config`, or says everything that is wrong with it.
-pub fn compile(config: Config, memory: &Memory) -> Result<Plan, Problems> {
+pub fn compile(config: Config) -> Result<Plan, Problems> {
     let mut problems = Problems::default();
     if config.version != 1 {
         problems.add(Path::from("version"), format!("version {} is not known", config.version), "this Doorward reads version 1");
     }
     let credentials = Sources::compile(&config, &mut problems);
-    let roles = Arc::new(Roles::compile(&config, &mut problems));
-    let (directory, sessions) = (Arc::clone(&memory.directory), Arc::clone(&memory.sessions));
-    let gateway = Gateway {
+    let plan = Plan {
+        listeners: listeners(&config, &mut problems),
+        roles: Arc::new(Roles::compile(&config, &mut problems)),
         hygiene: Hygiene::new(config.limits, &config.trusted_proxies),
         routes: Table::compile(&config, &mut problems),
-        authn: Authn::compile(&config, directory, sessions, roles, &mut problems),
+        authn: authn::Rules::compile(&config, &mut problems),
         forwarding: Forwarding::compile(&config, &credentials, &mut problems),
         credentials,
-        doors: axum::Router::new(),
-        public_url: config.public_url.trim_end_matches('/').into(),
-        prefix: config.prefix.as_str().into(),
+        config,
     };
-    let listeners = listeners(&config, &mut problems);
-    if problems.is_empty() { Ok(Plan { gateway, listeners, config }) } else { Err(problems) }
+    if problems.is_empty() { Ok(plan) } else { Err(problems) }
+}
+
+impl Plan {
+    /// The journey under this plan, with fresh caches.
+    #[must_use]
+    pub fn gateway(self, memory: &Memory) -> Gateway {
+        Gateway {
+            authn: Authn::new(self.authn, &memory.directory, &memory.sessions, &self.roles),
+            hygiene: self.hygiene,
+            routes: self.routes,
+            credentials: self.credentials,
+            forwarding: self.forwarding,
+            doors: axum::Router::new(),
+            public_url: self.config.public_url.trim_end_matches('/').into(),
+            prefix: self.config.prefix.as_str().into(),
+        }
+    }
 }
 
 fn listeners(config: &Config, problems: &mut Problems) -> Vec<ListenerPlan> {

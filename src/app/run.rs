@@ -1,4 +1,4 @@
-//! Running: listeners up, signals heard, drained at the end.
+//! Running: listeners up, a new configuration in place of the old, drained at the end.
 //!
 //! Refuses new connections once it was told to stop, and cuts what has not ended within the grace.
 
@@ -10,11 +10,12 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use pingora::proxy::http_proxy;
 use pingora_core::apps::{HttpServerOptions, ServerApp as _};
 use pingora_core::server::configuration::ServerConf;
+use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::task::TaskTracker;
 
-use super::plan::Plan;
+use super::plan::{Memory, Plan};
 use crate::clock::SharedClock;
 use crate::edge::listener::Listener;
 use crate::proxy::Doorward;
@@ -24,7 +25,9 @@ use crate::proxy::journey::Gateway;
 pub struct Running {
     /// In the order of `listeners`.
     pub addresses: Vec<SocketAddr>,
+    memory: Memory,
     gateway: Arc<ArcSwap<Gateway>>,
+    tls: Vec<Arc<ArcSwapOption<ServerConfig>>>,
     stop: watch::Sender<bool>,
     engine: Arc<pingora::proxy::HttpProxy<Doorward>>,
     listeners: TaskTracker,
@@ -42,29 +45,41 @@ pub struct StartError {
 }
 
 /// Brings the listeners up.
-pub async fn start(plan: Plan, clock: SharedClock) -> Result<Running, StartError> {
+pub async fn start(mut plan: Plan, memory: Memory, clock: SharedClock) -> Result<Running, StartError> {
     let limits = plan.config.limits;
-    let gateway = Arc::new(ArcSwap::from_pointee(plan.gateway));
+    let grace = plan.config.shutdown.grace.0;
+    let planned = std::mem::take(&mut plan.listeners);
+    let gateway = Arc::new(ArcSwap::from_pointee(plan.gateway(&memory)));
     let engine = Arc::new(engine(Doorward::new(Arc::clone(&gateway), clock)));
     let (stop, stopped) = watch::channel(false);
     let (listeners, connections) = (TaskTracker::new(), TaskTracker::new());
     let slots = Arc::new(Semaphore::new(limits.connections));
-    let mut addresses = Vec::new();
-    for typed in plan.listeners {
+    let (mut addresses, mut swaps) = (Vec::new(), Vec::new());
+    for typed in planned {
         let error = |source| StartError { address: typed.address.clone(), source };
         let socket = TcpListener::bind(&typed.address).await.map_err(error)?;
         let tls = Arc::new(ArcSwapOption::new(typed.tls));
-        let listener = Listener::new(socket, tls, limits.handshake_timeout.0, Arc::clone(&slots));
+        let listener = Listener::new(socket, Arc::clone(&tls), limits.handshake_timeout.0, Arc::clone(&slots));
         addresses.push(listener.address().map_err(error)?);
+        swaps.push(tls);
         listeners.spawn(listener.serve(Arc::clone(&engine), stopped.clone(), connections.clone()));
     }
-    Ok(Running { addresses, gateway, stop, engine, listeners, connections, grace: plan.config.shutdown.grace.0 })
+    Ok(Running { addresses, memory, gateway, tls: swaps, stop, engine, listeners, connections, grace })
 }
 
 impl Running {
-    /// Puts a new configuration in place of the old for all requests that begin from now on.
-    pub fn replace(&self, gateway: Gateway) {
-        self.gateway.store(Arc::new(gateway));
+    /// Puts a new plan in place of the old for all requests and handshakes that begin from now on. Addresses stay as they are.
+    pub fn replace(&self, plan: Plan) {
+        for (swap, planned) in self.tls.iter().zip(&plan.listeners) {
+            swap.store(planned.tls.clone());
+        }
+        self.gateway.store(Arc::new(plan.gateway(&self.memory)));
+    }
+
+    /// The journey as it stands, for those who must tell it to forget something.
+    #[must_use]
+    pub fn gateway(&self) -> Arc<Gateway> {
+        self.gateway.load_full()
     }
 
     /// Stops accepting, lets requests in flight end within the grace, and says how many connections had to be cut.

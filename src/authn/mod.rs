@@ -9,7 +9,7 @@ mod session;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::{Config, Problems};
+use crate::config::{Config, Problems, Sessions as Lifetimes};
 use crate::credential::Credential;
 use crate::directory::Directory;
 use crate::edge::Clean;
@@ -41,6 +41,18 @@ impl AuthnError {
     }
 }
 
+/// What the configuration says about checking credentials; pure.
+#[derive(Debug)]
+pub struct Rules {
+    lifetimes: Lifetimes,
+}
+
+impl Rules {
+    pub fn compile(config: &Config, _problems: &mut Problems) -> Self {
+        Self { lifetimes: config.sessions }
+    }
+}
+
 /// What credentials are checked against.
 #[derive(Debug)]
 pub struct Authn {
@@ -49,16 +61,11 @@ pub struct Authn {
 }
 
 impl Authn {
-    pub fn compile(
-        config: &Config,
-        directory: Arc<dyn Directory>,
-        sessions: Arc<dyn SessionStore>,
-        roles: Arc<Roles>,
-        _problems: &mut Problems,
-    ) -> Self {
+    #[must_use]
+    pub fn new(rules: Rules, directory: &Arc<dyn Directory>, sessions: &Arc<dyn SessionStore>, roles: &Arc<Roles>) -> Self {
         Self {
-            programs: program::Programs::new(Arc::clone(&directory), Arc::clone(&roles)),
-            sessions: session::Sessions::new(sessions, directory, roles, config.sessions),
+            programs: program::Programs::new(Arc::clone(directory), Arc::clone(roles)),
+            sessions: session::Sessions::new(Arc::clone(sessions), Arc::clone(directory), Arc::clone(roles), rules.lifetimes),
         }
     }
 
