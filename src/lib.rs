@@ -22,5 +22,6 @@ pub mod session;
 pub mod clock;
 pub mod config;
 pub mod crypto;
+pub mod db;
 // commands
 pub mod cli;

@@ -50,6 +50,17 @@ impl Digest {
             hex
         })
     }
+
+    /// What [`Self::to_hex`] wrote; `None` for anything else.
+    #[must_use]
+    pub fn from_hex(hex: &str) -> Option<Self> {
+        let mut bytes = [0; 32];
+        (hex.len() == 64 && hex.bytes().all(|digit| digit.is_ascii_hexdigit())).then_some(())?;
+        for (byte, digits) in bytes.iter_mut().zip(hex.as_bytes().chunks_exact(2)) {
+            *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+        }
+        Some(Self(bytes))
+    }
 }
 
 impl PartialEq for Digest {

@@ -3,12 +3,17 @@
 //! Refuses to say "not found" when it could not look: [`DirectoryError::Unavailable`] is its own answer, because unavailable is
 //! never anonymous.
 
+mod sqlite;
+
 use std::fmt;
 
 use async_trait::async_trait;
 
 use crate::clock::Timestamp;
-use crate::model::{FederatedLink, Program, ProgramKind, TenantId, User, UserId};
+use crate::db::Unavailable;
+use crate::model::{FederatedLink, Program, ProgramKind, ProgramSecret, TenantId, User, UserId};
+
+pub use sqlite::SqliteDirectory;
 
 /// Why the directory could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +27,18 @@ pub enum DirectoryError {
     /// There is no such thing to change (HTTP 404).
     #[error("there is no such {0}")]
     Missing(&'static str),
+    /// Somebody else changed it since it was read: read it again and decide anew (HTTP 412).
+    #[error("the {0} was changed meanwhile")]
+    Stale(&'static str),
+    /// It was revoked, which is for ever (HTTP 409).
+    #[error("the {0} was revoked")]
+    Revoked(&'static str),
+}
+
+impl From<Unavailable> for DirectoryError {
+    fn from(error: Unavailable) -> Self {
+        Self::Unavailable(Box::new(error))
+    }
 }
 
 /// Which part of a list: at most `limit` items after the one whose id is `after`.
@@ -55,16 +72,31 @@ pub trait Directory: fmt::Debug + Send + Sync {
     async fn user_by_link(&self, tenant: &TenantId, link: &FederatedLink) -> Result<Option<User>, DirectoryError>;
     /// Ordered by id.
     async fn users(&self, tenant: &TenantId, page: &Page) -> Result<Vec<User>, DirectoryError>;
-    /// Replaces the person; everything cached about them is forgotten everywhere.
-    async fn update_user(&self, user: &User) -> Result<(), DirectoryError>;
+    /// Replaces the person; everything cached about them is forgotten everywhere. `user.updated_at` is the one that was read:
+    /// if the stored one differs the answer is [`DirectoryError::Stale`], so that two writers cannot undo each other (a sign-in that
+    /// refreshes groups must not bring back somebody deactivated meanwhile). Answers the person with the new `updated_at`.
+    /// The tenant never changes.
+    async fn update_user(&self, user: &User) -> Result<User, DirectoryError>;
+    /// Removes the person and revokes the programs they own.
     async fn delete_user(&self, id: UserId) -> Result<(), DirectoryError>;
 
+    /// An owner has to be a person of the same tenant.
     async fn create_program(&self, program: &Program) -> Result<(), DirectoryError>;
     async fn program(&self, kind: ProgramKind, id: &str) -> Result<Option<Program>, DirectoryError>;
     /// Ordered by id; revoked ones too.
     async fn programs(&self, kind: ProgramKind, tenant: &TenantId, page: &Page) -> Result<Vec<Program>, DirectoryError>;
-    /// Replaces the program but never lifts a revocation (threats C4).
+    /// Replaces name, owner, roles, scopes, networks and expiry; tenant, secrets, use and revocation have ways of their own, so that
+    /// a late write lifts no revocation (threats C4) and brings back no secret.
     async fn update_program(&self, program: &Program) -> Result<(), DirectoryError>;
+    /// Adds `secret` as the newest and lets the one before it work until `previous_until`, or until its own earlier end; older ones
+    /// stop at once, so that never more than two are alive. One transaction: two rotations at once lose neither secret unnoticed.
+    async fn rotate_program(
+        &self,
+        kind: ProgramKind,
+        id: &str,
+        secret: &ProgramSecret,
+        previous_until: Timestamp,
+    ) -> Result<(), DirectoryError>;
     /// Idempotent; an earlier revocation keeps its time.
     async fn revoke_program(&self, kind: ProgramKind, id: &str, at: Timestamp) -> Result<(), DirectoryError>;
     async fn record_program_use(&self, uses: &[ProgramUse]) -> Result<(), DirectoryError>;

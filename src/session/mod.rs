@@ -2,18 +2,29 @@
 //!
 //! Refuses to bring an ended session back: ending leaves a tombstone that no later write lifts (threats C4).
 
+mod sqlite;
+
 use std::fmt;
 
 use async_trait::async_trait;
 
 use crate::clock::Timestamp;
 use crate::crypto::Digest;
+use crate::db::Unavailable;
 use crate::model::{Session, SessionHandle, UserId};
+
+pub use sqlite::SqliteSessions;
 
 /// The session store could not be asked: try again later (HTTP 503); nobody is signed out by it.
 #[derive(Debug, thiserror::Error)]
 #[error("the session store is unavailable")]
 pub struct SessionStoreError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
+
+impl From<Unavailable> for SessionStoreError {
+    fn from(error: Unavailable) -> Self {
+        Self(Box::new(error))
+    }
+}
 
 /// Which sessions to list: live ones, newest first, at most `limit`.
 #[derive(Clone, Debug, Default)]

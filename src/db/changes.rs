@@ -1,0 +1,72 @@
+//! The change feed's table: what caches must forget, in the order in which it happened.
+//!
+//! Refuses to be written apart from the change it announces, because a change nobody hears of is a revocation that does not work.
+
+use sqlx::sqlite::SqliteConnection;
+
+use crate::clock::Timestamp;
+use crate::crypto::Digest;
+use crate::model::{Change, ProgramKind};
+
+/// Writes `change` into the transaction of the work that makes it.
+///
+/// # Errors
+/// The database's own, which undoes the work too.
+pub async fn announce(connection: &mut SqliteConnection, change: &Change, at: Timestamp) -> Result<(), sqlx::Error> {
+    let (kind, key) = match change {
+        Change::Session(digest) => ("session", digest.to_hex()),
+        Change::User(id) => ("user", id.to_string()),
+        Change::Program(kind, id) => (kind.as_str(), id.clone()),
+        Change::Everything => ("everything", String::new()),
+    };
+    sqlx::query("INSERT INTO changes (kind, key, at) VALUES ($1, $2, $3)")
+        .bind(kind)
+        .bind(key)
+        .bind(at.millis())
+        .execute(connection)
+        .await
+        .map(drop)
+}
+
+/// The number of the newest change; 0 before the first.
+///
+/// # Errors
+/// The database's own.
+pub async fn newest(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'changes'), 0)").fetch_one(connection).await
+}
+
+/// The changes after number `seen`, in order, at most `limit`.
+///
+/// # Errors
+/// The database's own.
+pub async fn after(connection: &mut SqliteConnection, seen: i64, limit: u32) -> Result<Vec<(i64, Change)>, sqlx::Error> {
+    let rows: Vec<(i64, String, String)> =
+        sqlx::query_as("SELECT seq, kind, key FROM changes WHERE seq > $1 ORDER BY seq LIMIT $2")
+            .bind(seen)
+            .bind(limit)
+            .fetch_all(connection)
+            .await?;
+    Ok(rows.into_iter().map(|(seq, kind, key)| (seq, parse(&kind, key))).collect())
+}
+
+/// What this version does not understand is a reason to forget everything.
+fn parse(kind: &str, key: String) -> Change {
+    let known = match kind {
+        "session" => Digest::from_hex(&key).map(Change::Session),
+        "user" => key.parse().ok().map(Change::User),
+        "api_key" => Some(Change::Program(ProgramKind::ApiKey, key)),
+        "client" => Some(Change::Program(ProgramKind::Client, key)),
+        _ => None,
+    };
+    known.unwrap_or(Change::Everything)
+}
+
+/// Removes what was announced before `before`: whoever has not read it by then reads everything anew.
+///
+/// # Errors
+/// The database's own.
+pub async fn purge(connection: &mut SqliteConnection, before: Timestamp) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query("DELETE FROM changes WHERE at < $1").bind(before.millis()).execute(connection).await?;
+    Ok(done.rows_affected())
+}

@@ -1,0 +1,116 @@
+//! Opening the file: where it is, who may read it, and its tables.
+//!
+//! Refuses a file that others could read and a folder that does not exist, because a store made in the wrong place looks like
+//! an empty one.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::ConnectOptions as _;
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+
+use super::{DEADLINE, LOCK_WAIT};
+
+static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+/// As many as a small machine has cores; look-ups are cached before they come here.
+const READERS: u32 = 4;
+/// How long another process may take to bring the tables up to date.
+const MIGRATION_WAIT: Duration = Duration::from_secs(30);
+
+/// Why the database could not be opened, and what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("`store.url` has to be `sqlite:/path/to/doorward.db`")]
+    Url,
+    #[error("the store's folder {0} does not exist: make it, and let the user that runs Doorward write there")]
+    Folder(PathBuf),
+    #[error("the store's file {file} cannot be opened: {source}")]
+    File { file: PathBuf, source: io::Error },
+    #[error("the store {file} cannot be opened as a database")]
+    Database { file: PathBuf, source: sqlx::Error },
+    #[error("the store {0} was written by a newer Doorward: run that version, or restore a backup made before the upgrade")]
+    Newer(PathBuf),
+    #[error("the store {file} could not be brought up to date")]
+    Migration { file: PathBuf, source: MigrateError },
+    #[error("another process has been bringing the store {0} up to date for too long: look for one that hangs")]
+    Waiting(PathBuf),
+}
+
+pub(super) struct Opened {
+    pub options: SqliteConnectOptions,
+    pub connection: SqliteConnection,
+    pub readers: SqlitePool,
+}
+
+pub(super) async fn open(url: &str) -> Result<Opened, OpenError> {
+    let file = file_of(url)?;
+    let alone = lock_folder(&file).await?;
+    create(&file)?;
+    let options = options(&file);
+    let mut connection = options.connect().await.map_err(|source| OpenError::Database { file: file.clone(), source })?;
+    // `run` asks for a connection of any lifetime, which no future that is `Send` can promise.
+    MIGRATIONS.run_direct(None, &mut connection, false).await.map_err(|source| match source {
+        MigrateError::VersionMissing(_) => OpenError::Newer(file.clone()),
+        source => OpenError::Migration { file: file.clone(), source },
+    })?;
+    drop(alone);
+    let readers = SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .acquire_timeout(DEADLINE)
+        .connect_lazy_with(options.clone().pragma("query_only", "ON"));
+    Ok(Opened { options, connection, readers })
+}
+
+fn file_of(url: &str) -> Result<PathBuf, OpenError> {
+    let path = url.strip_prefix("sqlite:").ok_or(OpenError::Url)?;
+    let path = path.strip_prefix("//").unwrap_or(path);
+    let plain = !path.is_empty() && !path.ends_with('/') && !path.contains(['?', '#', '\0']) && path != ":memory:";
+    plain.then(|| PathBuf::from(path)).ok_or(OpenError::Url)
+}
+
+/// A transaction is on the disk when it is acknowledged (`synchronous = FULL` syncs the log at each commit).
+fn options(file: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(file)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(LOCK_WAIT)
+        // A file that shrinks or fails under a memory map is a signal, not an error that can be answered.
+        .pragma("mmap_size", "0")
+}
+
+/// SQLite's migrations are not safe against a second process; the folder's lock makes them so and leaves no file behind.
+/// The database file itself must not be locked this way: closing it would drop SQLite's own locks.
+async fn lock_folder(file: &Path) -> Result<File, OpenError> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let failed = |source| OpenError::File { file: file.to_owned(), source };
+    let lock = File::open(folder).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => OpenError::Folder(folder.to_owned()),
+        _ => failed(error),
+    })?;
+    let give_up = tokio::time::Instant::now() + MIGRATION_WAIT;
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(lock),
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+            Err(TryLockError::WouldBlock) if tokio::time::Instant::now() > give_up => {
+                return Err(OpenError::Waiting(file.to_owned()));
+            }
+            Err(TryLockError::WouldBlock) => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    }
+}
+
+/// Made by hand so that nobody else can ever read it; SQLite gives its log the same permissions.
+fn create(file: &Path) -> Result<(), OpenError> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(file) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(source) => Err(OpenError::File { file: file.to_owned(), source }),
+    }
+}

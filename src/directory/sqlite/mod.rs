@@ -1,0 +1,120 @@
+//! The directory in the embedded database.
+//!
+//! Refuses a change without its announcement: both are in one transaction, because a cache that was not told keeps the door open.
+
+mod program;
+mod user;
+
+use async_trait::async_trait;
+
+use super::{Directory, DirectoryError, Page, ProgramUse};
+use crate::clock::Timestamp;
+use crate::db::{Database, Failure};
+use crate::model::{FederatedLink, Program, ProgramKind, ProgramSecret, TenantId, User, UserId};
+
+/// People and programs in SQLite.
+#[derive(Clone, Debug)]
+pub struct SqliteDirectory {
+    database: Database,
+}
+
+type Outcome<T> = Result<T, Failure<DirectoryError>>;
+
+impl SqliteDirectory {
+    #[must_use]
+    pub fn new(database: Database) -> Self {
+        Self { database }
+    }
+}
+
+impl From<Failure<Self>> for DirectoryError {
+    fn from(failure: Failure<Self>) -> Self {
+        match failure {
+            Failure::Refused(refusal) => refusal,
+            Failure::Unavailable(error) => error.into(),
+        }
+    }
+}
+
+const fn refuse<T>(refusal: DirectoryError) -> Outcome<T> {
+    Err(Failure::Refused(refusal))
+}
+
+#[async_trait]
+impl Directory for SqliteDirectory {
+    async fn create_user(&self, user: &User) -> Result<(), DirectoryError> {
+        let user = user.clone();
+        Ok(self.database.write(|connection| Box::pin(user::create(connection, user))).await?)
+    }
+
+    async fn user(&self, id: UserId) -> Result<Option<User>, DirectoryError> {
+        Ok(self.database.read(user::by_id(self.database.readers(), id)).await?)
+    }
+
+    async fn user_by_name(&self, tenant: &TenantId, user_name: &str) -> Result<Option<User>, DirectoryError> {
+        Ok(self.database.read(user::by_name(self.database.readers(), tenant, user_name)).await?)
+    }
+
+    async fn user_by_link(&self, tenant: &TenantId, link: &FederatedLink) -> Result<Option<User>, DirectoryError> {
+        Ok(self.database.read(user::by_link(self.database.readers(), tenant, link)).await?)
+    }
+
+    async fn users(&self, tenant: &TenantId, page: &Page) -> Result<Vec<User>, DirectoryError> {
+        Ok(self.database.read(user::page(self.database.readers(), tenant, page)).await?)
+    }
+
+    async fn update_user(&self, user: &User) -> Result<User, DirectoryError> {
+        let (user, now) = (user.clone(), self.database.now());
+        Ok(self.database.write(move |connection| Box::pin(user::update(connection, user, now))).await?)
+    }
+
+    async fn delete_user(&self, id: UserId) -> Result<(), DirectoryError> {
+        let now = self.database.now();
+        Ok(self.database.write(move |connection| Box::pin(user::delete(connection, id, now))).await?)
+    }
+
+    async fn create_program(&self, program: &Program) -> Result<(), DirectoryError> {
+        let program = program.clone();
+        Ok(self.database.write(|connection| Box::pin(program::create(connection, program))).await?)
+    }
+
+    async fn program(&self, kind: ProgramKind, id: &str) -> Result<Option<Program>, DirectoryError> {
+        Ok(self.database.read(program::by_id(self.database.readers(), kind, id)).await?)
+    }
+
+    async fn programs(&self, kind: ProgramKind, tenant: &TenantId, page: &Page) -> Result<Vec<Program>, DirectoryError> {
+        Ok(self.database.read(program::page(self.database.readers(), kind, tenant, page)).await?)
+    }
+
+    async fn update_program(&self, program: &Program) -> Result<(), DirectoryError> {
+        let (program, now) = (program.clone(), self.database.now());
+        Ok(self.database.write(move |connection| Box::pin(program::update(connection, program, now))).await?)
+    }
+
+    async fn rotate_program(
+        &self,
+        kind: ProgramKind,
+        id: &str,
+        secret: &ProgramSecret,
+        previous_until: Timestamp,
+    ) -> Result<(), DirectoryError> {
+        let (id, secret) = (id.to_owned(), secret.clone());
+        Ok(self.database.write(move |connection| Box::pin(program::rotate(connection, kind, id, secret, previous_until))).await?)
+    }
+
+    async fn revoke_program(&self, kind: ProgramKind, id: &str, at: Timestamp) -> Result<(), DirectoryError> {
+        let id = id.to_owned();
+        Ok(self.database.write(move |connection| Box::pin(program::revoke(connection, kind, id, at))).await?)
+    }
+
+    async fn record_program_use(&self, uses: &[ProgramUse]) -> Result<(), DirectoryError> {
+        let uses = uses.to_vec();
+        Ok(self.database.write(|connection| Box::pin(program::record_use(connection, uses))).await?)
+    }
+
+    async fn ping(&self) -> Result<(), DirectoryError> {
+        let ping = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM (SELECT 1 FROM users LIMIT 1)");
+        self.database.read(ping.fetch_one(self.database.readers())).await?;
+        Ok(())
+    }
+}

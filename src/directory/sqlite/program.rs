@@ -1,0 +1,258 @@
+//! Keys and clients: their rows and the statements about them.
+//!
+//! Refuses to lift a revocation and to keep a third secret alive, because both are how a stolen key survives.
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteRow};
+use sqlx::types::Json;
+use sqlx::{FromRow, Row as _};
+
+use super::super::{DirectoryError, Page, ProgramUse};
+use super::user::undecodable;
+use super::{Outcome, refuse};
+use crate::clock::Timestamp;
+use crate::crypto::Digest;
+use crate::db::{Failure, changes};
+use crate::model::{Change, Program, ProgramKind, ProgramSecret, Scope, TenantId, UserId};
+
+struct Stored(Program);
+
+/// A secret as the column `secrets` holds it.
+#[derive(Serialize, Deserialize)]
+struct StoredSecret {
+    digest: String,
+    created_at: Timestamp,
+    expires_at: Option<Timestamp>,
+}
+
+impl From<&ProgramSecret> for StoredSecret {
+    fn from(secret: &ProgramSecret) -> Self {
+        Self { digest: secret.digest.to_hex(), created_at: secret.created_at, expires_at: secret.expires_at }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the stored {0} is not one")]
+struct Undecodable(&'static str);
+
+impl TryFrom<StoredSecret> for ProgramSecret {
+    type Error = Undecodable;
+
+    fn try_from(stored: StoredSecret) -> Result<Self, Undecodable> {
+        let digest = Digest::from_hex(&stored.digest).ok_or(Undecodable("digest"))?;
+        Ok(Self { digest, created_at: stored.created_at, expires_at: stored.expires_at })
+    }
+}
+
+impl FromRow<'_, SqliteRow> for Stored {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        let moment = |column| row.try_get::<Option<i64>, _>(column).map(|at| at.map(Timestamp::from_millis));
+        let Json(scopes): Json<Vec<Scope>> = row.try_get("scopes")?;
+        let Json(networks): Json<Vec<IpNet>> = row.try_get("networks")?;
+        let Json(secrets): Json<Vec<StoredSecret>> = row.try_get("secrets")?;
+        Ok(Self(Program {
+            kind: kind_of(row.try_get("kind")?)?,
+            id: row.try_get("id")?,
+            tenant: row.try_get::<String, _>("tenant")?.parse().map_err(undecodable)?,
+            name: row.try_get("name")?,
+            owner: row.try_get::<Option<String>, _>("owner")?.map(|id| id.parse()).transpose().map_err(undecodable)?,
+            roles: row.try_get::<Json<_>, _>("roles")?.0,
+            scopes,
+            networks,
+            created_at: Timestamp::from_millis(row.try_get("created_at")?),
+            expires_at: moment("expires_at")?,
+            revoked_at: moment("revoked_at")?,
+            last_used_at: moment("last_used_at")?,
+            secrets: secrets.into_iter().map(TryInto::try_into).collect::<Result<_, _>>().map_err(undecodable)?,
+        }))
+    }
+}
+
+fn kind_of(text: &str) -> Result<ProgramKind, sqlx::Error> {
+    [ProgramKind::ApiKey, ProgramKind::Client]
+        .into_iter()
+        .find(|kind| kind.as_str() == text)
+        .ok_or_else(|| undecodable(Undecodable("kind of program")))
+}
+
+/// The word for it in messages to people.
+const fn noun(kind: ProgramKind) -> &'static str {
+    match kind {
+        ProgramKind::ApiKey => "key",
+        ProgramKind::Client => "client",
+    }
+}
+
+pub(super) async fn by_id(readers: &SqlitePool, kind: ProgramKind, id: &str) -> Result<Option<Program>, sqlx::Error> {
+    let found = sqlx::query_as("SELECT * FROM programs WHERE kind = $1 AND id = $2")
+        .bind(kind.as_str())
+        .bind(id)
+        .fetch_optional(readers)
+        .await?;
+    Ok(found.map(|Stored(program)| program))
+}
+
+pub(super) async fn page(
+    readers: &SqlitePool,
+    kind: ProgramKind,
+    tenant: &TenantId,
+    page: &Page,
+) -> Result<Vec<Program>, sqlx::Error> {
+    let found = sqlx::query_as("SELECT * FROM programs WHERE kind = $1 AND tenant = $2 AND id > $3 ORDER BY id LIMIT $4")
+        .bind(kind.as_str())
+        .bind(tenant.as_str())
+        .bind(page.after.as_deref().unwrap_or_default())
+        .bind(page.limit)
+        .fetch_all(readers)
+        .await?;
+    Ok(found.into_iter().map(|Stored(program)| program).collect())
+}
+
+pub(super) async fn create(connection: &mut SqliteConnection, program: Program) -> Outcome<()> {
+    check_owner(connection, &program).await?;
+    let secrets: Vec<StoredSecret> = program.secrets.iter().map(StoredSecret::from).collect();
+    sqlx::query(
+        "INSERT INTO programs (kind, id, tenant, name, owner, roles, scopes, networks, secrets, created_at, expires_at, \
+         revoked_at, last_used_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+    )
+    .bind(program.kind.as_str())
+    .bind(&program.id)
+    .bind(program.tenant.as_str())
+    .bind(&program.name)
+    .bind(program.owner.map(|owner| owner.to_string()))
+    .bind(Json(&program.roles))
+    .bind(Json(&program.scopes))
+    .bind(Json(&program.networks))
+    .bind(Json(secrets))
+    .bind(program.created_at.millis())
+    .bind(program.expires_at.map(Timestamp::millis))
+    .bind(program.revoked_at.map(Timestamp::millis))
+    .bind(program.last_used_at.map(Timestamp::millis))
+    .execute(connection)
+    .await
+    .map_err(|error| taken(error, &program))?;
+    Ok(())
+}
+
+fn taken(error: sqlx::Error, program: &Program) -> Failure<DirectoryError> {
+    match &error {
+        sqlx::Error::Database(conflict) if conflict.is_unique_violation() => {
+            Failure::Refused(DirectoryError::Conflict(format!("the {} id {}", noun(program.kind), program.id)))
+        }
+        _ => error.into(),
+    }
+}
+
+/// A key acts with its owner's standing, so an owner from another tenant would cross the line between tenants.
+async fn check_owner(connection: &mut SqliteConnection, program: &Program) -> Outcome<()> {
+    let Some(owner) = program.owner else { return Ok(()) };
+    let known: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM users WHERE id = $1 AND tenant = $2)")
+        .bind(owner.to_string())
+        .bind(program.tenant.as_str())
+        .fetch_one(connection)
+        .await?;
+    if known { Ok(()) } else { refuse(DirectoryError::Missing("owner")) }
+}
+
+pub(super) async fn update(connection: &mut SqliteConnection, program: Program, now: Timestamp) -> Outcome<()> {
+    check_owner(connection, &program).await?;
+    let done = sqlx::query(
+        "UPDATE programs SET name = $4, owner = $5, roles = $6, scopes = $7, networks = $8, expires_at = $9 \
+         WHERE kind = $1 AND id = $2 AND tenant = $3",
+    )
+    .bind(program.kind.as_str())
+    .bind(&program.id)
+    .bind(program.tenant.as_str())
+    .bind(&program.name)
+    .bind(program.owner.map(|owner| owner.to_string()))
+    .bind(Json(&program.roles))
+    .bind(Json(&program.scopes))
+    .bind(Json(&program.networks))
+    .bind(program.expires_at.map(Timestamp::millis))
+    .execute(&mut *connection)
+    .await?;
+    if done.rows_affected() == 0 {
+        return refuse(DirectoryError::Missing(noun(program.kind)));
+    }
+    changes::announce(connection, &Change::Program(program.kind, program.id), now).await?;
+    Ok(())
+}
+
+pub(super) async fn rotate(
+    connection: &mut SqliteConnection,
+    kind: ProgramKind,
+    id: String,
+    secret: ProgramSecret,
+    previous_until: Timestamp,
+) -> Outcome<()> {
+    let found: Option<(Json<Vec<StoredSecret>>, Option<i64>)> =
+        sqlx::query_as("SELECT secrets, revoked_at FROM programs WHERE kind = $1 AND id = $2")
+            .bind(kind.as_str())
+            .bind(&id)
+            .fetch_optional(&mut *connection)
+            .await?;
+    let Some((Json(before), revoked_at)) = found else { return refuse(DirectoryError::Missing(noun(kind))) };
+    if revoked_at.is_some() {
+        return refuse(DirectoryError::Revoked(noun(kind)));
+    }
+    let mut secrets = vec![StoredSecret::from(&secret)];
+    secrets.extend(before.into_iter().take(1).map(|mut previous| {
+        previous.expires_at = Some(previous.expires_at.map_or(previous_until, |end| end.min(previous_until)));
+        previous
+    }));
+    sqlx::query("UPDATE programs SET secrets = $3 WHERE kind = $1 AND id = $2")
+        .bind(kind.as_str())
+        .bind(&id)
+        .bind(Json(secrets))
+        .execute(&mut *connection)
+        .await?;
+    changes::announce(connection, &Change::Program(kind, id), secret.created_at).await?;
+    Ok(())
+}
+
+pub(super) async fn revoke(connection: &mut SqliteConnection, kind: ProgramKind, id: String, at: Timestamp) -> Outcome<()> {
+    let revoked_at: Option<Option<i64>> = sqlx::query_scalar("SELECT revoked_at FROM programs WHERE kind = $1 AND id = $2")
+        .bind(kind.as_str())
+        .bind(&id)
+        .fetch_optional(&mut *connection)
+        .await?;
+    match revoked_at {
+        None => return refuse(DirectoryError::Missing(noun(kind))),
+        Some(Some(_)) => return Ok(()),
+        Some(None) => {}
+    }
+    sqlx::query("UPDATE programs SET revoked_at = $3 WHERE kind = $1 AND id = $2")
+        .bind(kind.as_str())
+        .bind(&id)
+        .bind(at.millis())
+        .execute(&mut *connection)
+        .await?;
+    changes::announce(connection, &Change::Program(kind, id), at).await?;
+    Ok(())
+}
+
+/// Revokes what a person that is being removed owns.
+pub(super) async fn revoke_owned(connection: &mut SqliteConnection, owner: UserId, at: Timestamp) -> Outcome<()> {
+    let owned: Vec<(String, String)> =
+        sqlx::query_as("SELECT kind, id FROM programs WHERE owner = $1 AND revoked_at IS NULL ORDER BY kind, id")
+            .bind(owner.to_string())
+            .fetch_all(&mut *connection)
+            .await?;
+    for (kind, id) in owned {
+        revoke(connection, kind_of(&kind)?, id, at).await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn record_use(connection: &mut SqliteConnection, uses: Vec<ProgramUse>) -> Outcome<()> {
+    for usage in uses {
+        sqlx::query("UPDATE programs SET last_used_at = max(coalesce(last_used_at, $3), $3) WHERE kind = $1 AND id = $2")
+            .bind(usage.kind.as_str())
+            .bind(usage.id)
+            .bind(usage.at.millis())
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
+}

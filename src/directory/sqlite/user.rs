@@ -1,0 +1,181 @@
+//! People: their rows and the statements about them.
+//!
+//! Refuses to store over a change it has not seen, because a stale write could reactivate somebody.
+
+use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteRow};
+use sqlx::types::Json;
+use sqlx::{FromRow, Row as _};
+
+use super::super::{DirectoryError, Page};
+use super::{Outcome, program, refuse};
+use crate::clock::Timestamp;
+use crate::db::{Failure, changes};
+use crate::model::{Change, FederatedLink, TenantId, User, UserId};
+
+struct Stored(User);
+
+impl FromRow<'_, SqliteRow> for Stored {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        let link = match row.try_get::<Option<String>, _>("connection")? {
+            Some(connection) => Some(FederatedLink {
+                connection: connection.parse().map_err(undecodable)?,
+                issuer: row.try_get("issuer")?,
+                subject: row.try_get("subject")?,
+            }),
+            None => None,
+        };
+        Ok(Self(User {
+            id: row.try_get::<String, _>("id")?.parse().map_err(undecodable)?,
+            tenant: row.try_get::<String, _>("tenant")?.parse().map_err(undecodable)?,
+            user_name: row.try_get("user_name")?,
+            email: row.try_get::<Option<String>, _>("email")?.map(TryInto::try_into).transpose().map_err(undecodable)?,
+            name: row.try_get("name")?,
+            active: row.try_get("active")?,
+            groups: row.try_get::<Json<_>, _>("groups")?.0,
+            roles: row.try_get::<Json<_>, _>("roles")?.0,
+            link,
+            password_hash: row.try_get("password_hash")?,
+            created_at: Timestamp::from_millis(row.try_get("created_at")?),
+            updated_at: Timestamp::from_millis(row.try_get("updated_at")?),
+        }))
+    }
+}
+
+pub(super) fn undecodable(error: impl std::error::Error + Send + Sync + 'static) -> sqlx::Error {
+    sqlx::Error::Decode(Box::new(error))
+}
+
+/// What makes a name unique and findable.
+fn folded(user_name: &str) -> String {
+    user_name.to_lowercase()
+}
+
+pub(super) async fn by_id(readers: &SqlitePool, id: UserId) -> Result<Option<User>, sqlx::Error> {
+    let found = sqlx::query_as("SELECT * FROM users WHERE id = $1").bind(id.to_string()).fetch_optional(readers).await?;
+    Ok(found.map(|Stored(user)| user))
+}
+
+pub(super) async fn by_name(readers: &SqlitePool, tenant: &TenantId, name: &str) -> Result<Option<User>, sqlx::Error> {
+    let found = sqlx::query_as("SELECT * FROM users WHERE tenant = $1 AND folded_name = $2")
+        .bind(tenant.as_str())
+        .bind(folded(name))
+        .fetch_optional(readers)
+        .await?;
+    Ok(found.map(|Stored(user)| user))
+}
+
+pub(super) async fn by_link(readers: &SqlitePool, tenant: &TenantId, link: &FederatedLink) -> Result<Option<User>, sqlx::Error> {
+    let found = sqlx::query_as("SELECT * FROM users WHERE tenant = $1 AND connection = $2 AND issuer = $3 AND subject = $4")
+        .bind(tenant.as_str())
+        .bind(link.connection.as_str())
+        .bind(&link.issuer)
+        .bind(&link.subject)
+        .fetch_optional(readers)
+        .await?;
+    Ok(found.map(|Stored(user)| user))
+}
+
+pub(super) async fn page(readers: &SqlitePool, tenant: &TenantId, page: &Page) -> Result<Vec<User>, sqlx::Error> {
+    let found = sqlx::query_as("SELECT * FROM users WHERE tenant = $1 AND id > $2 ORDER BY id LIMIT $3")
+        .bind(tenant.as_str())
+        .bind(page.after.as_deref().unwrap_or_default())
+        .bind(page.limit)
+        .fetch_all(readers)
+        .await?;
+    Ok(found.into_iter().map(|Stored(user)| user).collect())
+}
+
+pub(super) async fn create(connection: &mut SqliteConnection, user: User) -> Outcome<()> {
+    let link = user.link.as_ref();
+    sqlx::query(
+        "INSERT INTO users (id, tenant, user_name, folded_name, email, name, active, \"groups\", roles, \
+         connection, issuer, subject, password_hash, created_at, updated_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+    )
+    .bind(user.id.to_string())
+    .bind(user.tenant.as_str())
+    .bind(&user.user_name)
+    .bind(folded(&user.user_name))
+    .bind(user.email.as_ref().map(|email| email.as_str()))
+    .bind(&user.name)
+    .bind(user.active)
+    .bind(Json(&user.groups))
+    .bind(Json(&user.roles))
+    .bind(link.map(|link| link.connection.as_str()))
+    .bind(link.map(|link| &link.issuer))
+    .bind(link.map(|link| &link.subject))
+    .bind(&user.password_hash)
+    .bind(user.created_at.millis())
+    .bind(user.updated_at.millis())
+    .execute(connection)
+    .await
+    .map_err(|error| taken(error, &user))?;
+    Ok(())
+}
+
+pub(super) async fn update(connection: &mut SqliteConnection, mut user: User, now: Timestamp) -> Outcome<User> {
+    let stored: Option<i64> = sqlx::query_scalar("SELECT updated_at FROM users WHERE id = $1 AND tenant = $2")
+        .bind(user.id.to_string())
+        .bind(user.tenant.as_str())
+        .fetch_optional(&mut *connection)
+        .await?;
+    match stored {
+        None => return refuse(DirectoryError::Missing("user")),
+        Some(stored) if stored != user.updated_at.millis() => return refuse(DirectoryError::Stale("user")),
+        Some(_) => {}
+    }
+    // Always moves on, even within a millisecond or when the clock was set back: it is the version, too.
+    user.updated_at = now.max(Timestamp::from_millis(user.updated_at.millis().saturating_add(1)));
+    replace(connection, &user).await?;
+    changes::announce(connection, &Change::User(user.id), now).await?;
+    Ok(user)
+}
+
+async fn replace(connection: &mut SqliteConnection, user: &User) -> Outcome<()> {
+    let link = user.link.as_ref();
+    sqlx::query(
+        "UPDATE users SET user_name = $2, folded_name = $3, email = $4, name = $5, active = $6, \"groups\" = $7, roles = $8, \
+         connection = $9, issuer = $10, subject = $11, password_hash = $12, updated_at = $13 WHERE id = $1",
+    )
+    .bind(user.id.to_string())
+    .bind(&user.user_name)
+    .bind(folded(&user.user_name))
+    .bind(user.email.as_ref().map(|email| email.as_str()))
+    .bind(&user.name)
+    .bind(user.active)
+    .bind(Json(&user.groups))
+    .bind(Json(&user.roles))
+    .bind(link.map(|link| link.connection.as_str()))
+    .bind(link.map(|link| &link.issuer))
+    .bind(link.map(|link| &link.subject))
+    .bind(&user.password_hash)
+    .bind(user.updated_at.millis())
+    .execute(connection)
+    .await
+    .map_err(|error| taken(error, user))?;
+    Ok(())
+}
+
+pub(super) async fn delete(connection: &mut SqliteConnection, id: UserId, now: Timestamp) -> Outcome<()> {
+    let gone = sqlx::query("DELETE FROM users WHERE id = $1").bind(id.to_string()).execute(&mut *connection).await?;
+    if gone.rows_affected() == 0 {
+        return refuse(DirectoryError::Missing("user"));
+    }
+    program::revoke_owned(connection, id, now).await?;
+    changes::announce(connection, &Change::User(id), now).await?;
+    Ok(())
+}
+
+/// Which name is taken: SQLite names the index's columns, which no statement of ours depends on but this message.
+fn taken(error: sqlx::Error, user: &User) -> Failure<DirectoryError> {
+    match &error {
+        sqlx::Error::Database(conflict) if conflict.is_unique_violation() => {
+            let linked = user.link.as_ref().filter(|_| conflict.message().contains("users.subject"));
+            Failure::Refused(DirectoryError::Conflict(match linked {
+                Some(link) => format!("the account {} of connection {}", link.subject, link.connection),
+                None => format!("the user name {}", user.user_name),
+            }))
+        }
+        _ => error.into(),
+    }
+}

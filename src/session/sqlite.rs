@@ -1,0 +1,212 @@
+//! Sessions in the embedded database.
+//!
+//! Refuses to touch what has ended: every later write says `revoked_at IS NULL`, because an ended session must stay ended.
+
+use async_trait::async_trait;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::types::Json;
+use sqlx::{FromRow, Row as _};
+
+use super::{SessionFilter, SessionStore, SessionStoreError};
+use crate::clock::Timestamp;
+use crate::crypto::Digest;
+use crate::db::{Database, Failure, changes};
+use crate::model::{Change, Session, SessionHandle, UserId};
+
+/// Sessions and one-time values in SQLite.
+#[derive(Clone, Debug)]
+pub struct SqliteSessions {
+    database: Database,
+}
+
+impl SqliteSessions {
+    #[must_use]
+    pub fn new(database: Database) -> Self {
+        Self { database }
+    }
+}
+
+type Outcome<T> = Result<T, Failure<SessionStoreError>>;
+
+impl From<Failure<Self>> for SessionStoreError {
+    fn from(failure: Failure<Self>) -> Self {
+        match failure {
+            Failure::Refused(error) => error,
+            Failure::Unavailable(error) => error.into(),
+        }
+    }
+}
+
+struct Stored(Session);
+
+impl FromRow<'_, SqliteRow> for Stored {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        let moment = |column| row.try_get(column).map(Timestamp::from_millis);
+        Ok(Self(Session {
+            handle: SessionHandle(row.try_get("handle")?),
+            digest: digest_of(row.try_get("digest")?)?,
+            tenant: row.try_get::<String, _>("tenant")?.parse().map_err(undecodable)?,
+            user: row.try_get::<String, _>("user")?.parse().map_err(undecodable)?,
+            connection: row.try_get::<String, _>("connection")?.parse().map_err(undecodable)?,
+            amr: row.try_get::<Json<_>, _>("amr")?.0,
+            acr: row.try_get("acr")?,
+            authenticated_at: moment("authenticated_at")?,
+            created_at: moment("created_at")?,
+            last_seen_at: moment("last_seen_at")?,
+            expires_at: moment("expires_at")?,
+            revoked_at: row.try_get::<Option<i64>, _>("revoked_at")?.map(Timestamp::from_millis),
+            provider_session: row.try_get("provider_session")?,
+            sealed_tokens: row.try_get("sealed_tokens")?,
+            client_address: row.try_get("client_address")?,
+            user_agent: row.try_get("user_agent")?,
+        }))
+    }
+}
+
+fn undecodable(error: impl std::error::Error + Send + Sync + 'static) -> sqlx::Error {
+    sqlx::Error::Decode(Box::new(error))
+}
+
+fn digest_of(bytes: &[u8]) -> Result<Digest, sqlx::Error> {
+    bytes.try_into().map(Digest::from_bytes).map_err(undecodable)
+}
+
+#[async_trait]
+impl SessionStore for SqliteSessions {
+    async fn create(&self, session: &Session) -> Result<(), SessionStoreError> {
+        let session = session.clone();
+        Ok(self.database.write(|connection| Box::pin(create(connection, session))).await?)
+    }
+
+    async fn find(&self, digest: &Digest) -> Result<Option<Session>, SessionStoreError> {
+        let query = sqlx::query_as("SELECT * FROM sessions WHERE digest = $1").bind(digest.as_bytes().as_slice());
+        let found = self.database.read(query.fetch_optional(self.database.readers())).await?;
+        Ok(found.map(|Stored(session)| session))
+    }
+
+    async fn touch(&self, seen: &[(Digest, Timestamp)]) -> Result<(), SessionStoreError> {
+        let seen = seen.to_vec();
+        Ok(self.database.write(|connection| Box::pin(touch(connection, seen))).await?)
+    }
+
+    async fn end(&self, handle: &SessionHandle, at: Timestamp) -> Result<bool, SessionStoreError> {
+        let handle = handle.clone();
+        Ok(self.database.write(move |connection| Box::pin(end(connection, handle, at))).await?)
+    }
+
+    async fn end_all(&self, user: UserId, at: Timestamp) -> Result<u64, SessionStoreError> {
+        Ok(self.database.write(move |connection| Box::pin(end_all(connection, user, at))).await?)
+    }
+
+    async fn list(&self, filter: &SessionFilter, now: Timestamp) -> Result<Vec<Session>, SessionStoreError> {
+        let query = sqlx::query_as(
+            "SELECT * FROM sessions WHERE revoked_at IS NULL AND expires_at > $1 AND ($2 IS NULL OR user = $2) \
+             ORDER BY created_at DESC, handle LIMIT $3",
+        )
+        .bind(now.millis())
+        .bind(filter.user.map(|user| user.to_string()))
+        .bind(filter.limit);
+        let found = self.database.read(query.fetch_all(self.database.readers())).await?;
+        Ok(found.into_iter().map(|Stored(session)| session).collect())
+    }
+
+    async fn take_once(&self, purpose: &str, token: &Digest, expires_at: Timestamp) -> Result<bool, SessionStoreError> {
+        let (purpose, token) = (purpose.to_owned(), *token);
+        Ok(self.database.write(move |connection| Box::pin(take_once(connection, purpose, token, expires_at))).await?)
+    }
+
+    async fn purge(&self, before: Timestamp) -> Result<u64, SessionStoreError> {
+        Ok(self.database.write(move |connection| Box::pin(purge(connection, before))).await?)
+    }
+
+    async fn count(&self, now: Timestamp) -> Result<u64, SessionStoreError> {
+        let query =
+            sqlx::query_scalar("SELECT count(*) FROM sessions WHERE revoked_at IS NULL AND expires_at > $1").bind(now.millis());
+        Ok(self.database.read(query.fetch_one(self.database.readers())).await?)
+    }
+}
+
+async fn create(connection: &mut SqliteConnection, session: Session) -> Outcome<()> {
+    sqlx::query(
+        "INSERT INTO sessions (digest, handle, tenant, user, connection, amr, acr, authenticated_at, created_at, last_seen_at, \
+         expires_at, revoked_at, provider_session, sealed_tokens, client_address, user_agent) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+    )
+    .bind(session.digest.as_bytes().as_slice())
+    .bind(session.handle.0)
+    .bind(session.tenant.as_str())
+    .bind(session.user.to_string())
+    .bind(session.connection.as_str())
+    .bind(Json(session.amr))
+    .bind(session.acr)
+    .bind(session.authenticated_at.millis())
+    .bind(session.created_at.millis())
+    .bind(session.last_seen_at.millis())
+    .bind(session.expires_at.millis())
+    .bind(session.revoked_at.map(Timestamp::millis))
+    .bind(session.provider_session)
+    .bind(session.sealed_tokens)
+    .bind(session.client_address)
+    .bind(session.user_agent)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn touch(connection: &mut SqliteConnection, seen: Vec<(Digest, Timestamp)>) -> Outcome<()> {
+    for (digest, at) in seen {
+        sqlx::query("UPDATE sessions SET last_seen_at = $2 WHERE digest = $1 AND last_seen_at < $2 AND revoked_at IS NULL")
+            .bind(digest.as_bytes().as_slice())
+            .bind(at.millis())
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
+}
+
+async fn end(connection: &mut SqliteConnection, handle: SessionHandle, at: Timestamp) -> Outcome<bool> {
+    let ended: Option<(Vec<u8>, i64)> = sqlx::query_as(
+        "UPDATE sessions SET revoked_at = $2 WHERE handle = $1 AND revoked_at IS NULL RETURNING digest, expires_at",
+    )
+    .bind(handle.0)
+    .bind(at.millis())
+    .fetch_optional(&mut *connection)
+    .await?;
+    let Some((digest, expires_at)) = ended else { return Ok(false) };
+    changes::announce(connection, &Change::Session(digest_of(&digest)?), at).await?;
+    Ok(expires_at > at.millis())
+}
+
+async fn end_all(connection: &mut SqliteConnection, user: UserId, at: Timestamp) -> Outcome<u64> {
+    let ended: Vec<(Vec<u8>, i64)> =
+        sqlx::query_as("UPDATE sessions SET revoked_at = $2 WHERE user = $1 AND revoked_at IS NULL RETURNING digest, expires_at")
+            .bind(user.to_string())
+            .bind(at.millis())
+            .fetch_all(&mut *connection)
+            .await?;
+    let mut live = 0;
+    for (digest, expires_at) in ended {
+        changes::announce(connection, &Change::Session(digest_of(&digest)?), at).await?;
+        live += u64::from(expires_at > at.millis());
+    }
+    Ok(live)
+}
+
+async fn take_once(connection: &mut SqliteConnection, purpose: String, token: Digest, expires_at: Timestamp) -> Outcome<bool> {
+    let taken = sqlx::query("INSERT INTO once (purpose, token, expires_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
+        .bind(purpose)
+        .bind(token.as_bytes().as_slice())
+        .bind(expires_at.millis())
+        .execute(connection)
+        .await?;
+    Ok(taken.rows_affected() == 1)
+}
+
+async fn purge(connection: &mut SqliteConnection, before: Timestamp) -> Outcome<u64> {
+    sqlx::query("DELETE FROM once WHERE expires_at < $1").bind(before.millis()).execute(&mut *connection).await?;
+    let gone = sqlx::query("DELETE FROM sessions WHERE expires_at < $1 OR revoked_at < $1")
+        .bind(before.millis())
+        .execute(connection)
+        .await?;
+    Ok(gone.rows_affected())
+}

@@ -1,0 +1,151 @@
+//! One suite for every store: each test is a fact that any backend has to make true.
+
+pub(crate) mod directory;
+pub(crate) mod sessions;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use doorward::clock::Timestamp;
+use doorward::crypto::Digest;
+use doorward::directory::Directory;
+use doorward::model::{FederatedLink, Program, ProgramKind, ProgramSecret, Session, SessionHandle, TenantId, User, UserId};
+use doorward::session::SessionStore;
+use uuid::Uuid;
+
+pub(crate) type Outcome<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// One handle on a backend, as one process holds it.
+pub(crate) struct Stores {
+    pub(crate) directory: Arc<dyn Directory>,
+    pub(crate) sessions: Arc<dyn SessionStore>,
+}
+
+/// A kind of store. `fresh` makes an empty one; each `open` is another handle on it.
+#[async_trait]
+pub(crate) trait Backend: Sized + Send + Sync {
+    async fn fresh() -> Outcome<Self>;
+    async fn open(&self) -> Outcome<Stores>;
+}
+
+/// Runs every test of the suite on `$backend`.
+macro_rules! conformance {
+    (@tests $backend:ty, $part:ident: $($name:ident)*) => {
+        mod $part {
+            use crate::memory::conformance::{Backend, Outcome, $part as suite};
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() -> Outcome {
+                    suite::$name(&<$backend>::fresh().await?).await
+                }
+            )*
+        }
+    };
+    ($backend:ty) => {
+        conformance!(@tests $backend, directory:
+            a_user_comes_back_with_every_field
+            a_user_name_is_unique_within_its_tenant_whatever_its_case
+            a_federated_account_belongs_to_one_user_of_a_tenant
+            users_are_paged_by_id_and_tenant
+            an_update_of_a_user_replaces_every_field
+            a_stale_update_of_a_user_is_refused
+            two_updates_at_once_have_one_winner
+            a_deleted_user_is_gone_and_so_are_their_programs
+            a_missing_user_cannot_be_changed
+            a_program_comes_back_with_every_field
+            programs_are_paged_by_id_kind_and_tenant
+            a_revoked_program_stays_revoked
+            rotation_keeps_two_secrets_at_most
+            an_update_of_a_program_keeps_its_secrets_and_tenant
+            an_owner_of_another_tenant_is_refused
+            use_of_a_program_never_moves_backwards
+        );
+        conformance!(@tests $backend, sessions:
+            a_session_comes_back_with_every_field
+            an_ended_session_is_never_lifted
+            ending_says_whether_the_session_was_live
+            ending_all_of_a_person_leaves_others_alone
+            seen_times_only_move_forward
+            live_sessions_are_listed_newest_first
+            a_one_time_value_has_one_winner_among_many
+            a_purge_removes_only_what_is_over
+        );
+    };
+}
+pub(crate) use conformance;
+
+pub(crate) fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_seconds(1_800_000_000 + seconds)
+}
+
+pub(crate) fn tenant(name: &str) -> Outcome<TenantId> {
+    Ok(name.parse()?)
+}
+
+pub(crate) fn somebody(tenant_name: &str, user_name: &str) -> Outcome<User> {
+    Ok(User {
+        id: UserId(Uuid::new_v4()),
+        tenant: tenant(tenant_name)?,
+        user_name: user_name.to_owned(),
+        email: Some("Ada@acme.example".parse()?),
+        name: Some("Ada Lovelace, Gräfin".to_owned()),
+        active: true,
+        groups: vec!["Engineering".to_owned(), "a, \"b\"".to_owned()],
+        roles: vec!["admin".to_owned()],
+        link: Some(link(user_name)?),
+        password_hash: Some("$argon2id$v=19$m=19456,t=2,p=1$AAAA$AAAA".to_owned()),
+        created_at: at(0),
+        updated_at: at(1),
+    })
+}
+
+pub(crate) fn link(subject: &str) -> Outcome<FederatedLink> {
+    Ok(FederatedLink { connection: "okta".parse()?, issuer: "https://acme.okta.example".to_owned(), subject: subject.to_owned() })
+}
+
+pub(crate) fn secret(text: &str, created: i64) -> ProgramSecret {
+    ProgramSecret { digest: Digest::of(text.as_bytes()), created_at: at(created), expires_at: None }
+}
+
+pub(crate) fn program(kind: ProgramKind, tenant_name: &str, id: &str) -> Outcome<Program> {
+    Ok(Program {
+        kind,
+        id: id.to_owned(),
+        tenant: tenant(tenant_name)?,
+        name: "nightly export".to_owned(),
+        owner: None,
+        roles: vec!["viewer".to_owned()],
+        scopes: vec!["api:read".parse()?, "report:*".parse()?],
+        networks: vec!["10.0.0.0/8".parse()?, "2001:db8::/32".parse()?],
+        created_at: at(0),
+        expires_at: Some(at(1000)),
+        revoked_at: None,
+        last_used_at: Some(at(5)),
+        secrets: vec![secret(id, 0)],
+    })
+}
+
+pub(crate) fn session(user: UserId, name: &str) -> Outcome<Session> {
+    Ok(Session {
+        handle: SessionHandle(format!("handle-{name}")),
+        digest: Digest::of(name.as_bytes()),
+        tenant: tenant("default")?,
+        user,
+        connection: "okta".parse()?,
+        amr: vec!["pwd".to_owned(), "otp".to_owned()],
+        acr: Some("urn:acr:2".to_owned()),
+        authenticated_at: at(0),
+        created_at: at(1),
+        last_seen_at: at(2),
+        expires_at: at(1000),
+        revoked_at: None,
+        provider_session: Some("sid-1".to_owned()),
+        sealed_tokens: Some(vec![0, 1, 255]),
+        client_address: Some("192.0.2.1".to_owned()),
+        user_agent: Some("Mozilla/5.0".to_owned()),
+    })
+}
+
+pub(crate) fn nobody() -> UserId {
+    UserId(Uuid::new_v4())
+}

@@ -1,0 +1,141 @@
+//! Facts about sessions and one-time values.
+
+use doorward::crypto::Digest;
+use doorward::model::{Session, SessionHandle};
+use doorward::session::SessionFilter;
+use tokio::task::JoinSet;
+
+use super::{Backend, Outcome, at, nobody, session};
+
+pub(crate) async fn a_session_comes_back_with_every_field(backend: &impl Backend) -> Outcome {
+    let sessions = backend.open().await?.sessions;
+    let full = session(nobody(), "full")?;
+    let bare = Session {
+        amr: Vec::new(),
+        acr: None,
+        provider_session: None,
+        sealed_tokens: None,
+        client_address: None,
+        user_agent: None,
+        ..session(nobody(), "bare")?
+    };
+    for kept in [&full, &bare] {
+        sessions.create(kept).await?;
+        assert_eq!(sessions.find(&kept.digest).await?.as_ref(), Some(kept));
+    }
+    assert_eq!(sessions.find(&Digest::of(b"never")).await?, None);
+    assert!(sessions.create(&full).await.is_err(), "a session id is taken once");
+    Ok(())
+}
+
+pub(crate) async fn an_ended_session_is_never_lifted(backend: &impl Backend) -> Outcome {
+    let sessions = backend.open().await?.sessions;
+    let kept = session(nobody(), "s")?;
+    sessions.create(&kept).await?;
+    assert!(sessions.end(&kept.handle, at(10)).await?);
+    sessions.touch(&[(kept.digest, at(20))]).await?;
+    assert!(sessions.create(&kept).await.is_err());
+    assert!(!sessions.end(&kept.handle, at(30)).await?);
+    assert_eq!(sessions.end_all(kept.user, at(30)).await?, 0);
+    let ended = Session { revoked_at: Some(at(10)), ..kept };
+    assert_eq!(sessions.find(&ended.digest).await?, Some(ended));
+    Ok(())
+}
+
+pub(crate) async fn ending_says_whether_the_session_was_live(backend: &impl Backend) -> Outcome {
+    let sessions = backend.open().await?.sessions;
+    let (live, expired) = (session(nobody(), "live")?, Session { expires_at: at(5), ..session(nobody(), "expired")? });
+    sessions.create(&live).await?;
+    sessions.create(&expired).await?;
+    assert!(sessions.end(&live.handle, at(10)).await?);
+    assert!(!sessions.end(&expired.handle, at(10)).await?);
+    assert!(!sessions.end(&SessionHandle("never".to_owned()), at(10)).await?);
+    Ok(())
+}
+
+pub(crate) async fn ending_all_of_a_person_leaves_others_alone(backend: &impl Backend) -> Outcome {
+    let sessions = backend.open().await?.sessions;
+    let (ada, eve) = (nobody(), nobody());
+    for (user, name) in [(ada, "a1"), (ada, "a2"), (ada, "a3"), (eve, "e1")] {
+        sessions.create(&session(user, name)?).await?;
+    }
+    sessions.end(&SessionHandle("handle-a3".to_owned()), at(5)).await?;
+    assert_eq!(sessions.end_all(ada, at(10)).await?, 2);
+    for (name, revoked_at) in [("a1", Some(at(10))), ("a2", Some(at(10))), ("a3", Some(at(5))), ("e1", None)] {
+        let found = sessions.find(&Digest::of(name.as_bytes())).await?.ok_or("gone")?;
+        assert_eq!(found.revoked_at, revoked_at, "{name}");
+    }
+    Ok(())
+}
+
+pub(crate) async fn seen_times_only_move_forward(backend: &impl Backend) -> Outcome {
+    let sessions = backend.open().await?.sessions;
+    let (one, two) = (session(nobody(), "one")?, session(nobody(), "two")?);
+    sessions.create(&one).await?;
+    sessions.create(&two).await?;
+    let unknown = Digest::of(b"unknown");
+    sessions.touch(&[(one.digest, at(50)), (unknown, at(50)), (two.digest, at(1)), (one.digest, at(40))]).await?;
+    sessions.touch(&[(one.digest, at(45))]).await?;
+    assert_eq!(sessions.find(&one.digest).await?, Some(Session { last_seen_at: at(50), ..one }));
+    assert_eq!(sessions.find(&two.digest).await?, Some(two));
+    assert_eq!(sessions.find(&unknown).await?, None);
+    Ok(())
+}
+
+pub(crate) async fn live_sessions_are_listed_newest_first(backend: &impl Backend) -> Outcome {
+    let sessions = backend.open().await?.sessions;
+    let ada = nobody();
+    for (name, user, created, expires) in
+        [("old", ada, 1, 900), ("new", ada, 9, 900), ("over", ada, 5, 100), ("eve", nobody(), 7, 900), ("ended", ada, 8, 900)]
+    {
+        let kept = session(user, name)?;
+        sessions.create(&Session { created_at: at(created), expires_at: at(expires), ..kept }).await?;
+    }
+    sessions.end(&SessionHandle("handle-ended".to_owned()), at(99)).await?;
+    let names = |found: Vec<Session>| found.into_iter().map(|kept| kept.handle.0).collect::<Vec<_>>();
+    let all = SessionFilter { user: None, limit: 10 };
+    assert_eq!(names(sessions.list(&all, at(100)).await?), ["handle-new", "handle-eve", "handle-old"]);
+    let adas = SessionFilter { user: Some(ada), limit: 10 };
+    assert_eq!(names(sessions.list(&adas, at(100)).await?), ["handle-new", "handle-old"]);
+    assert_eq!(names(sessions.list(&SessionFilter { limit: 1, ..adas }, at(100)).await?), ["handle-new"]);
+    assert_eq!(sessions.count(at(100)).await?, 3);
+    assert_eq!(sessions.count(at(99)).await?, 4);
+    Ok(())
+}
+
+pub(crate) async fn a_one_time_value_has_one_winner_among_many(backend: &impl Backend) -> Outcome {
+    let handles = [backend.open().await?.sessions, backend.open().await?.sessions];
+    for round in 0..5 {
+        let mut tasks = JoinSet::new();
+        for number in 0..40 {
+            let sessions = handles[number % 2].clone();
+            let token = Digest::of(format!("state {round}").as_bytes());
+            tasks.spawn(async move { sessions.take_once("attempt", &token, at(1000)).await });
+        }
+        let mut winners = 0;
+        for taken in tasks.join_all().await {
+            winners += usize::from(taken?);
+        }
+        assert_eq!(winners, 1);
+    }
+    assert!(handles[0].take_once("link", &Digest::of(b"state 0"), at(1000)).await?, "another purpose is another value");
+    Ok(())
+}
+
+pub(crate) async fn a_purge_removes_only_what_is_over(backend: &impl Backend) -> Outcome {
+    let sessions = backend.open().await?.sessions;
+    for (name, expires) in [("expired", 99), ("live", 100), ("ended early", 900), ("ended late", 900)] {
+        sessions.create(&Session { expires_at: at(expires), ..session(nobody(), name)? }).await?;
+    }
+    sessions.end(&SessionHandle("handle-ended early".to_owned()), at(99)).await?;
+    sessions.end(&SessionHandle("handle-ended late".to_owned()), at(100)).await?;
+    let (old, new) = (Digest::of(b"old"), Digest::of(b"new"));
+    assert!(sessions.take_once("attempt", &old, at(99)).await? && sessions.take_once("attempt", &new, at(100)).await?);
+    assert_eq!(sessions.purge(at(100)).await?, 2);
+    for (name, kept) in [("expired", false), ("live", true), ("ended early", false), ("ended late", true)] {
+        assert_eq!(sessions.find(&Digest::of(name.as_bytes())).await?.is_some(), kept, "{name}");
+    }
+    assert!(sessions.take_once("attempt", &old, at(200)).await?);
+    assert!(!sessions.take_once("attempt", &new, at(200)).await?);
+    Ok(())
+}

@@ -1,0 +1,31 @@
+//! The embedded database passes the suite that every store has to pass.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use doorward::clock::SystemClock;
+use doorward::db::Database;
+use doorward::directory::SqliteDirectory;
+use doorward::session::SqliteSessions;
+
+use super::conformance::{Backend, Outcome, Stores, conformance};
+
+pub(crate) struct Sqlite(tempfile::TempDir);
+
+#[async_trait]
+impl Backend for Sqlite {
+    async fn fresh() -> Outcome<Self> {
+        Ok(Self(tempfile::tempdir()?))
+    }
+
+    async fn open(&self) -> Outcome<Stores> {
+        let url = format!("sqlite:{}", self.0.path().join("doorward.db").display());
+        let database = Database::open(&url, Arc::new(SystemClock)).await?;
+        Ok(Stores {
+            directory: Arc::new(SqliteDirectory::new(database.clone())),
+            sessions: Arc::new(SqliteSessions::new(database)),
+        })
+    }
+}
+
+conformance!(crate::memory::sqlite::Sqlite);
