@@ -193,13 +193,13 @@ async fn end_all(connection: &mut SqliteConnection, user: UserId, at: Timestamp)
 }
 
 async fn take_once(connection: &mut SqliteConnection, purpose: String, token: Digest, expires_at: Timestamp) -> Outcome<bool> {
-    let taken = sqlx::query("INSERT INTO once (purpose, token, expires_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
+    let inserted = sqlx::query("INSERT INTO once (purpose, token, expires_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
         .bind(purpose)
         .bind(token.as_bytes().as_slice())
         .bind(expires_at.millis())
         .execute(connection)
         .await?;
-    Ok(taken.rows_affected() == 1)
+    Ok(inserted.rows_affected() == 1)
 }
 
 async fn purge(connection: &mut SqliteConnection, before: Timestamp) -> Outcome<u64> {

@@ -234,12 +234,12 @@ pub(super) async fn revoke(connection: &mut SqliteConnection, kind: ProgramKind,
 
 /// Revokes what a person that is being removed owns.
 pub(super) async fn revoke_owned(connection: &mut SqliteConnection, owner: UserId, at: Timestamp) -> Outcome<()> {
-    let owned: Vec<(String, String)> =
+    let programs: Vec<(String, String)> =
         sqlx::query_as("SELECT kind, id FROM programs WHERE owner = $1 AND revoked_at IS NULL ORDER BY kind, id")
             .bind(owner.to_string())
             .fetch_all(&mut *connection)
             .await?;
-    for (kind, id) in owned {
+    for (kind, id) in programs {
         revoke(connection, kind_of(&kind)?, id, at).await?;
     }
     Ok(())

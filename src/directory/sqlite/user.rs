@@ -10,7 +10,7 @@ use super::super::{DirectoryError, Page};
 use super::{Outcome, program, refuse};
 use crate::clock::Timestamp;
 use crate::db::{Failure, changes};
-use crate::model::{Change, FederatedLink, TenantId, User, UserId};
+use crate::model::{Change, EmailAddress, FederatedLink, TenantId, User, UserId};
 
 struct Stored(User);
 
@@ -96,7 +96,7 @@ pub(super) async fn create(connection: &mut SqliteConnection, user: User) -> Out
     .bind(user.tenant.as_str())
     .bind(&user.user_name)
     .bind(folded(&user.user_name))
-    .bind(user.email.as_ref().map(|email| email.as_str()))
+    .bind(user.email.as_ref().map(EmailAddress::as_str))
     .bind(&user.name)
     .bind(user.active)
     .bind(Json(&user.groups))
@@ -140,7 +140,7 @@ async fn replace(connection: &mut SqliteConnection, user: &User) -> Outcome<()> 
     .bind(user.id.to_string())
     .bind(&user.user_name)
     .bind(folded(&user.user_name))
-    .bind(user.email.as_ref().map(|email| email.as_str()))
+    .bind(user.email.as_ref().map(EmailAddress::as_str))
     .bind(&user.name)
     .bind(user.active)
     .bind(Json(&user.groups))

@@ -40,9 +40,9 @@ pub(crate) async fn a_user_name_is_unique_within_its_tenant_whatever_its_case(ba
     assert_eq!(directory.user_by_name(&elsewhere.tenant, "ÄRMEL").await?, Some(elsewhere));
     assert_eq!(directory.user_by_name(&tenant("third")?, "ärmel").await?, None);
 
-    second.user_name = "free".to_owned();
+    second.user_name = "free".into();
     directory.create_user(&second).await?;
-    second.user_name = "ÄRMEL".to_owned();
+    second.user_name = "ÄRMEL".into();
     assert!(matches!(directory.update_user(&second).await, Err(DirectoryError::Conflict(_))));
     Ok(())
 }
@@ -58,8 +58,8 @@ pub(crate) async fn a_federated_account_belongs_to_one_user_of_a_tenant(backend:
     assert_eq!(directory.user_by_link(&there.tenant, &link("ada")?).await?, Some(there));
     for mut other in [link("ada")?, link("ada")?, link("ada")?].into_iter().enumerate() {
         match other.0 {
-            0 => other.1.subject = "ADA".to_owned(),
-            1 => other.1.issuer = "https://evil.example".to_owned(),
+            0 => other.1.subject = "ADA".into(),
+            1 => other.1.issuer = "https://evil.example".into(),
             _ => other.1.connection = "evil".parse()?,
         }
         assert_eq!(directory.user_by_link(&here.tenant, &other.1).await?, None, "{:?}", other.1);
@@ -251,7 +251,7 @@ pub(crate) async fn an_update_of_a_program_keeps_its_secrets_and_tenant(backend:
     let before = program(ProgramKind::ApiKey, "default", "k")?;
     directory.create_program(&before).await?;
     let mut after = before.clone();
-    after.name = "renamed".to_owned();
+    after.name = "renamed".into();
     (after.roles, after.scopes, after.networks) = (Vec::new(), vec!["api:*".parse()?], Vec::new());
     after.expires_at = None;
     let mut sent = after.clone();
