@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod check;
 mod schema;
 
 /// How a command ended, as the shell sees it. A wrong command line is 2, which clap says itself.
@@ -43,8 +44,10 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Say everything that is wrong with the configuration file.
+    Check(check::Check),
     /// Print the JSON Schema of the configuration file, for editors.
-    Schema(schema::Schema),
+    Schema,
 }
 
 /// Reads the command line, runs the command and says how it ended. Errors go to standard error, one line each.
@@ -62,7 +65,8 @@ pub fn run() -> ExitCode {
 impl Cli {
     fn run(self) -> anyhow::Result<Exit> {
         match self.command {
-            Command::Schema(command) => command.run(),
+            Command::Check(command) => command.run(&self.config),
+            Command::Schema => schema::run(),
         }
     }
 }

@@ -7,12 +7,7 @@ use std::io::Write;
 use super::Exit;
 use crate::config;
 
-#[derive(Debug, clap::Args)]
-pub(super) struct Schema {}
-
-impl Schema {
-    pub(super) fn run(self) -> anyhow::Result<Exit> {
-        std::io::stdout().write_all(config::schema::published()?.as_bytes())?;
-        Ok(Exit::Success)
-    }
+pub(super) fn run() -> anyhow::Result<Exit> {
+    std::io::stdout().write_all(config::schema::published()?.as_bytes())?;
+    Ok(Exit::Success)
 }

@@ -34,6 +34,7 @@ pub struct Bearer {
     /// Exactly what the token's `iss` says.
     pub issuer: String,
     /// One of these must be in the token's `aud`; at least one.
+    #[schemars(length(min = 1))]
     pub audiences: Vec<String>,
     /// Where the keys are; default: discovery from the issuer.
     #[serde(default)]
@@ -49,6 +50,7 @@ pub struct Bearer {
     pub tenant: TenantId,
     /// PEM file with the authorities to trust for the issuer instead of the system's.
     #[serde(default)]
+    #[schemars(with = "Option<super::value::FilePath>")]
     pub ca: Option<std::path::PathBuf>,
 }
 
@@ -63,7 +65,7 @@ pub enum JwksSource {
     /// Fetched, and fetched again when a token names an unknown key.
     Url(String),
     /// Read from a file, and again when it changes.
-    Path(std::path::PathBuf),
+    Path(#[schemars(with = "super::value::FilePath")] std::path::PathBuf),
 }
 
 /// Which claim says what.
@@ -98,6 +100,7 @@ impl Default for BearerClaims {
 #[serde(deny_unknown_fields)]
 pub struct License {
     /// PEM public keys (Ed25519); several while rotating.
+    #[schemars(length(min = 1))]
     pub public_keys: Vec<String>,
     /// Exactly what the key's `aud` must hold.
     pub audience: String,
@@ -179,7 +182,7 @@ pub struct Route {
     /// The sign-in may not be older than this.
     pub max_age: Option<Span>,
     /// Source networks, in CIDR notation; default: any.
-    #[schemars(with = "Vec<String>")]
+    #[schemars(with = "Vec<super::value::Network>")]
     pub networks: Vec<ipnet::IpNet>,
     pub mode: Mode,
     /// Another application than the file's `upstream`.

@@ -18,6 +18,7 @@ use crate::crypto::Secret;
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Format of this file; 1.
+    #[schemars(range(min = 1, max = 1))]
     pub version: u32,
     /// The address people type: scheme, host and port, without a path. Sign-in return addresses, cookies and redirects use it.
     pub public_url: String,
@@ -25,10 +26,11 @@ pub struct Config {
     #[serde(default = "default_prefix")]
     pub prefix: String,
     /// Where to listen; at least one.
+    #[schemars(length(min = 1))]
     pub listeners: Vec<Listener>,
     /// Peers whose `X-Forwarded-*` and `Forwarded` headers are believed: networks in CIDR notation. Default: nobody.
     #[serde(default)]
-    #[schemars(with = "Vec<String>")]
+    #[schemars(with = "Vec<super::value::Network>")]
     pub trusted_proxies: Vec<ipnet::IpNet>,
     /// The separate listener for probes and metrics.
     #[serde(default)]
@@ -125,12 +127,16 @@ impl Default for Audit {
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// Bytes of a request's head.
+    #[schemars(range(min = 1))]
     pub header_bytes: usize,
     /// Fields of a request's head.
+    #[schemars(range(min = 1))]
     pub header_count: usize,
     /// Bytes of the request target.
+    #[schemars(range(min = 1))]
     pub target_bytes: usize,
     /// Bytes of all cookies together.
+    #[schemars(range(min = 1))]
     pub cookie_bytes: usize,
     /// Time a client has to send a request's head.
     pub header_timeout: Span,
@@ -139,10 +145,13 @@ pub struct Limits {
     /// Time a connection may stay open between requests.
     pub keep_alive: Span,
     /// Concurrent HTTP/2 streams of one connection.
+    #[schemars(range(min = 1))]
     pub http2_streams: u32,
     /// Connections at once over all listeners; more wait.
+    #[schemars(range(min = 1))]
     pub connections: usize,
     /// Failed credentials from one address within a minute before it has to wait.
+    #[schemars(range(min = 1))]
     pub failures_per_minute: u32,
 }
 

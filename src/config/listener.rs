@@ -21,7 +21,7 @@ pub struct Listener {
     pub redirect: bool,
     /// Peers that must begin each connection with a PROXY protocol header, v1 or v2: networks in CIDR notation.
     #[serde(default)]
-    #[schemars(with = "Vec<String>")]
+    #[schemars(with = "Vec<super::value::Network>")]
     pub proxy_protocol_from: Vec<ipnet::IpNet>,
 }
 
@@ -29,11 +29,13 @@ pub struct Listener {
 #[serde(deny_unknown_fields)]
 pub struct Tls {
     /// One for each name; chosen by SNI, the first is the default. Changed files are taken over without dropping a connection.
+    #[schemars(length(min = 1))]
     pub certificates: Vec<Certificate>,
     #[serde(default)]
     pub min_version: TlsVersion,
     /// PEM file with the authorities of client certificates.
     #[serde(default)]
+    #[schemars(with = "Option<super::value::FilePath>")]
     pub client_ca: Option<PathBuf>,
     /// Whether a client certificate must be shown. Only with `client_ca`.
     #[serde(default)]
@@ -44,8 +46,10 @@ pub struct Tls {
 #[serde(deny_unknown_fields)]
 pub struct Certificate {
     /// PEM file: certificate, then intermediates.
+    #[schemars(with = "super::value::FilePath")]
     pub cert: PathBuf,
     /// PEM file: private key.
+    #[schemars(with = "super::value::FilePath")]
     pub key: PathBuf,
 }
 

@@ -3,8 +3,16 @@
 //! Refuses unknown keys and tells every problem at once with its place, because a front door that guesses what was meant is open.
 //! What the words mean is decided later, in `app::plan`.
 
+mod document;
 mod file;
+mod fill;
+mod fit;
+mod load;
 mod problem;
+mod reference;
+mod report;
+mod shape;
+mod sources;
 mod value;
 
 pub mod access;
@@ -14,5 +22,8 @@ pub mod sign_in;
 pub mod upstream;
 
 pub use file::{Audit, Config, Limits, LogFormat, Logging, Operations, Sessions, Shutdown, Store};
+pub use load::{LoadError, Loaded, load};
 pub use problem::{Path, Problem, Problems};
+pub use report::{Finding, Place, Report};
+pub use sources::Sources;
 pub use value::Span;

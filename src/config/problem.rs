@@ -30,6 +30,19 @@ impl Path {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The place that holds this one; `None` for the whole file.
+    #[must_use]
+    pub fn parent(&self) -> Option<Self> {
+        let end = self.0.rfind(['.', '[']).unwrap_or(0);
+        (!self.0.is_empty()).then(|| Self(self.0.get(..end).unwrap_or_default().to_owned()))
+    }
+
+    /// Whether this place is a part of `other`.
+    #[must_use]
+    pub(super) fn is_below(&self, other: &Self) -> bool {
+        self.0.strip_prefix(&other.0).is_some_and(|rest| rest.starts_with(['.', '[']) || (other.0.is_empty() && !rest.is_empty()))
+    }
 }
 
 impl From<String> for Path {

@@ -62,6 +62,7 @@ pub struct Oidc {
     pub parameters: BTreeMap<String, String>,
     /// PEM file with the authorities to trust for the provider instead of the system's.
     #[serde(default)]
+    #[schemars(with = "Option<super::value::FilePath>")]
     pub ca: Option<std::path::PathBuf>,
     /// Take e-mail addresses although the provider does not say that they are verified. Only for a provider that owns its addresses.
     #[serde(default)]
@@ -105,6 +106,7 @@ impl Default for ClaimNames {
 #[serde(deny_unknown_fields, default)]
 pub struct Password {
     /// Wrong passwords in a row before an account has to wait.
+    #[schemars(range(min = 1))]
     pub lock_after: u32,
     /// How long it then waits.
     pub lock_for: super::Span,

@@ -69,9 +69,11 @@ pub struct Health {
     pub timeout: Span,
     /// Failures in a row that make it unwell.
     #[serde(default = "default_failures")]
+    #[schemars(range(min = 1))]
     pub failures: u32,
     /// Successes in a row that make it well again.
     #[serde(default = "default_successes")]
+    #[schemars(range(min = 1))]
     pub successes: u32,
 }
 
@@ -104,10 +106,13 @@ pub enum HttpVersion {
 #[serde(deny_unknown_fields, default)]
 pub struct UpstreamTls {
     /// PEM file with the authorities to trust instead of the system's.
+    #[schemars(with = "Option<super::value::FilePath>")]
     pub ca: Option<PathBuf>,
     /// PEM file of the certificate Doorward shows.
+    #[schemars(with = "Option<super::value::FilePath>")]
     pub cert: Option<PathBuf>,
     /// PEM file of its key.
+    #[schemars(with = "Option<super::value::FilePath>")]
     pub key: Option<PathBuf>,
     /// Name in the server's certificate, where it is not the URL's host.
     pub server_name: Option<String>,

@@ -52,8 +52,45 @@ impl JsonSchema for Span {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         schemars::json_schema!({
             "type": "string",
+            "title": "a duration",
             "pattern": "^\\s*([0-9]+(\\.[0-9]+)?\\s*[a-zA-Z]+\\s*)+$",
-            "description": "A duration: `500ms`, `30s`, `5m`, `1h 30m`, `7d`."
+            "description": "A duration such as `500ms`, `30s`, `5m`, `1h 30m` or `7d`"
+        })
+    }
+}
+
+/// How a file's path is described: relative to the configuration file, and watched for changes. Loading makes it absolute or
+/// relative to the working directory.
+pub(super) struct FilePath;
+
+impl JsonSchema for FilePath {
+    fn schema_name() -> Cow<'static, str> {
+        "File".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "title": "a file",
+            "format": "file",
+            "description": "A file's path; relative to the configuration file."
+        })
+    }
+}
+
+/// How a network is described.
+pub(super) struct Network;
+
+impl JsonSchema for Network {
+    fn schema_name() -> Cow<'static, str> {
+        "Network".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "title": "a network",
+            "description": "A network in CIDR notation such as `10.0.0.0/8` or `2001:db8::/32`; one address is `192.0.2.1/32`"
         })
     }
 }

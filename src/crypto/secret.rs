@@ -52,6 +52,6 @@ impl JsonSchema for Secret {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        schemars::json_schema!({ "type": "string", "writeOnly": true, "description": "A secret: better `{ env: NAME }` or `{ file: path }` than the text itself." })
+        schemars::json_schema!({ "type": "string", "title": "secret text", "writeOnly": true, "description": "A secret: better `{ env: NAME }` or `{ file: path }` than the text itself." })
     }
 }

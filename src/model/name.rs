@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub struct InvalidName(pub &'static str);
 
 macro_rules! name {
-    ($(#[$doc:meta])* $name:ident, $check:path) => {
+    ($(#[$doc:meta])* $name:ident, $check:path, $noun:literal, $format:literal) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -58,7 +58,7 @@ macro_rules! name {
                 stringify!($name).into()
             }
             fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                schemars::json_schema!({ "type": "string" })
+                schemars::json_schema!({ "type": "string", "title": $noun, "description": $format })
             }
         }
     };
@@ -66,19 +66,19 @@ macro_rules! name {
 
 name!(
     /// An organisation or workspace; `default` unless the configuration names more.
-    TenantId, check_id
+    TenantId, check_id, "a tenant id", "1 to 64 of a-z, 0-9, `-` and `_`"
 );
 name!(
     /// One configured way to sign in.
-    ConnectionId, check_id
+    ConnectionId, check_id, "a connection id", "1 to 64 of a-z, 0-9, `-` and `_`"
 );
 name!(
     /// What a credential may do: `resource:action`, either part may be `*`.
-    Scope, check_scope
+    Scope, check_scope, "a scope", "`resource:action` in printable ASCII without spaces, at most 128 long"
 );
 name!(
     /// An e-mail address: exactly one `@`, its domain in lower case.
-    EmailAddress, check_email
+    EmailAddress, check_email, "an e-mail address", "`name@domain`, without spaces or quotes"
 );
 
 impl Default for TenantId {

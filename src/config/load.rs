@@ -1,0 +1,72 @@
+//! Reads a configuration file.
+//!
+//! Refuses a file with any problem, and says all of them, because half a configuration is an open door.
+
+use std::path::{Path, PathBuf};
+
+use serde_yaml::Value;
+
+use super::Config;
+use super::document;
+use super::fill;
+use super::fit::{Facts, Fitting};
+use super::reference::{self, Environment};
+use super::report::{Findings, Report};
+use super::schema;
+use super::shape::Schema;
+use super::sources::Sources;
+
+/// A megabyte of configuration is a mistake.
+const MAX_BYTES: u64 = 1024 * 1024;
+
+/// A configuration and where it came from.
+#[derive(Debug)]
+pub struct Loaded {
+    pub config: Config,
+    pub sources: Sources,
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    #[error("{}: {reason}", file.display())]
+    Unreadable { file: PathBuf, reason: String },
+    /// The files are told as well, so that mending any of them is noticed.
+    #[error("{report}")]
+    Invalid { report: Report, sources: Box<Sources> },
+}
+
+/// Reads the file at `path`, what it refers to, and checks its words; what they mean is checked by `app::plan`.
+pub fn load(path: &Path) -> Result<Loaded, LoadError> {
+    load_with(path, &reference::process_environment)
+}
+
+pub(super) fn load_with(path: &Path, environment: Environment<'_>) -> Result<Loaded, LoadError> {
+    let text = read(path).map_err(|reason| LoadError::Unreadable { file: path.to_owned(), reason })?;
+    let (mut findings, mut facts) = (Findings::default(), Facts::default());
+    let root = schema::of_config();
+    let schema = Schema::new(&root);
+    let config = document::parse(&text, &mut findings).and_then(|document| {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let fitting: Value =
+            Fitting { schema, folder, environment, findings: &mut findings, facts: &mut facts }.root(&document)?;
+        fill::config(fitting, schema, &facts, &mut findings)
+    });
+    let sources = Sources::new(path.to_owned(), facts);
+    match config {
+        Some(config) => Ok(Loaded { config, sources }),
+        None => Err(LoadError::Invalid { report: Report::of(path.to_owned(), findings), sources: Box::new(sources) }),
+    }
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    let about = std::fs::metadata(path).map_err(|error| error.to_string())?;
+    if about.is_dir() {
+        return Err("this is a folder".to_owned());
+    }
+    if about.len() > MAX_BYTES {
+        return Err("larger than 1 MiB".to_owned());
+    }
+    let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
+    String::from_utf8(bytes).map_err(|error| format!("not UTF-8 text after {} bytes", error.utf8_error().valid_up_to()))
+}
