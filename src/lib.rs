@@ -23,5 +23,7 @@ pub mod clock;
 pub mod config;
 pub mod crypto;
 pub mod db;
+pub mod http_client;
+pub mod limit;
 // commands
 pub mod cli;
