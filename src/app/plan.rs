@@ -4,23 +4,15 @@
 
 use std::sync::Arc;
 
+use super::memory::Memory;
 use crate::authn::{self, Authn};
 use crate::config::{Config, Path, Problems};
 use crate::credential::Sources;
-use crate::directory::Directory;
 use crate::edge::{Hygiene, tls};
 use crate::forward::Forwarding;
 use crate::policy::role::Roles;
 use crate::proxy::journey::Gateway;
 use crate::route::Table;
-use crate::session::SessionStore;
-
-/// What keeps state over requests and reloads.
-#[derive(Clone, Debug)]
-pub struct Memory {
-    pub directory: Arc<dyn Directory>,
-    pub sessions: Arc<dyn SessionStore>,
-}
 
 /// A configuration that was understood.
 pub struct Plan {

@@ -2,7 +2,7 @@
 //!
 //! Refuses new connections once it was told to stop, and cuts what has not ended within the grace.
 
-use std::net::SocketAddr;
+use std::net::TcpListener as Socket;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +15,8 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::task::TaskTracker;
 
-use super::plan::{Memory, Plan};
+use super::memory::Memory;
+use super::plan::Plan;
 use crate::clock::SharedClock;
 use crate::edge::listener::Listener;
 use crate::proxy::Doorward;
@@ -24,7 +25,7 @@ use crate::proxy::journey::Gateway;
 /// A running front door.
 pub struct Running {
     /// In the order of `listeners`.
-    pub addresses: Vec<SocketAddr>,
+    pub addresses: Vec<String>,
     memory: Memory,
     gateway: Arc<ArcSwap<Gateway>>,
     tls: Vec<Arc<ArcSwapOption<ServerConfig>>>,
@@ -44,8 +45,8 @@ pub struct StartError {
     pub source: std::io::Error,
 }
 
-/// Brings the listeners up.
-pub async fn start(mut plan: Plan, memory: Memory, clock: SharedClock) -> Result<Running, StartError> {
+/// Brings the listeners up; the first of them on sockets that were opened `before`.
+pub async fn start(mut plan: Plan, memory: Memory, clock: SharedClock, before: Vec<Socket>) -> Result<Running, StartError> {
     let limits = plan.config.limits;
     let grace = plan.config.shutdown.grace.0;
     let planned = std::mem::take(&mut plan.listeners);
@@ -55,12 +56,16 @@ pub async fn start(mut plan: Plan, memory: Memory, clock: SharedClock) -> Result
     let (listeners, connections) = (TaskTracker::new(), TaskTracker::new());
     let slots = Arc::new(Semaphore::new(limits.connections));
     let (mut addresses, mut swaps) = (Vec::new(), Vec::new());
+    let mut before = before.into_iter();
     for typed in planned {
         let error = |source| StartError { address: typed.address.clone(), source };
-        let socket = TcpListener::bind(&typed.address).await.map_err(error)?;
+        let socket = match before.next() {
+            Some(socket) => adopt(socket).map_err(error)?,
+            None => TcpListener::bind(&typed.address).await.map_err(error)?,
+        };
         let tls = Arc::new(ArcSwapOption::new(typed.tls));
         let listener = Listener::new(socket, Arc::clone(&tls), limits.handshake_timeout.0, Arc::clone(&slots));
-        addresses.push(listener.address().map_err(error)?);
+        addresses.push(listener.address().map_err(error)?.to_string());
         swaps.push(tls);
         listeners.spawn(listener.serve(Arc::clone(&engine), stopped.clone(), connections.clone()));
     }
@@ -93,6 +98,12 @@ impl Running {
         let _ = tokio::time::timeout(self.grace, self.connections.wait()).await;
         self.connections.len()
     }
+}
+
+/// Takes over a socket that was opened before the runtime.
+pub fn adopt(socket: Socket) -> std::io::Result<TcpListener> {
+    socket.set_nonblocking(true)?;
+    TcpListener::from_std(socket)
 }
 
 fn engine(app: Doorward) -> pingora::proxy::HttpProxy<Doorward> {

@@ -9,7 +9,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod check;
+mod demo;
 mod schema;
+mod serve;
 
 /// How a command ended, as the shell sees it. A wrong command line is 2, which clap says itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,11 +41,15 @@ struct Cli {
     #[arg(long, global = true, value_name = "FILE", default_value = "doorward.yaml", env = "DOORWARD_CONFIG")]
     config: PathBuf,
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the front door; the default.
+    Serve(serve::Serve),
+    /// Try Doorward: a sample application, a certificate, a person, an API key and a client, all made on the spot.
+    Demo(demo::Demo),
     /// Say everything that is wrong with the configuration file.
     Check(check::Check),
     /// Print the JSON Schema of the configuration file, for editors.
@@ -64,7 +70,9 @@ pub fn run() -> ExitCode {
 
 impl Cli {
     fn run(self) -> anyhow::Result<Exit> {
-        match self.command {
+        match self.command.unwrap_or(Command::Serve(serve::Serve::default())) {
+            Command::Serve(command) => command.run(self.config),
+            Command::Demo(command) => command.run(),
             Command::Check(command) => command.run(&self.config),
             Command::Schema => schema::run(),
         }

@@ -204,7 +204,9 @@ mod tests {
             Shape::Section(section) => keys(&section, "."),
             Shape::OneOf(sections) => {
                 assert!(sections.len() > 1, "{path} is a choice of nothing");
-                sections.iter().for_each(|section| keys(section, "|"));
+                for section in &sections {
+                    keys(section, "|");
+                }
             }
             Shape::Table(item) => visit(schema, item, &format!("{path}.*"), seen),
             Shape::List { item, .. } => visit(schema, item, &format!("{path}[]"), seen),

@@ -1,3 +1,7 @@
 //! The integration tests: one binary, one folder for each part of the house.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod journey;
 mod memory;
+mod support;

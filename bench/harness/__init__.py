@@ -1,1 +1,0 @@
-"""What bench/run is made of."""

@@ -1,0 +1,38 @@
+//! `doorward demo`: the main job, as a newcomer tries it.
+
+use crate::support::{Door, curl};
+
+#[test]
+fn the_demo_lets_its_key_and_client_in_and_nobody_else() {
+    let door = Door::demo(&[]);
+    let key = format!("X-Api-Key: {}", door.text("api_key"));
+    let seen = door.curl("/hello?a=1", &["-H", &key]);
+    assert_eq!(seen.status, 200, "{}", seen.text());
+    assert_eq!(seen.json()["path"], "/hello");
+    assert_eq!(seen.json()["query"], "a=1");
+    assert_eq!(seen.json()["headers"]["x-forwarded-roles"][0], "viewer");
+    assert!(seen.json()["headers"]["x-api-key"].is_null(), "the key stays with the door");
+
+    let pair = format!("{}:{}", door.text("client_id"), door.text("client_secret"));
+    assert_eq!(door.curl("/hello", &["-u", &pair]).status, 200);
+    assert_eq!(door.curl("/hello", &["--http1.1", "-H", &key]).status, 200);
+
+    assert_eq!(door.curl("/hello", &[]).status, 401);
+    assert_eq!(door.curl("/hello", &["-H", "X-Api-Key: dw_wrong"]).status, 401);
+    assert_eq!(door.curl("/admin/", &["-H", &key]).status, 403);
+    assert_eq!(door.curl("/public/hello", &[]).status, 200);
+    let plain = format!("{}/hello", door.text("plain_url"));
+    assert_eq!(curl(&["-H", &key, &plain]).status, 200);
+    assert_eq!(curl(&[&format!("{}/livez", door.text("operations"))]).status, 200);
+}
+
+#[test]
+fn ctrl_c_ends_the_demo_and_its_folder_can_be_used_again() {
+    let mut door = Door::demo(&[]);
+    let before = door.text("api_key").to_owned();
+    door.process.signal("INT");
+    assert_eq!(door.process.wait(), Some(0), "{}", door.process.said());
+    assert!(door.folder().join("demo/doorward.yaml").exists());
+    let remembered = std::fs::read_to_string(door.folder().join("demo/guests.json")).unwrap();
+    assert!(remembered.contains(&before));
+}

@@ -1,0 +1,4 @@
+//! The request's way, through the real binary.
+
+mod demo;
+mod serve;

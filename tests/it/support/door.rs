@@ -1,0 +1,101 @@
+//! The real binary, running.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{Answer, Process, curl};
+
+/// A running `doorward`. Its folder goes with it.
+pub(crate) struct Door {
+    pub(crate) process: Process,
+    /// The line it printed when it was ready.
+    pub(crate) ready: Value,
+    folder: TempDir,
+}
+
+/// A command of the binary under test.
+pub(crate) fn doorward(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_doorward"));
+    command.args(arguments);
+    command
+}
+
+/// A loopback port that was free a moment ago.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+}
+
+impl Door {
+    /// `doorward demo --json` on ports of its own choice, with further arguments.
+    #[track_caller]
+    pub(crate) fn demo(arguments: &[&str]) -> Self {
+        let folder = TempDir::new().unwrap();
+        let state = folder.path().join("demo");
+        let mut command = doorward(&["demo", "--json", "--listen", "127.0.0.1:0", "--plain", "127.0.0.1:0", "--folder"]);
+        let process = Process::start(command.arg(&state).args(arguments));
+        let ready = process.json_line();
+        Self { process, ready, folder }
+    }
+
+    /// `doorward serve` with a configuration; `{folder}` in it is the door's own folder, which `prepare` may fill first.
+    /// The ready line holds `listeners` (addresses in order) and `operations`.
+    #[track_caller]
+    pub(crate) fn serve(configuration: &str, prepare: impl FnOnce(&std::path::Path)) -> Self {
+        let folder = TempDir::new().unwrap();
+        prepare(folder.path());
+        let file = folder.path().join("doorward.yaml");
+        fs::write(&file, configuration.replace("{folder}", folder.path().to_str().unwrap())).unwrap();
+        let process = Process::start(doorward(&["serve", "--json", "--config"]).arg(&file));
+        let ready = process.json_line();
+        Self { process, ready, folder }
+    }
+
+    /// The door's own folder.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// The configuration it runs with.
+    pub(crate) fn config(&self) -> PathBuf {
+        match self.ready["config"].as_str() {
+            Some(file) => file.into(),
+            None => self.folder.path().join("doorward.yaml"),
+        }
+    }
+
+    /// A text of the ready line, such as `url` or `api_key` of the demo.
+    #[track_caller]
+    pub(crate) fn text(&self, name: &str) -> &str {
+        self.ready[name].as_str().unwrap_or_else(|| panic!("no {name} in {}", self.ready))
+    }
+
+    /// Address of the listener with this place in the configuration.
+    #[track_caller]
+    pub(crate) fn listener(&self, index: usize) -> &str {
+        self.ready["listeners"][index].as_str().unwrap_or_else(|| panic!("no listener {index} in {}", self.ready))
+    }
+
+    /// curl to the demo's encrypted address, with further arguments.
+    #[track_caller]
+    pub(crate) fn curl(&self, path: &str, arguments: &[&str]) -> Answer {
+        let url = format!("{}{path}", self.text("url"));
+        let mut all = vec!["--cacert", self.text("ca"), "--path-as-is"];
+        all.extend(arguments);
+        all.push(&url);
+        curl(&all)
+    }
+
+    /// A command of the same binary on the same configuration; its standard output as JSON.
+    #[track_caller]
+    pub(crate) fn command(&self, arguments: &[&str]) -> Value {
+        let output = doorward(arguments).arg("--json").arg("--config").arg(self.config()).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stdout)))
+    }
+}

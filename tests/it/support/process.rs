@@ -1,0 +1,125 @@
+//! Child processes that speak JSON lines and end with the test.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// A running child. Dropping it kills it and waits for its end.
+pub(crate) struct Process {
+    child: Child,
+    /// Held open: counterparts end when it closes.
+    pub(crate) stdin: Option<ChildStdin>,
+    lines: Receiver<String>,
+    errors: Arc<Mutex<String>>,
+}
+
+impl Process {
+    #[track_caller]
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let (sender, lines) = channel();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        std::thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        let errors = Arc::new(Mutex::new(String::new()));
+        let (mut stderr, heard) = (child.stderr.take().unwrap(), Arc::clone(&errors));
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(length @ 1..) = stderr.read(&mut buffer) {
+                heard.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..length]));
+            }
+        });
+        Self { stdin: child.stdin.take(), child, lines, errors }
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The next line of standard output as JSON; fails after twenty seconds.
+    #[track_caller]
+    pub(crate) fn json_line(&self) -> Value {
+        let line = self.line(Duration::from_secs(20)).unwrap_or_else(|why| panic!("no line ({why:?}); it said: {}", self.said()));
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
+    }
+
+    pub(crate) fn line(&self, patience: Duration) -> Result<String, RecvTimeoutError> {
+        self.lines.recv_timeout(patience)
+    }
+
+    /// What it has written to standard error so far.
+    pub(crate) fn said(&self) -> String {
+        self.errors.lock().unwrap().clone()
+    }
+
+    /// Sends a signal by name, such as `TERM`.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Waits for its end, for at most twenty seconds; says its exit code (`None`: killed by a signal).
+    #[track_caller]
+    pub(crate) fn wait(&mut self) -> Option<i32> {
+        super::eventually("the process ends", || self.child.try_wait().unwrap()).code()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        drop(self.stdin.take());
+        // It may have ended by itself already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A real counterpart of `tests/parts`, with its ready line.
+pub(crate) struct Part {
+    pub(crate) process: Process,
+    pub(crate) ready: Value,
+}
+
+/// Starts `tests/parts/NAME.mjs` and waits until it is ready.
+#[track_caller]
+pub(crate) fn part(name: &str, arguments: &[&str]) -> Part {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parts").join(format!("{name}.mjs"));
+    let process = Process::start(Command::new("node").arg(script).args(arguments));
+    let ready = process.json_line();
+    Part { process, ready }
+}
+
+impl Part {
+    #[track_caller]
+    pub(crate) fn port(&self) -> u16 {
+        self.number("port")
+    }
+
+    #[track_caller]
+    fn number(&self, name: &str) -> u16 {
+        self.ready[name].as_u64().and_then(|port| port.try_into().ok()).unwrap_or_else(|| panic!("no {name} in {}", self.ready))
+    }
+
+    /// Asks its control port.
+    #[track_caller]
+    pub(crate) fn control(&self, method: &str, path: &str) -> Value {
+        let url = format!("http://127.0.0.1:{}{path}", self.number("control"));
+        super::curl(&["-X", method, &url]).json()
+    }
+
+    /// Sends JSON to its control port.
+    #[track_caller]
+    pub(crate) fn tell(&self, path: &str, body: &Value) -> super::Answer {
+        let url = format!("http://127.0.0.1:{}{path}", self.number("control"));
+        super::curl(&["-X", "POST", "-H", "content-type: application/json", "-d", &body.to_string(), &url])
+    }
+}
