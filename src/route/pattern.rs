@@ -61,6 +61,15 @@ impl Pattern {
         self.open || rest.and_then(|mut rest| rest.next()).is_none()
     }
 
+    /// The first segment of every path it matches; `None` if they differ.
+    #[must_use]
+    pub fn first_segment(&self) -> Option<&str> {
+        match self.segments.first()? {
+            Segment::Exact(text) => Some(text),
+            Segment::Any => None,
+        }
+    }
+
     /// Whether every path that `later` matches is matched by `self`, so that `later` behind `self` is never reached.
     #[must_use]
     pub fn hides(&self, later: &Self) -> bool {

@@ -2,6 +2,7 @@
 //!
 //! Refuses a rule that an earlier one hides, because its author believes it is in force.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use http::Method;
@@ -68,6 +69,10 @@ impl Route {
 #[derive(Debug)]
 pub struct Table {
     routes: Box<[Arc<Route>]>,
+    /// First path segment → the rules that can match below it, in order.
+    by_first_segment: HashMap<Box<str>, Box<[Arc<Route>]>>,
+    /// The rules that can match below any other first segment, in order.
+    anywhere: Box<[Arc<Route>]>,
     otherwise: Arc<Route>,
 }
 
@@ -91,13 +96,25 @@ impl Table {
             }
             routes.push(Arc::new(route));
         }
-        Self { routes: routes.into(), otherwise: Arc::new(otherwise()) }
+        Self::index(routes)
+    }
+
+    fn index(routes: Vec<Arc<Route>>) -> Self {
+        let below = |wanted: Option<&str>| {
+            let fits = |route: &&Arc<Route>| route.path.first_segment().is_none_or(|first| Some(first) == wanted);
+            routes.iter().filter(fits).cloned().collect::<Box<[_]>>()
+        };
+        let firsts = routes.iter().filter_map(|route| route.path.first_segment());
+        let by_first_segment = firsts.map(|first| (first.into(), below(Some(first)))).collect();
+        Self { by_first_segment, anywhere: below(None), routes: routes.into(), otherwise: Arc::new(otherwise()) }
     }
 
     /// The rule that decides about this request.
     #[must_use]
     pub fn find(&self, clean: &Clean<'_>) -> &Arc<Route> {
-        self.routes.iter().find(|route| route.matches(clean)).unwrap_or(&self.otherwise)
+        let first = clean.path.get(1..).and_then(|rest| rest.split('/').next()).unwrap_or_default();
+        let candidates = self.by_first_segment.get(first).unwrap_or(&self.anywhere);
+        candidates.iter().find(|route| route.matches(clean)).unwrap_or(&self.otherwise)
     }
 
     /// Every rule, in order.
@@ -180,4 +197,45 @@ fn compile(typed: &Typed, target: Target, path: &Path, problems: &mut Problems) 
         mode: typed.mode,
         target,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use pingora::http::RequestHeader;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::config::Limits;
+    use crate::edge::{Arrival, ConnectionFacts, Hygiene};
+
+    const PATTERNS: [&str; 10] = ["/", "/**", "/a", "/a/", "/a/**", "/*", "/*/b", "/a/*", "/b/**", "/*/*/c"];
+
+    fn route(pattern: &str) -> Arc<Route> {
+        Arc::new(Route { name: pattern.into(), path: Pattern::parse(pattern).unwrap(), ..otherwise() })
+    }
+
+    proptest! {
+        #[test]
+        fn the_index_finds_what_a_walk_through_all_rules_finds(
+            order in Just(PATTERNS).prop_shuffle(),
+            taken in 0_usize..=10,
+            path in "(/(a|b|c|ab)?){1,4}",
+        ) {
+            let routes: Vec<_> = order[..taken].iter().map(|pattern| route(pattern)).collect();
+            let table = Table::index(routes.clone());
+            let head = RequestHeader::build("GET", path.as_bytes(), None).unwrap();
+            let mut head = head;
+            head.insert_header("Host", "app.example").unwrap();
+            let facts = ConnectionFacts { peer: [127, 0, 0, 1].into(), secure: true, server_name: None, client_chain: Arc::new([]) };
+            let hygiene = Hygiene::new(Limits::default(), &[]);
+            let arrival = Arrival { head: &head, raw: None, facts: &facts, now: Timestamp::default() };
+            let Ok(clean) = hygiene.inspect(arrival) else { return Ok(()) };
+            prop_assert!(matches!(clean.host, Cow::Borrowed("app.example")));
+            let walked = routes.iter().find(|route| route.matches(&clean)).map_or("otherwise", |route| &route.name);
+            prop_assert_eq!(&*table.find(&clean).name, walked);
+        }
+    }
 }

@@ -1,7 +1,6 @@
 //! The real binary, running.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -23,11 +22,6 @@ pub(crate) fn doorward(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_doorward"));
     command.args(arguments);
     command
-}
-
-/// A loopback port that was free a moment ago.
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }
 
 impl Door {
