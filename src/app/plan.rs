@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::memory::Memory;
 use crate::authn::{self, Authn};
-use crate::config::{Config, Path, Problems};
+use crate::config::{self, Config, Path, Problems};
 use crate::credential::Sources;
 use crate::edge::{Hygiene, tls};
 use crate::forward::Forwarding;
@@ -36,9 +36,7 @@ pub struct ListenerPlan {
 /// Understands `config`, or says everything that is wrong with it.
 pub fn compile(config: Config) -> Result<Plan, Problems> {
     let mut problems = Problems::default();
-    if config.version != 1 {
-        problems.add(Path::from("version"), format!("version {} is not known", config.version), "this Doorward reads version 1");
-    }
+    config::review(&config, &mut problems);
     let credentials = Sources::compile(&config, &mut problems);
     let plan = Plan {
         listeners: listeners(&config, &mut problems),
@@ -71,9 +69,6 @@ impl Plan {
 }
 
 fn listeners(config: &Config, problems: &mut Problems) -> Vec<ListenerPlan> {
-    if config.listeners.is_empty() {
-        problems.add(Path::from("listeners"), "there is no listener", "list one, such as `{ address: 127.0.0.1:8443, tls: … }`");
-    }
     let compiled = config.listeners.iter().enumerate().map(|(index, typed)| ListenerPlan {
         address: typed.address.clone(),
         tls: typed.tls.as_ref().and_then(|tls| tls::compile(tls, &Path::from("listeners").item(index).key("tls"), problems)),

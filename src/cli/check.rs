@@ -8,7 +8,9 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::Exit;
-use crate::config::{self, Finding, LoadError, Loaded};
+use crate::app::plan;
+use crate::clock::{Clock as _, SystemClock};
+use crate::config::{self, Finding, LoadError, Loaded, Report};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Check {
@@ -17,31 +19,55 @@ pub(super) struct Check {
     json: bool,
 }
 
-/// What `--json` prints.
+/// What was found; `--json` prints it as it is.
 #[derive(Serialize)]
 struct Outcome<'f> {
     file: &'f Path,
     ok: bool,
     problems: Vec<Finding>,
+    warnings: Vec<Finding>,
 }
 
 impl Check {
     pub(super) fn run(self, file: &Path) -> anyhow::Result<Exit> {
-        let problems = match config::load(file) {
-            Ok(Loaded { .. }) => Vec::new(),
-            Err(LoadError::Invalid { report, .. }) => report.findings,
-            Err(error @ LoadError::Unreadable { .. }) => return Err(error.into()),
-        };
-        let ok = problems.is_empty();
+        let (problems, warnings) = findings(file)?;
+        let outcome = Outcome { file, ok: problems.is_empty(), problems, warnings };
         let mut out = std::io::stdout().lock();
         if self.json {
-            serde_json::to_writer(&mut out, &Outcome { file, ok, problems })?;
+            serde_json::to_writer(&mut out, &outcome)?;
             writeln!(out)?;
-        } else if ok {
-            writeln!(out, "{}: ok", file.display())?;
         } else {
-            writeln!(out, "{}", config::Report { file: file.to_owned(), findings: problems })?;
+            outcome.write(&mut out)?;
         }
-        Ok(if ok { Exit::Success } else { Exit::Failure })
+        Ok(if outcome.ok { Exit::Success } else { Exit::Failure })
+    }
+}
+
+/// Problems and warnings. Warnings are only looked for where there is no problem: half a configuration gives odd advice.
+fn findings(file: &Path) -> anyhow::Result<(Vec<Finding>, Vec<Finding>)> {
+    let Loaded { config, sources } = match config::load(file) {
+        Ok(loaded) => loaded,
+        Err(LoadError::Invalid { report, .. }) => return Ok((report.findings, Vec::new())),
+        Err(error @ LoadError::Unreadable { .. }) => return Err(error.into()),
+    };
+    if let Err(problems) = plan::compile(config.clone()) {
+        return Ok((sources.report(&problems).findings, Vec::new()));
+    }
+    let advice = config::advise(&config, &sources, SystemClock.now());
+    Ok((Vec::new(), sources.report(&advice).findings))
+}
+
+impl Outcome<'_> {
+    fn write(&self, out: &mut impl Write) -> std::io::Result<()> {
+        if self.ok {
+            writeln!(out, "{}: ok", self.file.display())?;
+        }
+        let warnings =
+            self.warnings.iter().cloned().map(|warning| Finding { message: format!("warning: {}", warning.message), ..warning });
+        let findings: Vec<_> = self.problems.iter().cloned().chain(warnings).collect();
+        if !findings.is_empty() {
+            writeln!(out, "{}", Report { file: self.file.to_owned(), findings })?;
+        }
+        Ok(())
     }
 }

@@ -3,6 +3,7 @@
 //! Refuses unknown keys and tells every problem at once with its place, because a front door that guesses what was meant is open.
 //! What the words mean is decided later, in `app::plan`.
 
+mod advice;
 mod document;
 mod file;
 mod fill;
@@ -11,6 +12,7 @@ mod load;
 mod problem;
 mod reference;
 mod report;
+mod review;
 mod shape;
 mod sources;
 mod value;
@@ -21,9 +23,11 @@ pub mod schema;
 pub mod sign_in;
 pub mod upstream;
 
+pub use advice::advise;
 pub use file::{Audit, Config, Limits, LogFormat, Logging, Operations, Sessions, Shutdown, Store};
 pub use load::{LoadError, Loaded, load};
 pub use problem::{Path, Problem, Problems};
 pub use report::{Finding, Place, Report};
+pub use review::review;
 pub use sources::Sources;
 pub use value::Span;

@@ -78,7 +78,11 @@ pub struct Problem {
 pub struct Problems(Vec<Problem>);
 
 impl Problems {
+    /// A place that has a problem already gets no second one: what follows from a mistake is noise.
     pub fn add(&mut self, path: Path, message: impl Into<String>, hint: impl Into<String>) {
+        if self.0.iter().any(|known| known.path == path) {
+            return;
+        }
         let hint = hint.into();
         self.0.push(Problem { path, message: message.into(), hint: (!hint.is_empty()).then_some(hint) });
     }

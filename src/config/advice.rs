@@ -1,0 +1,155 @@
+//! What a configuration that is not wrong may still be told: warnings of `check`.
+//!
+//! Refuses nothing; a warning that stops people would be an error that is sometimes wrong.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path as FilePath;
+use std::time::Duration;
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::{FromDer as _, X509Certificate};
+
+use super::review::is_loopback;
+use super::{Config, Path, Problems, Sources};
+use crate::clock::Timestamp;
+use crate::config::access::Mode;
+
+/// A certificate should be renewed by now: public authorities issue for 47 to 398 days and clients renew at a third of it.
+const EXPIRES_SOON: Duration = Duration::from_secs(14 * 86400);
+
+/// What people should know about `config` before they rely on it. `now` decides about certificates.
+#[must_use]
+pub fn advise(config: &Config, sources: &Sources, now: Timestamp) -> Problems {
+    let mut advice = Problems::default();
+    inline_secrets(config, sources, &mut advice);
+    public_url(config, &mut advice);
+    certificates(config, now, &mut advice);
+    store(config, &mut advice);
+    for (index, network) in config.trusted_proxies.iter().enumerate().filter(|(_, network)| network.prefix_len() == 0) {
+        let path = Path::from("trusted_proxies").item(index);
+        advice.add(path, format!("`{network}` is everybody: anyone may claim any address"), "name the proxies' networks");
+    }
+    for (index, route) in config.routes.iter().enumerate() {
+        let path = Path::from("routes").item(index);
+        if route.mode == Mode::Report {
+            advice.add(path.key("mode"), "this route records what it would refuse, and lets it through", "`enforce` refuses");
+        }
+        if config.connections.is_empty() && (route.mfa || route.max_age.is_some()) {
+            let hint = "only a signed-in person can meet it: configure `connections`";
+            advice.add(path, "nobody can meet what this route asks for", hint);
+        }
+    }
+    advice
+}
+
+fn inline_secrets(config: &Config, sources: &Sources, advice: &mut Problems) {
+    let store = Path::from("store").key("url");
+    let harmless = |path: &&Path| **path != store || config.store.url.expose().contains('@');
+    for path in sources.inline_secrets().filter(harmless) {
+        let hint = "`{ file: path }` or `{ env: NAME }` keeps it out of backups and version control";
+        advice.add(path.clone(), "this secret is written in the file itself", hint);
+    }
+}
+
+fn public_url(config: &Config, advice: &mut Problems) {
+    let path = Path::from("public_url");
+    let Ok(url) = url::Url::parse(&config.public_url) else { return };
+    let encrypted = config.listeners.iter().any(|listener| listener.tls.is_some());
+    if url.scheme() == "http" && !is_loopback(&url) {
+        advice.add(
+            path,
+            "passwords, keys and sessions travel unencrypted",
+            "write `https://…`; browsers refuse the session cookie otherwise",
+        );
+    } else if url.scheme() == "https" && !encrypted && config.trusted_proxies.is_empty() {
+        let hint = "name the proxy that terminates TLS in `trusted_proxies`, or give a listener `tls`";
+        advice.add(path, "no listener has TLS and no proxy is trusted, so every request looks unencrypted", hint);
+    }
+}
+
+fn store(config: &Config, advice: &mut Problems) {
+    let url = config.store.url.expose();
+    let Some(file) = url.strip_prefix("sqlite:").map(|rest| rest.strip_prefix("//").unwrap_or(rest)) else { return };
+    let file = FilePath::new(file.split_once('?').map_or(file, |(file, _)| file));
+    let path = Path::from("store").key("url");
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(FilePath::new("."));
+    if !folder.is_dir() {
+        advice.add(
+            path,
+            format!("the folder `{}` does not exist", folder.display()),
+            "make it, owned by the user doorward runs as",
+        );
+    } else if !writable(folder) || (file.exists() && !writable(file)) {
+        advice.add(
+            path,
+            format!("`{}` cannot be written by this user", file.display()),
+            "the folder must be writable too: SQLite keeps its log there",
+        );
+    }
+}
+
+fn writable(path: &FilePath) -> bool {
+    rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok()
+}
+
+fn certificates(config: &Config, now: Timestamp, advice: &mut Problems) {
+    let host = url::Url::parse(&config.public_url).ok().and_then(|url| url.host().map(|host| host.to_owned()));
+    let mut covered = None;
+    for (index, listener) in config.listeners.iter().enumerate() {
+        let at = Path::from("listeners").item(index).key("tls").key("certificates");
+        for (place, files) in listener.tls.iter().flat_map(|tls| &tls.certificates).enumerate() {
+            let path = at.item(place);
+            readable_by_all(&files.key, path.key("key"), advice);
+            let Ok(leaf) = CertificateDer::from_pem_file(&files.cert) else { continue };
+            let Ok((_, leaf)) = X509Certificate::from_der(&leaf) else { continue };
+            validity(&leaf, now, path.key("cert"), advice);
+            if let Some(host) = &host {
+                *covered.get_or_insert(false) |= names(&leaf, host);
+            }
+        }
+    }
+    if let (Some(false), Some(host)) = (covered, host) {
+        advice.add(Path::from("public_url"), format!("no certificate is for `{host}`"), "browsers will refuse the connection");
+    }
+}
+
+fn validity(leaf: &X509Certificate<'_>, now: Timestamp, path: Path, advice: &mut Problems) {
+    let end = Timestamp::from_seconds(leaf.validity().not_after.timestamp());
+    let begin = Timestamp::from_seconds(leaf.validity().not_before.timestamp());
+    if end <= now {
+        advice.add(path, format!("this certificate expired at {end}"), "renew it; the file is taken over when it changes");
+    } else if begin > now {
+        advice.add(path, format!("this certificate is not valid before {begin}"), "look at this machine's clock too");
+    } else if end <= now.after(EXPIRES_SOON) {
+        let days = end.since(now).as_secs() / 86400;
+        advice.add(
+            path,
+            format!("this certificate expires in {days} days, at {end}"),
+            "renew it; the file is taken over when it changes",
+        );
+    }
+}
+
+/// RFC 6125 §6.4: by subjectAltName, with `*` for the leftmost label.
+fn names(leaf: &X509Certificate<'_>, host: &url::Host) -> bool {
+    let Ok(Some(alternatives)) = leaf.subject_alternative_name() else { return false };
+    alternatives.value.general_names.iter().any(|name| match (name, host) {
+        (GeneralName::DNSName(name), url::Host::Domain(host)) => {
+            let name = name.to_ascii_lowercase();
+            name == *host
+                || name.strip_prefix("*.").is_some_and(|parent| host.split_once('.').is_some_and(|(_, rest)| rest == parent))
+        }
+        (GeneralName::IPAddress(bytes), url::Host::Ipv4(address)) => *bytes == address.octets(),
+        (GeneralName::IPAddress(bytes), url::Host::Ipv6(address)) => *bytes == address.octets(),
+        _ => false,
+    })
+}
+
+fn readable_by_all(key: &FilePath, path: Path, advice: &mut Problems) {
+    let Ok(about) = std::fs::metadata(key) else { return };
+    if about.permissions().mode() & 0o004 != 0 {
+        advice.add(path, format!("`{}` can be read by every user of this machine", key.display()), "`chmod 600` it");
+    }
+}

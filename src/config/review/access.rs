@@ -1,0 +1,181 @@
+//! Who may go where, and what the application is told.
+//!
+//! Refuses conditions that are never looked at and credentials that nobody can have: each is a rule somebody relies on.
+
+use std::collections::HashMap;
+
+use super::upstream::header_name;
+use super::{address, upstream};
+use crate::config::access::{Access, JwksSource, Preset, Route};
+use crate::config::fit::shown;
+use crate::config::{Config, Path, Problems};
+use crate::model::CredentialKind;
+
+/// What a header's template may name.
+const PLACEHOLDERS: [&str; 10] =
+    ["user", "email", "name", "groups", "roles", "role", "tenant", "scopes", "credential", "session"];
+
+pub(super) fn review(config: &Config, problems: &mut Problems) {
+    issuers(config, problems);
+    credential_headers(config, problems);
+    identity_headers(config, problems);
+    let mut names: HashMap<&str, Path> = HashMap::new();
+    for (index, route) in config.routes.iter().enumerate() {
+        let path = Path::from("routes").item(index);
+        if let Some(name) = route.name.as_deref()
+            && let Some(first) = names.insert(name, path.clone())
+        {
+            problems.add(path.key("name"), format!("two routes are called `{}`", shown(name)), format!("`{first}` is the other"));
+        }
+        conditions(route, &path, problems);
+        accepted(config, route, &path, problems);
+        if let Some(own) = &route.upstream {
+            upstream::review(own, &path.key("upstream"), problems);
+        }
+    }
+}
+
+fn issuers(config: &Config, problems: &mut Problems) {
+    let mut seen: HashMap<&str, Path> = HashMap::new();
+    for (index, bearer) in config.bearer.iter().enumerate() {
+        let path = Path::from("bearer").item(index);
+        if let Some(first) = seen.insert(&bearer.issuer, path.clone()) {
+            let message = format!("the issuer `{}` is listed twice", shown(&bearer.issuer));
+            problems.add(path.key("issuer"), message, format!("`{first}` has it; `audiences` is a list"));
+        }
+        match &bearer.jwks {
+            None => address::trusted(path.key("issuer"), &bearer.issuer, problems),
+            Some(JwksSource::Url(url)) => address::trusted(path.key("jwks").key("url"), url, problems),
+            Some(JwksSource::Path(_)) => {}
+        }
+    }
+}
+
+fn credential_headers(config: &Config, problems: &mut Problems) {
+    let typed = &config.credentials;
+    let mut seen: HashMap<String, &str> = HashMap::new();
+    for (key, name) in [
+        ("api_key_header", &typed.api_key_header),
+        ("client_id_header", &typed.client_id_header),
+        ("client_secret_header", &typed.client_secret_header),
+        ("license_header", &typed.license_header),
+    ] {
+        let path = Path::from("credentials").key(key);
+        header_name(path.clone(), name, problems);
+        if name.eq_ignore_ascii_case("authorization") {
+            problems.add(path.clone(), "`Authorization` is read anyway, by its scheme", "choose another name");
+        }
+        if let Some(first) = seen.insert(name.to_ascii_lowercase(), key) {
+            problems.add(
+                path,
+                format!("`{}` is already the header of `{first}`", shown(name)),
+                "each credential has a header of its own",
+            );
+        }
+    }
+}
+
+fn identity_headers(config: &Config, problems: &mut Problems) {
+    let at = Path::from("identity_headers");
+    let presets = &config.identity_headers.presets;
+    for (index, preset) in presets.iter().enumerate().filter(|(index, preset)| presets[..*index].contains(preset)) {
+        problems.add(at.key("presets").item(index), format!("`{}` is listed twice", preset_name(*preset)), "");
+    }
+    for (name, template) in &config.identity_headers.custom {
+        let path = at.key("custom").key(name);
+        header_name(path.clone(), name, problems);
+        if let Some(what) = template_problem(template) {
+            let known: Vec<String> = PLACEHOLDERS.iter().map(|known| format!("`{{{known}}}`")).collect();
+            problems.add(path, what, format!("known are {}", known.join(", ")));
+        }
+    }
+    if config.identity_headers.assertion.as_ref().is_some_and(|assertion| assertion.audience.is_empty()) {
+        problems.add(at.key("assertion").key("audience"), "`audience` is empty", "write the application's name");
+    }
+}
+
+fn preset_name(preset: Preset) -> &'static str {
+    match preset {
+        Preset::Doorward => "doorward",
+        Preset::Oauth2Proxy => "oauth2-proxy",
+        Preset::Authelia => "authelia",
+        Preset::Authentik => "authentik",
+        Preset::Pomerium => "pomerium",
+    }
+}
+
+fn template_problem(template: &str) -> Option<String> {
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        if before.contains('}') {
+            return Some("`}` without its `{`".to_owned());
+        }
+        let Some((name, after)) = after.split_once('}') else { return Some("`{` without its `}`".to_owned()) };
+        if !PLACEHOLDERS.contains(&name) {
+            return Some(format!("`{{{}}}` is not known", shown(name)));
+        }
+        rest = after;
+    }
+    if rest.contains('}') {
+        return Some("`}` without its `{`".to_owned());
+    }
+    http::HeaderValue::from_str(template).is_err().then(|| "a header's value is one line without control characters".to_owned())
+}
+
+/// Conditions on a route that lets in without asking are never looked at.
+fn conditions(route: &Route, path: &Path, problems: &mut Problems) {
+    let (who, why) = match route.access {
+        Access::Required => return host(route, path, problems),
+        Access::Public => ("public", "a public route does not look at who it is"),
+        Access::Optional => ("optional", "an optional route lets in who shows nothing"),
+        Access::Deny => ("deny", "a route that denies lets in nobody"),
+    };
+    let given = [
+        ("accept", !route.accept.is_empty() && route.access != Access::Optional),
+        ("roles", !route.roles.is_empty()),
+        ("groups", !route.groups.is_empty()),
+        ("scopes", !route.scopes.is_empty()),
+        ("tenant", route.tenant.is_some()),
+        ("mfa", route.mfa),
+        ("max_age", route.max_age.is_some()),
+    ];
+    for (key, _) in given.iter().filter(|(_, given)| *given) {
+        problems.add(
+            path.key(key),
+            format!("`{key}` has no meaning with `access: {who}`: {why}"),
+            "remove it, or write `access: required`",
+        );
+    }
+    host(route, path, problems);
+}
+
+fn host(route: &Route, path: &Path, problems: &mut Problems) {
+    let Some(typed) = &route.host else { return };
+    if url::Host::parse(typed).is_err() {
+        let message = format!("`{}` is not a host", shown(typed));
+        problems.add(path.key("host"), message, "write a name such as `app.example.com`, without scheme, port or path");
+    }
+}
+
+fn accepted(config: &Config, route: &Route, path: &Path, problems: &mut Problems) {
+    for (index, kind) in route.accept.iter().enumerate() {
+        let path = path.key("accept").item(index);
+        if route.accept[..index].contains(kind) {
+            problems.add(path.clone(), format!("`{kind}` is listed twice"), "");
+        }
+        if let Some(needed) = missing_for(config, *kind) {
+            problems.add(path, format!("nobody can have a `{kind}` credential"), format!("configure `{needed}`"));
+        }
+    }
+}
+
+/// The section without which such a credential cannot exist.
+fn missing_for(config: &Config, kind: CredentialKind) -> Option<&'static str> {
+    match kind {
+        CredentialKind::Session => config.connections.is_empty().then_some("connections"),
+        CredentialKind::Bearer => config.bearer.is_empty().then_some("bearer"),
+        CredentialKind::License => config.license.is_none().then_some("license"),
+        CredentialKind::ClientCertificate => config.client_certificates.is_none().then_some("client_certificates"),
+        CredentialKind::ApiKey | CredentialKind::ClientSecret => None,
+    }
+}

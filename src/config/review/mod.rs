@@ -1,0 +1,89 @@
+//! What a configuration says that cannot be meant, as far as its words show it.
+//!
+//! Refuses contradictions, because the part of one that is not followed is the part that somebody relied on. What needs more
+//! than the words (files, patterns, roles) is compiled by the stage that it belongs to.
+
+mod access;
+mod address;
+mod listeners;
+mod sign_in;
+mod upstream;
+
+pub(super) use address::is_loopback;
+
+use std::time::Duration;
+
+use super::{Config, Path, Problems, Span};
+
+/// Fewer random bytes than this can be guessed.
+const SECRET_KEY_BYTES: usize = 32;
+
+/// Adds what cannot be meant in `config` to `problems`.
+pub fn review(config: &Config, problems: &mut Problems) {
+    address::public_url(&config.public_url, problems);
+    prefix(&config.prefix, problems);
+    listeners::review(config, problems);
+    upstream::review(&config.upstream, &Path::from("upstream"), problems);
+    if config.secret_key.expose().len() < SECRET_KEY_BYTES {
+        let message = format!("`secret_key` is shorter than {SECRET_KEY_BYTES} bytes");
+        problems.add(Path::from("secret_key"), message, "`head -c 32 /dev/urandom | base64` makes one");
+    }
+    if !config.store.url.expose().starts_with("sqlite:") {
+        problems.add(Path::from("store").key("url"), "this kind of store is not known", "write `sqlite:/path/to/doorward.db`");
+    }
+    durations(config, problems);
+    level(config, problems);
+    sign_in::review(config, problems);
+    access::review(config, problems);
+}
+
+fn prefix(prefix: &str, problems: &mut Problems) {
+    let plain = |segment: &str| {
+        !matches!(segment, "" | "." | "..")
+            && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~'))
+    };
+    if !prefix.strip_prefix('/').is_some_and(|rest| rest.split('/').all(plain)) {
+        let message = format!("`{}` is not a prefix", super::fit::shown(prefix));
+        problems.add(Path::from("prefix"), message, "write a path such as `/.doorward`, without a slash at its end");
+    }
+}
+
+fn durations(config: &Config, problems: &mut Problems) {
+    let Config { sessions, limits, audit, .. } = config;
+    let within = |section: &str, key: &str| Path::from(section).key(key);
+    let spans = [
+        (within("sessions", "idle"), sessions.idle),
+        (within("sessions", "absolute"), sessions.absolute),
+        (within("limits", "header_timeout"), limits.header_timeout),
+        (within("limits", "handshake_timeout"), limits.handshake_timeout),
+        (within("limits", "keep_alive"), limits.keep_alive),
+        (within("audit", "retention"), audit.retention),
+    ];
+    for (path, span) in spans {
+        not_zero(path, span, problems);
+    }
+    if sessions.idle > sessions.absolute {
+        problems.add(
+            within("sessions", "idle"),
+            "a session would end by `absolute` before it can be `idle` that long",
+            "make `idle` the shorter one",
+        );
+    }
+}
+
+fn not_zero(path: Path, span: Span, problems: &mut Problems) {
+    if span.0 == Duration::ZERO {
+        problems.add(path, "no time at all: nothing would ever succeed", "write a duration such as `30s`");
+    }
+}
+
+fn level(config: &Config, problems: &mut Problems) {
+    if tracing_subscriber::EnvFilter::builder().parse(&config.logging.level).is_err() {
+        let message = format!("`{}` is not a log level", super::fit::shown(&config.logging.level));
+        problems.add(
+            Path::from("logging").key("level"),
+            message,
+            "write `error`, `warn`, `info`, `debug`, or `info,doorward=debug`",
+        );
+    }
+}
