@@ -23,6 +23,8 @@ pub mod clock;
 pub mod config;
 pub mod crypto;
 pub mod db;
+pub mod http_client;
+pub mod limit;
 pub mod telemetry;
 // commands
 pub mod cli;
