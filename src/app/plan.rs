@@ -11,7 +11,7 @@ use crate::credential::Sources;
 use crate::edge::{Hygiene, tls};
 use crate::forward::Forwarding;
 use crate::policy::role::Roles;
-use crate::proxy::journey::Gateway;
+use crate::proxy::gateway::Gateway;
 use crate::route::Table;
 
 /// A configuration that was understood.

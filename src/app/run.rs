@@ -20,7 +20,7 @@ use super::plan::Plan;
 use crate::clock::SharedClock;
 use crate::edge::listener::Listener;
 use crate::proxy::Doorward;
-use crate::proxy::journey::Gateway;
+use crate::proxy::gateway::Gateway;
 
 /// A running front door.
 pub struct Running {

@@ -2,29 +2,11 @@
 //!
 //! Refuses shortcuts: each stage takes what the one before made, so that none can be left out.
 
-use crate::authn::Authn;
-use crate::credential;
-use crate::edge::{Arrival, Hygiene};
-use crate::forward::{Forwarding, Outbound};
-use crate::policy;
-use crate::route;
-
+use super::gateway::Gateway;
 use super::reject::Rejection;
-
-/// The compiled configuration of the journey.
-pub struct Gateway {
-    pub hygiene: Hygiene,
-    pub routes: route::Table,
-    pub credentials: credential::Sources,
-    pub authn: Authn,
-    pub forwarding: Forwarding,
-    /// Doorward's own pages.
-    pub doors: axum::Router,
-    /// `https://app.example.com`
-    pub public_url: Box<str>,
-    /// `/.doorward`
-    pub prefix: Box<str>,
-}
+use crate::edge::Arrival;
+use crate::forward::Outbound;
+use crate::policy;
 
 /// From what arrived to what may go out.
 pub async fn journey(gateway: &Gateway, arrival: Arrival<'_>) -> Result<Outbound, Rejection> {

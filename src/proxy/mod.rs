@@ -3,6 +3,7 @@
 //! Refuses to reach the upstream without an [`Outbound`]: a request whose journey did not end in one is answered here.
 
 pub mod doors;
+pub mod gateway;
 pub mod journey;
 pub mod reject;
 
@@ -19,7 +20,7 @@ use crate::clock::SharedClock;
 use crate::edge::{Arrival, ConnectionFacts};
 use crate::forward::Outbound;
 use crate::route::Target;
-use journey::Gateway;
+use gateway::Gateway;
 use reject::Rejection;
 
 /// The application that the engine drives.

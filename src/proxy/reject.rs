@@ -10,7 +10,7 @@ use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorSource, ErrorType};
 
-use super::journey::Gateway;
+use super::gateway::Gateway;
 use crate::authn::AuthnError;
 use crate::credential::CredentialError;
 use crate::edge::Unclean;
