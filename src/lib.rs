@@ -17,6 +17,7 @@ pub mod route;
 pub mod audit;
 pub mod directory;
 pub mod model;
+pub mod revocation;
 pub mod session;
 // foundation
 pub mod clock;
@@ -26,5 +27,8 @@ pub mod db;
 pub mod http_client;
 pub mod limit;
 pub mod telemetry;
+pub mod http_client;
+pub mod latest;
+pub mod limit;
 // commands
 pub mod cli;

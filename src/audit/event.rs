@@ -4,11 +4,12 @@
 
 use std::net::IpAddr;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::clock::Timestamp;
+use crate::model::TenantId;
 
-/// One thing that happened. Stable names; see `docs` of each kind for its OCSF class.
+/// One thing that happened. Names are stable.
 #[derive(Clone, Debug, Serialize)]
 pub struct Event {
     pub at: Timestamp,
@@ -47,38 +48,97 @@ pub enum Outcome {
     Failure,
 }
 
-/// What happened. The OCSF class is in brackets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
+impl Outcome {
+    /// The stable name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Failure => "failure",
+        }
+    }
+}
+
+impl Event {
+    /// Something that happened in `tenant`; what else is known is set on it.
+    #[must_use]
+    pub fn new(at: Timestamp, kind: Kind, outcome: Outcome, tenant: &TenantId) -> Self {
+        Self {
+            at,
+            kind,
+            outcome,
+            reason: None,
+            tenant: tenant.to_string(),
+            actor: None,
+            target: None,
+            credential: None,
+            session: None,
+            source: None,
+            user_agent: None,
+            request_id: None,
+            details: serde_json::Map::new(),
+        }
+    }
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident = $name:literal,)*) => {
+        /// What happened. The OCSF class is in brackets.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Kind {
+            $($(#[$doc])* $kind,)*
+        }
+
+        impl Kind {
+            /// Every kind, in the order of this page.
+            pub const ALL: &[Self] = &[$(Self::$kind,)*];
+
+            /// The stable name.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $name,)*
+                }
+            }
+        }
+    };
+}
+
+kinds! {
     /// A person signed in or tried to [Authentication 3002].
-    SignIn,
+    SignIn = "sign_in",
     /// A person signed out [Authentication 3002].
-    SignOut,
+    SignOut = "sign_out",
     /// A session was ended by somebody else than its holder [Authentication 3002].
-    SessionEnded,
+    SessionEnded = "session_ended",
     /// A local account has to wait after too many wrong passwords [Authentication 3002].
-    AccountLocked,
+    AccountLocked = "account_locked",
     /// A request's credential was refused [API Activity 6003].
-    CredentialRefused,
+    CredentialRefused = "credential_refused",
     /// A known identity was not allowed [API Activity 6003].
-    AccessDenied,
+    AccessDenied = "access_denied",
     /// [Account Change 3001]
-    UserCreated,
+    UserCreated = "user_created",
     /// [Account Change 3001]
-    UserChanged,
+    UserChanged = "user_changed",
     /// [Entity Management 3004]
-    KeyCreated,
+    KeyCreated = "key_created",
     /// [Entity Management 3004]
-    KeyRotated,
+    KeyRotated = "key_rotated",
     /// [Entity Management 3004]
-    KeyRevoked,
+    KeyRevoked = "key_revoked",
     /// [Entity Management 3004]
-    ClientCreated,
+    ClientCreated = "client_created",
     /// [Entity Management 3004]
-    ClientRotated,
+    ClientRotated = "client_rotated",
     /// [Entity Management 3004]
-    ClientRevoked,
+    ClientRevoked = "client_revoked",
     /// The configuration was reloaded, or refused [Entity Management 3004].
-    ConfigurationReloaded,
+    ConfigurationReloaded = "configuration_reloaded",
+}
+
+impl Serialize for Kind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
 }

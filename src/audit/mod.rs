@@ -3,3 +3,82 @@
 //! Refuses change and removal: the table is append-only by trigger, because a trail that can be edited proves nothing.
 
 pub mod event;
+mod recorder;
+mod sqlite;
+
+use std::fmt;
+
+use async_trait::async_trait;
+use serde::Serialize;
+
+use crate::clock::Timestamp;
+use crate::db::Unavailable;
+
+pub use event::{Event, Kind, Outcome};
+pub use recorder::Recorder;
+pub use sqlite::SqliteAudit;
+
+/// The trail could not be written or read: try again later (HTTP 503).
+#[derive(Debug, thiserror::Error)]
+#[error("the audit trail is unavailable")]
+pub struct AuditError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
+
+impl From<Unavailable> for AuditError {
+    fn from(error: Unavailable) -> Self {
+        Self(Box::new(error))
+    }
+}
+
+/// Which events to list: the newest `limit` that fit all that is set.
+#[derive(Clone, Debug, Default)]
+pub struct AuditFilter {
+    /// From then on.
+    pub since: Option<Timestamp>,
+    /// Any of these; empty: every kind.
+    pub kinds: Vec<Kind>,
+    pub actor: Option<String>,
+    pub tenant: Option<String>,
+    /// Only events before this number, for the next page.
+    pub before: Option<i64>,
+    pub limit: u32,
+}
+
+/// An event as it was recorded. Its words are text, because an older or newer Doorward may have written it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Entry {
+    /// Its place in the trail; never used twice.
+    pub seq: i64,
+    pub at: Timestamp,
+    pub kind: String,
+    pub outcome: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    pub tenant: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credential: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_agent: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    #[serde(skip_serializing_if = "serde_json::Map::is_empty")]
+    pub details: serde_json::Map<String, serde_json::Value>,
+}
+
+/// Where the trail is kept. Events are durable when [`Self::append`] returns; there is no way to change one.
+#[async_trait]
+pub trait AuditStore: fmt::Debug + Send + Sync {
+    /// Adds events in this order, all or none.
+    async fn append(&self, events: Vec<Event>) -> Result<(), AuditError>;
+    /// Newest first.
+    async fn list(&self, filter: &AuditFilter) -> Result<Vec<Entry>, AuditError>;
+    /// Retention: removes what happened before `before`, the only way anything leaves. Says how many events.
+    async fn purge(&self, before: Timestamp) -> Result<u64, AuditError>;
+}

@@ -122,4 +122,9 @@ impl Database {
     pub fn commits(&self) -> watch::Receiver<u64> {
         self.writer.commits()
     }
+
+    /// How to open one more connection that only reads.
+    pub(crate) fn reader(&self) -> SqliteConnectOptions {
+        open::reading(&self.options)
+    }
 }

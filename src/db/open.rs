@@ -58,10 +58,8 @@ pub(super) async fn open(url: &str) -> Result<Opened, OpenError> {
         source => OpenError::Migration { file: file.clone(), source },
     })?;
     drop(alone);
-    let readers = SqlitePoolOptions::new()
-        .max_connections(READERS)
-        .acquire_timeout(DEADLINE)
-        .connect_lazy_with(options.clone().pragma("query_only", "ON"));
+    let readers =
+        SqlitePoolOptions::new().max_connections(READERS).acquire_timeout(DEADLINE).connect_lazy_with(reading(&options));
     Ok(Opened { options, connection, readers })
 }
 
@@ -82,6 +80,10 @@ fn options(file: &Path) -> SqliteConnectOptions {
         .busy_timeout(LOCK_WAIT)
         // A file that shrinks or fails under a memory map is a signal, not an error that can be answered.
         .pragma("mmap_size", "0")
+}
+
+pub(super) fn reading(options: &SqliteConnectOptions) -> SqliteConnectOptions {
+    options.clone().pragma("query_only", "ON")
 }
 
 /// SQLite's migrations are not safe against a second process; the folder's lock makes them so and leaves no file behind.

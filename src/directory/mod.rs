@@ -3,6 +3,7 @@
 //! Refuses to say "not found" when it could not look: [`DirectoryError::Unavailable`] is its own answer, because unavailable is
 //! never anonymous.
 
+mod renewals;
 mod sqlite;
 
 use std::fmt;
@@ -13,6 +14,7 @@ use crate::clock::Timestamp;
 use crate::db::Unavailable;
 use crate::model::{FederatedLink, Program, ProgramKind, ProgramSecret, TenantId, User, UserId};
 
+pub use renewals::Renewals;
 pub use sqlite::SqliteDirectory;
 
 /// Why the directory could not do what was asked.

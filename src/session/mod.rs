@@ -2,6 +2,7 @@
 //!
 //! Refuses to bring an ended session back: ending leaves a tombstone that no later write lifts (threats C4).
 
+mod renewals;
 mod sqlite;
 
 use std::fmt;
@@ -13,6 +14,7 @@ use crate::crypto::Digest;
 use crate::db::Unavailable;
 use crate::model::{Session, SessionHandle, UserId};
 
+pub use renewals::Renewals;
 pub use sqlite::SqliteSessions;
 
 /// The session store could not be asked: try again later (HTTP 503); nobody is signed out by it.

@@ -1,6 +1,8 @@
 //! Facts about people and programs.
 
-use doorward::directory::{DirectoryError, Page, ProgramUse};
+use std::time::Duration;
+
+use doorward::directory::{DirectoryError, Page, ProgramUse, Renewals};
 use doorward::model::{ProgramKind, ProgramSecret, User};
 
 use super::{Backend, Outcome, at, link, nobody, program, secret, somebody, tenant};
@@ -289,5 +291,23 @@ pub(crate) async fn use_of_a_program_never_moves_backwards(backend: &impl Backen
     directory.record_program_use(&[used("k", 20), used("unknown", 20), used("k", 10)]).await?;
     directory.record_program_use(&[used("k", 15)]).await?;
     assert_eq!(directory.program(fresh.kind, "k").await?.ok_or("gone")?.last_used_at, Some(at(20)));
+    Ok(())
+}
+
+pub(crate) async fn uses_are_gathered_and_written_together(backend: &impl Backend) -> Outcome {
+    let directory = backend.open().await?.directory;
+    let (key, client) = (program(ProgramKind::ApiKey, "default", "same")?, program(ProgramKind::Client, "default", "same")?);
+    directory.create_program(&key).await?;
+    directory.create_program(&client).await?;
+    let renewals = Renewals::start(directory.clone(), Duration::from_secs(3600));
+    for seconds in [30, 20] {
+        renewals.used(key.kind, &key.id, at(seconds));
+        renewals.used(client.kind, &client.id, at(seconds + 5));
+    }
+    assert_eq!(directory.program(key.kind, &key.id).await?, Some(key.clone()), "nothing is written before its time");
+    renewals.flush().await?;
+    for (kept, seconds) in [(key, 30), (client, 35)] {
+        assert_eq!(directory.program(kept.kind, &kept.id).await?.ok_or("gone")?.last_used_at, Some(at(seconds)));
+    }
     Ok(())
 }

@@ -1,15 +1,21 @@
 //! One suite for every store: each test is a fact that any backend has to make true.
 
+pub(crate) mod audit;
+pub(crate) mod changes;
 pub(crate) mod directory;
 pub(crate) mod sessions;
 
+use std::any::Any;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
+use doorward::audit::AuditStore;
 use doorward::clock::Timestamp;
 use doorward::crypto::Digest;
 use doorward::directory::Directory;
 use doorward::model::{FederatedLink, Program, ProgramKind, ProgramSecret, Session, SessionHandle, TenantId, User, UserId};
+use doorward::revocation::Bus;
 use doorward::session::SessionStore;
 use uuid::Uuid;
 
@@ -19,6 +25,10 @@ pub(crate) type Outcome<T = ()> = Result<T, Box<dyn std::error::Error + Send + S
 pub(crate) struct Stores {
     pub(crate) directory: Arc<dyn Directory>,
     pub(crate) sessions: Arc<dyn SessionStore>,
+    pub(crate) audit: Arc<dyn AuditStore>,
+    pub(crate) bus: Bus,
+    /// Whatever has to live for the bus to hear.
+    pub(crate) _keeper: Box<dyn Any + Send + Sync>,
 }
 
 /// A kind of store. `fresh` makes an empty one; each `open` is another handle on it.
@@ -59,6 +69,7 @@ macro_rules! conformance {
             an_update_of_a_program_keeps_its_secrets_and_tenant
             an_owner_of_another_tenant_is_refused
             use_of_a_program_never_moves_backwards
+            uses_are_gathered_and_written_together
         );
         conformance!(@tests $backend, sessions:
             a_session_comes_back_with_every_field
@@ -69,6 +80,18 @@ macro_rules! conformance {
             live_sessions_are_listed_newest_first
             a_one_time_value_has_one_winner_among_many
             a_purge_removes_only_what_is_over
+            seen_times_are_gathered_and_written_together
+        );
+        conformance!(@tests $backend, audit:
+            an_event_comes_back_with_every_field
+            events_are_listed_newest_first_by_what_is_asked
+            only_retention_removes_events
+            what_is_recorded_is_there_and_what_is_noted_follows
+        );
+        conformance!(@tests $backend, changes:
+            each_change_is_announced_once_and_in_order
+            another_handle_hears_of_the_change_too
+            what_changes_nothing_is_not_announced
         );
     };
 }
@@ -148,4 +171,16 @@ pub(crate) fn session(user: UserId, name: &str) -> Outcome<Session> {
 
 pub(crate) fn nobody() -> UserId {
     UserId(Uuid::new_v4())
+}
+
+/// Waits until `fact` is true, ten seconds at most.
+pub(crate) async fn eventually(fact: impl AsyncFn() -> Outcome<bool>) -> Outcome {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+    while !fact().await? {
+        if tokio::time::Instant::now() > deadline {
+            return Err("it never became true".into());
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    Ok(())
 }

@@ -1,11 +1,13 @@
 //! Facts about sessions and one-time values.
 
+use std::time::Duration;
+
 use doorward::crypto::Digest;
 use doorward::model::{Session, SessionHandle};
-use doorward::session::SessionFilter;
+use doorward::session::{Renewals, SessionFilter};
 use tokio::task::JoinSet;
 
-use super::{Backend, Outcome, at, nobody, session};
+use super::{Backend, Outcome, at, eventually, nobody, session};
 
 pub(crate) async fn a_session_comes_back_with_every_field(backend: &impl Backend) -> Outcome {
     let sessions = backend.open().await?.sessions;
@@ -138,4 +140,14 @@ pub(crate) async fn a_purge_removes_only_what_is_over(backend: &impl Backend) ->
     assert!(sessions.take_once("attempt", &old, at(200)).await?);
     assert!(!sessions.take_once("attempt", &new, at(200)).await?);
     Ok(())
+}
+
+pub(crate) async fn seen_times_are_gathered_and_written_together(backend: &impl Backend) -> Outcome {
+    let sessions = backend.open().await?.sessions;
+    let kept = session(nobody(), "s")?;
+    sessions.create(&kept).await?;
+    let renewals = Renewals::start(sessions.clone(), Duration::from_millis(20));
+    renewals.seen(&kept.digest, at(40));
+    renewals.seen(&kept.digest, at(30));
+    eventually(async || Ok(sessions.find(&kept.digest).await?.is_some_and(|found| found.last_seen_at == at(40)))).await
 }

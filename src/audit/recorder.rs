@@ -1,0 +1,107 @@
+//! Recording: awaited where a state changes, in passing where requests come fast.
+//!
+//! Refuses to hold up a request: what is noted in passing waits in a bounded queue, and what does not fit is counted as lost,
+//! because a trail that stops the door is a way to attack it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::{AuditError, AuditStore, Event};
+
+/// Noted events that may wait.
+const QUEUE: usize = 4096;
+/// Events written together.
+const BATCH: usize = 256;
+const RETRY: Duration = Duration::from_secs(1);
+/// How long the end waits for what is still queued.
+const LAST_CALL: Duration = Duration::from_secs(5);
+/// Bytes kept of a text that came from outside.
+const TEXT: usize = 256;
+
+/// Writes events to the trail. Clones share the queue.
+#[derive(Clone, Debug)]
+pub struct Recorder {
+    store: Arc<dyn AuditStore>,
+    queue: mpsc::Sender<Message>,
+    lost: Arc<AtomicU64>,
+}
+
+#[derive(Debug)]
+enum Message {
+    Event(Box<Event>),
+    /// Answered when everything queued before it is written.
+    Flush(oneshot::Sender<()>),
+}
+
+impl Recorder {
+    #[must_use]
+    pub fn start(store: Arc<dyn AuditStore>) -> Self {
+        let (queue, messages) = mpsc::channel(QUEUE);
+        tokio::spawn(write(Arc::clone(&store), messages));
+        Self { store, queue, lost: Arc::default() }
+    }
+
+    /// Records something that changes a state (a sign-in, a new key): durable when it returns.
+    ///
+    /// # Errors
+    /// [`AuditError`] when the trail cannot be written; then the caller should not go on either.
+    pub async fn record(&self, event: Event) -> Result<(), AuditError> {
+        self.store.append(vec![clipped(event)]).await
+    }
+
+    /// Notes something that happens at the rate of requests (a refusal). Never waits.
+    pub fn note(&self, event: Event) {
+        if self.queue.try_send(Message::Event(Box::new(clipped(event)))).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Noted events that found the queue full since the start, for a metric.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    /// Waits until everything noted so far is written, seconds at most. Says whether it is.
+    pub async fn flush(&self) -> bool {
+        let (done, written) = oneshot::channel();
+        let flush = async { self.queue.send(Message::Flush(done)).await.is_ok() && written.await.is_ok() };
+        tokio::time::timeout(LAST_CALL, flush).await.unwrap_or(false)
+    }
+}
+
+/// A caller must not be able to fill the disk with a long header.
+fn clipped(mut event: Event) -> Event {
+    for text in [&mut event.actor, &mut event.target, &mut event.user_agent, &mut event.request_id].into_iter().flatten() {
+        text.truncate(text.floor_char_boundary(TEXT));
+    }
+    event
+}
+
+async fn write(store: Arc<dyn AuditStore>, mut messages: mpsc::Receiver<Message>) {
+    let mut batch = Vec::new();
+    while messages.recv_many(&mut batch, BATCH).await > 0 {
+        let (mut events, mut waiting) = (Vec::new(), Vec::new());
+        for message in batch.drain(..) {
+            match message {
+                Message::Event(event) => events.push(*event),
+                Message::Flush(done) => waiting.push(done),
+            }
+        }
+        while let Err(error) = append(&*store, &events).await {
+            tracing::warn!(%error, events = events.len(), "audit events wait for the store");
+            tokio::time::sleep(RETRY).await;
+        }
+        for done in waiting {
+            // Whoever gave up waiting does not want to know.
+            let _ = done.send(());
+        }
+    }
+}
+
+async fn append(store: &dyn AuditStore, events: &[Event]) -> Result<(), AuditError> {
+    if events.is_empty() { Ok(()) } else { store.append(events.to_vec()).await }
+}

@@ -1,0 +1,131 @@
+//! Revocation: what changed in the store reaches every cache and every open stream.
+//!
+//! Refuses to lose a change silently: a subscriber that fell behind is told [`Change::Everything`], because forgetting too much
+//! costs a look-up and forgetting too little keeps a door open.
+
+mod sqlite;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use tokio::sync::broadcast;
+
+use crate::clock::Timestamp;
+use crate::model::Change;
+
+pub use sqlite::Follower;
+
+/// Changes a subscriber may be behind before it has to forget everything.
+const BACKLOG: usize = 1024;
+const FOLLOWING: i64 = i64::MIN;
+
+/// Hands changes to whoever has to forget something. Clones share it.
+#[derive(Clone)]
+pub struct Bus {
+    changes: broadcast::Sender<Change>,
+    /// Since when nothing could be heard, or [`FOLLOWING`].
+    blind_since: Arc<AtomicI64>,
+}
+
+/// Whether the bus hears of the changes that others make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FeedState {
+    Following,
+    /// The store has not answered since then: a revocation made elsewhere is not yet known here.
+    BlindSince(Timestamp),
+}
+
+impl Default for Bus {
+    fn default() -> Self {
+        Self { changes: broadcast::Sender::new(BACKLOG), blind_since: Arc::new(AtomicI64::new(FOLLOWING)) }
+    }
+}
+
+impl fmt::Debug for Bus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bus").field("state", &self.state()).finish_non_exhaustive()
+    }
+}
+
+impl Bus {
+    /// Everything published from now on.
+    #[must_use]
+    pub fn subscribe(&self) -> Subscription {
+        Subscription(self.changes.subscribe())
+    }
+
+    pub fn publish(&self, change: Change) {
+        // Nobody listening is nobody caching.
+        let _ = self.changes.send(change);
+    }
+
+    #[must_use]
+    pub fn state(&self) -> FeedState {
+        match self.blind_since.load(Ordering::Relaxed) {
+            FOLLOWING => FeedState::Following,
+            since => FeedState::BlindSince(Timestamp::from_millis(since)),
+        }
+    }
+
+    /// Notes that nothing can be heard since `at`, unless that was so before.
+    fn blind(&self, at: Timestamp) {
+        let _ = self.blind_since.compare_exchange(FOLLOWING, at.millis(), Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// Notes that changes are heard again; says whether they were not before.
+    fn following(&self) -> bool {
+        self.blind_since.swap(FOLLOWING, Ordering::Relaxed) != FOLLOWING
+    }
+}
+
+/// One subscriber's place in the stream of changes.
+#[derive(Debug)]
+pub struct Subscription(broadcast::Receiver<Change>);
+
+impl Subscription {
+    /// The next change, [`Change::Everything`] after falling behind, or `None` when the bus is gone.
+    pub async fn next(&mut self) -> Option<Change> {
+        match self.0.recv().await {
+            Ok(change) => Some(change),
+            Err(broadcast::error::RecvError::Lagged(_)) => Some(Change::Everything),
+            Err(broadcast::error::RecvError::Closed) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::Digest;
+
+    #[tokio::test]
+    async fn a_subscriber_that_fell_behind_forgets_everything() {
+        let bus = Bus::default();
+        let mut late = bus.subscribe();
+        let change = |number: usize| Change::Session(Digest::of(&number.to_be_bytes()));
+        for number in 0..=BACKLOG {
+            bus.publish(change(number));
+        }
+        assert_eq!(late.next().await, Some(Change::Everything));
+        assert_eq!(late.next().await, Some(change(1)));
+        drop(bus);
+        let mut last = None;
+        while let Some(next) = late.next().await {
+            last = Some(next);
+        }
+        assert_eq!(last, Some(change(BACKLOG)));
+    }
+
+    #[test]
+    fn blindness_is_counted_from_its_beginning() {
+        let bus = Bus::default();
+        assert_eq!(bus.state(), FeedState::Following);
+        bus.blind(Timestamp::from_seconds(10));
+        bus.blind(Timestamp::from_seconds(20));
+        assert_eq!(bus.state(), FeedState::BlindSince(Timestamp::from_seconds(10)));
+        assert!(bus.following());
+        assert!(!bus.following());
+        assert_eq!(bus.state(), FeedState::Following);
+    }
+}

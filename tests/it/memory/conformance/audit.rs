@@ -1,0 +1,99 @@
+//! Facts about the audit trail.
+
+use doorward::audit::{AuditFilter, Event, Kind, Outcome as Ending, Recorder};
+use doorward::model::CredentialKind;
+
+use super::{Backend, Outcome, at, tenant};
+
+fn happened(seconds: i64, kind: Kind, actor: &str) -> Outcome<Event> {
+    Ok(Event { actor: Some(actor.to_owned()), ..Event::new(at(seconds), kind, Ending::Success, &tenant("default")?) })
+}
+
+fn newest(limit: u32) -> AuditFilter {
+    AuditFilter { limit, ..AuditFilter::default() }
+}
+
+pub(crate) async fn an_event_comes_back_with_every_field(backend: &impl Backend) -> Outcome {
+    let audit = backend.open().await?.audit;
+    let mut full = Event::new(at(5), Kind::CredentialRefused, Ending::Failure, &tenant("other")?);
+    full.reason = Some("wrong_secret");
+    full.actor = Some("ada".to_owned());
+    full.target = Some("/admin \u{1F512}".to_owned());
+    full.credential = Some(CredentialKind::ApiKey);
+    full.session = Some("handle-1".to_owned());
+    full.source = Some("2001:db8::1".parse()?);
+    full.user_agent = Some("curl/8".to_owned());
+    full.request_id = Some("0af7651916cd43dd".to_owned());
+    full.details.insert("tries".to_owned(), serde_json::json!({ "count": 3, "of": ["a", null] }));
+    let bare = Event::new(at(6), Kind::SignOut, Ending::Success, &tenant("default")?);
+    audit.append(vec![full.clone(), bare.clone()]).await?;
+    let entries = audit.list(&newest(10)).await?;
+    assert_eq!(entries.len(), 2);
+    for (entry, event) in entries.iter().rev().zip([full, bare]) {
+        let mut read = serde_json::to_value(entry)?;
+        assert!(read.as_object_mut().ok_or("no object")?.remove("seq").is_some());
+        assert_eq!(read, serde_json::to_value(event)?);
+    }
+    Ok(())
+}
+
+pub(crate) async fn events_are_listed_newest_first_by_what_is_asked(backend: &impl Backend) -> Outcome {
+    let audit = backend.open().await?.audit;
+    let mut elsewhere = happened(4, Kind::SignIn, "ada")?;
+    elsewhere.tenant = "other".into();
+    audit
+        .append(vec![
+            happened(1, Kind::SignIn, "ada")?,
+            happened(2, Kind::SignOut, "ada")?,
+            happened(3, Kind::SignIn, "eve")?,
+            elsewhere,
+        ])
+        .await?;
+    let listed = async |filter: AuditFilter| -> Outcome<Vec<i64>> {
+        Ok(audit.list(&filter).await?.into_iter().map(|entry| entry.at.seconds() - at(0).seconds()).collect())
+    };
+    assert_eq!(listed(newest(10)).await?, [4, 3, 2, 1]);
+    assert_eq!(listed(newest(2)).await?, [4, 3]);
+    assert_eq!(listed(AuditFilter { since: Some(at(2)), ..newest(10) }).await?, [4, 3, 2]);
+    assert_eq!(listed(AuditFilter { actor: Some("ada".to_owned()), ..newest(10) }).await?, [4, 2, 1]);
+    assert_eq!(listed(AuditFilter { tenant: Some("default".to_owned()), ..newest(10) }).await?, [3, 2, 1]);
+    assert_eq!(listed(AuditFilter { kinds: vec![Kind::SignOut], ..newest(10) }).await?, [2]);
+    assert_eq!(listed(AuditFilter { kinds: vec![Kind::SignOut, Kind::SignIn], ..newest(10) }).await?, [4, 3, 2, 1]);
+    assert_eq!(listed(AuditFilter { kinds: vec![Kind::KeyCreated], ..newest(10) }).await?, [0; 0]);
+    let page = audit.list(&newest(2)).await?;
+    assert_eq!(listed(AuditFilter { before: page.last().map(|entry| entry.seq), ..newest(10) }).await?, [2, 1]);
+    Ok(())
+}
+
+pub(crate) async fn only_retention_removes_events(backend: &impl Backend) -> Outcome {
+    let audit = backend.open().await?.audit;
+    for seconds in [1, 2, 3] {
+        audit.append(vec![happened(seconds, Kind::SignIn, "ada")?]).await?;
+    }
+    let before = audit.list(&newest(10)).await?;
+    assert_eq!(audit.purge(at(3)).await?, 2);
+    assert_eq!(audit.list(&newest(10)).await?, before[..1]);
+    audit.append(vec![happened(4, Kind::SignIn, "ada")?]).await?;
+    let after = audit.list(&newest(10)).await?;
+    assert!(after[0].seq > before[0].seq, "a number is never used again");
+    Ok(())
+}
+
+pub(crate) async fn what_is_recorded_is_there_and_what_is_noted_follows(backend: &impl Backend) -> Outcome {
+    let stores = backend.open().await?;
+    let recorder = Recorder::start(stores.audit.clone());
+    recorder.record(happened(0, Kind::KeyCreated, "cli:ada")?).await?;
+    assert_eq!(stores.audit.list(&newest(10)).await?.len(), 1);
+    let mut long = happened(1, Kind::AccessDenied, "ada")?;
+    long.user_agent = Some("ä".repeat(10_000));
+    recorder.note(long);
+    for seconds in 2..500 {
+        recorder.note(happened(seconds, Kind::AccessDenied, "ada")?);
+    }
+    assert!(recorder.flush().await);
+    assert_eq!(recorder.lost(), 0);
+    let entries = backend.open().await?.audit.list(&newest(1000)).await?;
+    assert!(entries.iter().rev().map(|entry| entry.at).eq((0..500).map(at)));
+    assert_eq!(entries[498].user_agent.as_ref().map(String::len), Some(256));
+    Ok(())
+}

@@ -1,0 +1,123 @@
+//! Facts about the change feed: what is announced, to whom, in which order.
+
+use std::time::Duration;
+
+use doorward::directory::ProgramUse;
+use doorward::model::{Change, ProgramKind, User};
+use doorward::revocation::{FeedState, Subscription};
+
+use super::{Backend, Outcome, Stores, at, program, secret, session, somebody};
+
+/// Every kind of change, and its announcement.
+async fn change_everything(stores: &Stores) -> Outcome<Vec<Change>> {
+    let Stores { directory, sessions, .. } = stores;
+    let user = somebody("default", "ada")?;
+    directory.create_user(&user).await?;
+    let mut key = program(ProgramKind::ApiKey, "default", "adas")?;
+    key.owner = Some(user.id);
+    directory.create_program(&key).await?;
+    let client = program(ProgramKind::Client, "default", "c")?;
+    directory.create_program(&client).await?;
+    let kept = [session(user.id, "one")?, session(user.id, "two")?];
+    for session in &kept {
+        sessions.create(session).await?;
+    }
+
+    directory.update_user(&user).await?;
+    directory.update_program(&client).await?;
+    directory.rotate_program(client.kind, "c", &secret("new", 1), at(2)).await?;
+    directory.revoke_program(client.kind, "c", at(3)).await?;
+    sessions.end(&kept[0].handle, at(4)).await?;
+    sessions.end_all(user.id, at(5)).await?;
+    directory.delete_user(user.id).await?;
+    let client = Change::Program(ProgramKind::Client, "c".to_owned());
+    Ok(vec![
+        Change::User(user.id),
+        client.clone(),
+        client.clone(),
+        client,
+        Change::Session(kept[0].digest),
+        Change::Session(kept[1].digest),
+        Change::Program(ProgramKind::ApiKey, "adas".to_owned()),
+        Change::User(user.id),
+    ])
+}
+
+async fn hear(subscription: &mut Subscription, count: usize) -> Outcome<Vec<Change>> {
+    let mut heard = Vec::new();
+    while heard.len() < count {
+        let next = tokio::time::timeout(Duration::from_secs(5), subscription.next()).await;
+        heard.push(next.map_err(|_| format!("heard only {heard:?}"))?.ok_or("the bus is gone")?);
+    }
+    Ok(heard)
+}
+
+/// Ends the feed with a change of a known name, so that nothing announced before it can be on its way still.
+async fn hear_to_the_end(stores: &Stores, subscription: &mut Subscription) -> Outcome<Vec<Change>> {
+    let last = program(ProgramKind::Client, "default", "last")?;
+    stores.directory.create_program(&last).await?;
+    stores.directory.update_program(&last).await?;
+    let end = Change::Program(ProgramKind::Client, "last".to_owned());
+    let mut heard = hear(subscription, 1).await?;
+    while heard.last() != Some(&end) {
+        heard.extend(hear(subscription, 1).await?);
+    }
+    heard.pop();
+    Ok(heard)
+}
+
+pub(crate) async fn each_change_is_announced_once_and_in_order(backend: &impl Backend) -> Outcome {
+    let stores = backend.open().await?;
+    let mut subscription = stores.bus.subscribe();
+    let announced = change_everything(&stores).await?;
+    assert_eq!(hear_to_the_end(&stores, &mut subscription).await?, announced);
+    assert_eq!(stores.bus.state(), FeedState::Following);
+    Ok(())
+}
+
+pub(crate) async fn another_handle_hears_of_the_change_too(backend: &impl Backend) -> Outcome {
+    let (writing, listening) = (backend.open().await?, backend.open().await?);
+    let mut subscription = listening.bus.subscribe();
+    let mut announced = change_everything(&writing).await?;
+    let heard = hear(&mut subscription, announced.len()).await?;
+    assert_eq!(heard, announced);
+    let user = somebody("default", "late")?;
+    writing.directory.create_user(&user).await?;
+    writing.directory.update_user(&User { active: false, ..user.clone() }).await?;
+    announced = hear_to_the_end(&writing, &mut subscription).await?;
+    assert_eq!(announced, [Change::User(user.id)]);
+    Ok(())
+}
+
+pub(crate) async fn what_changes_nothing_is_not_announced(backend: &impl Backend) -> Outcome {
+    let stores = backend.open().await?;
+    let Stores { directory, sessions, .. } = &stores;
+    let user = somebody("default", "ada")?;
+    directory.create_user(&user).await?;
+    let key = program(ProgramKind::ApiKey, "default", "k")?;
+    directory.create_program(&key).await?;
+    directory.revoke_program(key.kind, "k", at(1)).await?;
+    let kept = session(user.id, "s")?;
+    sessions.create(&kept).await?;
+    sessions.end(&kept.handle, at(1)).await?;
+    let mut subscription = stores.bus.subscribe();
+    // What was said before the subscription may still arrive; a marker tells where it ends.
+    hear_marker(&stores, &mut subscription).await?;
+
+    directory.revoke_program(key.kind, "k", at(2)).await?;
+    directory.record_program_use(&[ProgramUse { kind: key.kind, id: "k".to_owned(), at: at(9) }]).await?;
+    assert!(directory.update_user(&User { name: None, updated_at: at(999), ..user.clone() }).await.is_err());
+    sessions.end(&kept.handle, at(2)).await?;
+    sessions.end_all(user.id, at(2)).await?;
+    sessions.touch(&[(kept.digest, at(9))]).await?;
+    assert_eq!(hear_to_the_end(&stores, &mut subscription).await?, []);
+    Ok(())
+}
+
+async fn hear_marker(stores: &Stores, subscription: &mut Subscription) -> Outcome {
+    let marker = program(ProgramKind::ApiKey, "default", "marker")?;
+    stores.directory.create_program(&marker).await?;
+    stores.directory.update_program(&marker).await?;
+    while hear(subscription, 1).await? != [Change::Program(ProgramKind::ApiKey, "marker".to_owned())] {}
+    Ok(())
+}
