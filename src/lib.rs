@@ -25,10 +25,8 @@ pub mod config;
 pub mod crypto;
 pub mod db;
 pub mod http_client;
-pub mod limit;
-pub mod telemetry;
-pub mod http_client;
 pub mod latest;
 pub mod limit;
+pub mod telemetry;
 // commands
 pub mod cli;
