@@ -51,6 +51,7 @@ pub async fn start(mut plan: Plan, memory: Memory, clock: SharedClock, before: V
     let grace = plan.config.shutdown.grace.0;
     let planned = std::mem::take(&mut plan.listeners);
     let gateway = Arc::new(ArcSwap::from_pointee(plan.gateway(&memory)));
+    gateway.load().authn.warm_up(clock.now());
     let engine = Arc::new(engine(Doorward::new(Arc::clone(&gateway), clock)));
     let (stop, stopped) = watch::channel(false);
     let (listeners, connections) = (TaskTracker::new(), TaskTracker::new());
@@ -78,7 +79,9 @@ impl Running {
         for (swap, planned) in self.tls.iter().zip(&plan.listeners) {
             swap.store(planned.tls.clone());
         }
-        self.gateway.store(Arc::new(plan.gateway(&self.memory)));
+        let gateway = plan.gateway(&self.memory);
+        gateway.authn.inherit(&self.gateway.load().authn);
+        self.gateway.store(Arc::new(gateway));
     }
 
     /// The journey as it stands, for those who must tell it to forget something.

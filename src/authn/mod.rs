@@ -3,16 +3,26 @@
 //! Refuses to confuse three answers: wrong ([`AuthnError::Refused`]), absent (`Ok(None)`) and could-not-check
 //! ([`AuthnError::Unavailable`]), because the first must not become the second nor the third anonymous.
 
+mod certificate;
+mod freshness;
+mod jwt;
+mod license;
 mod program;
+mod reason;
 mod session;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use reason::Reason;
+
+use crate::clock::Timestamp;
+use crate::config::access::ClientCertificates;
 use crate::config::{Config, Problems, Sessions as Lifetimes};
 use crate::credential::Credential;
 use crate::directory::Directory;
 use crate::edge::Clean;
+use crate::limit::{FailureLimit, Party};
 use crate::model::{Change, CredentialKind, Identity};
 use crate::policy::role::Roles;
 use crate::session::SessionStore;
@@ -22,7 +32,7 @@ use crate::session::SessionStore;
 pub enum AuthnError {
     /// It is wrong (HTTP 401). The reason is for records and metrics; the caller learns only which kind was refused.
     #[error("the {kind} was refused: {reason}")]
-    Refused { kind: CredentialKind, reason: &'static str },
+    Refused { kind: CredentialKind, reason: Reason },
     /// It could not be checked (HTTP 503); nobody is anonymous or signed out because of it.
     #[error("the {kind} could not be checked")]
     Unavailable {
@@ -30,7 +40,7 @@ pub enum AuthnError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// Too many wrong ones came from there (HTTP 429).
+    /// Too many wrong ones came from there, or for the same name (HTTP 429).
     #[error("too many refused credentials")]
     TooMany { retry_after: Duration },
 }
@@ -39,57 +49,121 @@ impl AuthnError {
     pub(crate) fn unavailable(kind: CredentialKind, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Unavailable { kind, source: source.into() }
     }
+
+    pub(crate) const fn refused(kind: CredentialKind, reason: Reason) -> Self {
+        Self::Refused { kind, reason }
+    }
 }
 
-/// What the configuration says about checking credentials; pure.
+/// An error that several callers got, since one asked for all of them.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Shared<E: std::fmt::Display + std::fmt::Debug>(Arc<E>);
+
+fn unavailable_shared<E>(kind: CredentialKind, error: Arc<E>) -> AuthnError
+where
+    E: std::fmt::Display + std::fmt::Debug + Send + Sync + 'static,
+{
+    AuthnError::unavailable(kind, Shared(error))
+}
+
+/// What the configuration says about checking credentials; pure but for the key files that it names.
 #[derive(Debug)]
 pub struct Rules {
     lifetimes: Lifetimes,
+    failures_per_minute: u32,
+    issuers: jwt::Issuers,
+    licenses: Option<license::Issuer>,
+    certificates: Option<ClientCertificates>,
 }
 
 impl Rules {
-    pub fn compile(config: &Config, _problems: &mut Problems) -> Self {
-        Self { lifetimes: config.sessions }
+    pub fn compile(config: &Config, problems: &mut Problems) -> Self {
+        Self {
+            lifetimes: config.sessions,
+            failures_per_minute: config.limits.failures_per_minute,
+            issuers: jwt::Issuers::compile(config, problems),
+            licenses: license::Issuer::compile(config, problems),
+            certificates: config.client_certificates.clone(),
+        }
     }
 }
 
 /// What credentials are checked against.
 #[derive(Debug)]
 pub struct Authn {
-    programs: program::Programs,
+    freshness: Arc<freshness::Freshness>,
+    failures: Arc<FailureLimit>,
     sessions: session::Sessions,
+    programs: program::Programs,
+    tokens: jwt::Tokens,
+    licenses: license::Licenses,
+    certificates: certificate::Certificates,
 }
 
 impl Authn {
     #[must_use]
-    pub fn new(rules: Rules, directory: &Arc<dyn Directory>, sessions: &Arc<dyn SessionStore>, roles: &Arc<Roles>) -> Self {
+    pub fn new(checks: Rules, directory: &Arc<dyn Directory>, sessions: &Arc<dyn SessionStore>, roles: &Arc<Roles>) -> Self {
+        let freshness = Arc::new(freshness::Freshness::new());
+        let failures = Arc::new(FailureLimit::new(checks.failures_per_minute));
+        let people = session::People { store: Arc::clone(sessions), directory: Arc::clone(directory), roles: Arc::clone(roles) };
+        let (known, limit) = (Arc::clone(&freshness), Arc::clone(&failures));
         Self {
-            programs: program::Programs::new(Arc::clone(directory), Arc::clone(roles)),
-            sessions: session::Sessions::new(Arc::clone(sessions), Arc::clone(directory), Arc::clone(roles), rules.lifetimes),
+            sessions: session::Sessions::new(people, Arc::clone(&freshness), checks.lifetimes),
+            programs: program::Programs::new(Arc::clone(directory), Arc::clone(roles), known, limit),
+            tokens: jwt::Tokens::new(checks.issuers, Arc::clone(roles)),
+            licenses: license::Licenses::new(checks.licenses, Arc::clone(roles)),
+            certificates: certificate::Certificates::new(checks.certificates.as_ref(), roles),
+            freshness,
+            failures,
         }
     }
 
-    /// Who presents `credential`; `None` where none was presented.
+    /// Who presents `credential`; `None` where none was presented, or a session that has ended.
     pub async fn identify(
         &self,
         credential: Option<Credential<'_>>,
         clean: &Clean<'_>,
     ) -> Result<Option<Arc<Identity>>, AuthnError> {
         let Some(credential) = credential else { return Ok(None) };
-        let kind = credential.kind();
-        match credential {
-            Credential::Session(value) => self.sessions.identify(value, clean).await,
-            Credential::ApiKey(key) => self.programs.api_key(key, clean).await.map(Some),
-            Credential::ClientSecret { id, secret } => self.programs.client(&id, &secret, clean).await.map(Some),
-            Credential::Bearer(_) | Credential::License(_) | Credential::ClientCertificate(_) => {
-                Err(AuthnError::Refused { kind, reason: "not_configured" })
-            }
+        let answer = match credential {
+            Credential::Session(value) => return self.sessions.identify(value, clean).await,
+            Credential::ApiKey(key) => self.programs.api_key(key, clean).await,
+            Credential::ClientSecret { id, secret } => self.programs.client(&id, &secret, clean).await,
+            Credential::Bearer(token) => self.tokens.identify(token, clean).await,
+            Credential::License(license) => self.licenses.identify(license, clean).await,
+            Credential::ClientCertificate(chain) => self.certificates.identify(chain, clean).await,
+        };
+        match answer {
+            Ok(identity) => Ok(Some(identity)),
+            Err(error) => Err(self.count(error, clean).await),
         }
     }
 
-    /// Forgets what a change in the store made stale.
+    /// Counts what may have been a guess towards the waiting of its source. Only wrong credentials wait: a right one from the
+    /// same address is let in, because many share an address with somebody who guesses.
+    async fn count(&self, error: AuthnError, clean: &Clean<'_>) -> AuthnError {
+        match error {
+            AuthnError::Refused { reason, .. } if reason.is_guess() => {
+                let wait = self.failures.fail(Party::source(clean.client), clean.now).await;
+                wait.map_or(error, |retry_after| AuthnError::TooMany { retry_after })
+            }
+            other => other,
+        }
+    }
+
+    /// Forgets what a change in the store made stale, also where it is just being read.
     pub fn forget(&self, change: &Change) {
-        self.programs.forget(change);
-        self.sessions.forget(change);
+        self.freshness.turn(change);
+    }
+
+    /// Begins to fetch the issuers' keys, so that the first token need not wait. Needs a tokio runtime.
+    pub fn warm_up(&self, now: Timestamp) {
+        self.tokens.warm_up(now);
+    }
+
+    /// Takes over what `earlier`, under the configuration before, fetched from issuers.
+    pub fn inherit(&self, earlier: &Self) {
+        self.tokens.inherit(&earlier.tokens);
     }
 }

@@ -4,18 +4,37 @@
 //! time (threats M6).
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use moka::Expiry;
 use moka::future::Cache;
 
-use super::AuthnError;
+use super::freshness::{Freshness, Mark, Subject};
+use super::reason::Reason;
+use super::{AuthnError, unavailable_shared};
 use crate::crypto::{Digest, token};
-use crate::directory::Directory;
+use crate::directory::{Directory, DirectoryError};
 use crate::edge::Clean;
-use crate::model::{Change, CredentialKind, ForwardMemo, Identity, Program, ProgramKind};
+use crate::limit::{FailureLimit, Party};
+use crate::model::{CredentialKind, ForwardMemo, Identity, Program, ProgramKind};
 use crate::policy::role::Roles;
 
-/// A program whose secret was right, ready for the next request.
+/// How long an answer is kept without asking the store again, though it would say if something changed.
+const KEPT: Duration = Duration::from_secs(300);
+/// How long a refusal is kept. Ids are random, so what is unknown now is not about to exist.
+const REFUSAL_KEPT: Duration = Duration::from_secs(10);
+/// How long a secret that was right is exempt from the waiting that wrong guesses at its id bring about.
+const PROVEN_KEPT: Duration = Duration::from_secs(24 * 3600);
+
+/// What the store said about one presented secret, ready for the next request.
+#[derive(Debug)]
+struct Answer {
+    program: Mark,
+    owner: Option<Mark>,
+    found: Result<Known, Reason>,
+}
+
+/// A program whose secret was right.
 #[derive(Debug)]
 struct Known {
     program: Program,
@@ -24,93 +43,149 @@ struct Known {
     secret_expires: Option<crate::clock::Timestamp>,
 }
 
+struct Kept;
+
+impl Expiry<Digest, Arc<Answer>> for Kept {
+    fn expire_after_create(&self, _: &Digest, answer: &Arc<Answer>, _: Instant) -> Option<Duration> {
+        Some(if answer.found.is_ok() { KEPT } else { REFUSAL_KEPT })
+    }
+}
+
+/// What somebody presented: an id, and a secret by its digest.
+struct Presented<'a> {
+    kind: ProgramKind,
+    id: &'a str,
+    secret: Digest,
+    /// Under which digest the answer is kept: id and secret together.
+    place: Digest,
+}
+
+impl Presented<'_> {
+    fn party(&self) -> Party {
+        Party::name(self.kind.as_str(), self.id)
+    }
+
+    fn credential(&self) -> CredentialKind {
+        match self.kind {
+            ProgramKind::ApiKey => CredentialKind::ApiKey,
+            ProgramKind::Client => CredentialKind::ClientSecret,
+        }
+    }
+}
+
 /// Checks programs, from memory where it can.
 #[derive(Debug)]
 pub(super) struct Programs {
     directory: Arc<dyn Directory>,
     roles: Arc<Roles>,
-    known: Cache<Digest, Arc<Known>>,
+    freshness: Arc<Freshness>,
+    failures: Arc<FailureLimit>,
+    answers: Cache<Digest, Arc<Answer>>,
+    proven: Cache<Digest, ()>,
 }
 
 impl Programs {
-    pub(super) fn new(directory: Arc<dyn Directory>, roles: Arc<Roles>) -> Self {
-        let known =
-            Cache::builder().max_capacity(100_000).time_to_live(Duration::from_secs(300)).support_invalidation_closures().build();
-        Self { directory, roles, known }
+    pub(super) fn new(
+        directory: Arc<dyn Directory>,
+        roles: Arc<Roles>,
+        freshness: Arc<Freshness>,
+        failures: Arc<FailureLimit>,
+    ) -> Self {
+        let answers = Cache::builder().max_capacity(100_000).expire_after(Kept).build();
+        let proven = Cache::builder().max_capacity(20_000).time_to_idle(PROVEN_KEPT).build();
+        Self { directory, roles, freshness, failures, answers, proven }
     }
 
     pub(super) async fn api_key(&self, key: &str, clean: &Clean<'_>) -> Result<Arc<Identity>, AuthnError> {
-        let kind = CredentialKind::ApiKey;
         let digest = Digest::of(key.as_bytes());
-        if let Some(known) = self.known.get(&digest).await {
-            return still_good(&known, kind, clean);
+        if let Some(answer) = self.remembered(&digest).await {
+            return judge(&answer, CredentialKind::ApiKey, clean);
         }
-        let id = token::api_key_id(key).ok_or(AuthnError::Refused { kind, reason: "malformed" })?;
-        self.look_up(ProgramKind::ApiKey, kind, id, digest, digest, clean).await
+        let id = token::api_key_id(key).ok_or(AuthnError::refused(CredentialKind::ApiKey, Reason::Malformed))?;
+        self.ask(&Presented { kind: ProgramKind::ApiKey, id, secret: digest, place: digest }, clean).await
     }
 
     pub(super) async fn client(&self, id: &str, secret: &str, clean: &Clean<'_>) -> Result<Arc<Identity>, AuthnError> {
-        let kind = CredentialKind::ClientSecret;
         let place = Digest::of_parts(&[id.as_bytes(), secret.as_bytes()]);
-        if let Some(known) = self.known.get(&place).await {
-            return still_good(&known, kind, clean);
+        if let Some(answer) = self.remembered(&place).await {
+            return judge(&answer, CredentialKind::ClientSecret, clean);
         }
-        self.look_up(ProgramKind::Client, kind, id, Digest::of(secret.as_bytes()), place, clean).await
+        let secret = Digest::of(secret.as_bytes());
+        self.ask(&Presented { kind: ProgramKind::Client, id, secret, place }, clean).await
     }
 
-    async fn look_up(
-        &self,
-        program_kind: ProgramKind,
-        kind: CredentialKind,
-        id: &str,
-        secret: Digest,
-        place: Digest,
-        clean: &Clean<'_>,
-    ) -> Result<Arc<Identity>, AuthnError> {
-        let found = self.directory.program(program_kind, id).await.map_err(|error| AuthnError::unavailable(kind, error))?;
-        let program = found.ok_or(AuthnError::Refused { kind, reason: "unknown" })?;
-        let matching = program.secrets.iter().find(|stored| stored.digest == secret);
-        let secret_expires = matching.ok_or(AuthnError::Refused { kind, reason: "wrong_secret" })?.expires_at;
-        if let Some(owner) = program.owner {
-            let owner = self.directory.user(owner).await.map_err(|error| AuthnError::unavailable(kind, error))?;
-            if !owner.is_some_and(|owner| owner.active) {
-                return Err(AuthnError::Refused { kind, reason: "owner_inactive" });
-            }
-        }
-        let identity = Arc::new(identity(&program, kind, &self.roles));
-        let known = Arc::new(Known { program, identity, secret_expires });
-        let answer = still_good(&known, kind, clean)?;
-        self.known.insert(place, known).await;
-        Ok(answer)
+    async fn remembered(&self, place: &Digest) -> Option<Arc<Answer>> {
+        self.answers.get(place).await.filter(|answer| self.is_fresh(answer))
     }
 
-    pub(super) fn forget(&self, change: &Change) {
-        let stale = match change.clone() {
-            Change::Session(_) => return,
-            Change::Everything => return self.known.invalidate_all(),
-            Change::User(user) => self.known.invalidate_entries_if(move |_, known| known.program.owner == Some(user)),
-            Change::Program(kind, id) => {
-                self.known.invalidate_entries_if(move |_, known| known.program.kind == kind && known.program.id == id)
+    fn is_fresh(&self, answer: &Answer) -> bool {
+        self.freshness.holds(answer.program) && answer.owner.is_none_or(|owner| self.freshness.holds(owner))
+    }
+
+    /// Asks the store, once for all who present the same at the same time.
+    async fn ask(&self, presented: &Presented<'_>, clean: &Clean<'_>) -> Result<Arc<Identity>, AuthnError> {
+        let (kind, party) = (presented.credential(), presented.party());
+        if let Some(retry_after) = self.failures.wait(party, clean.now).await
+            && !self.proven.contains_key(&presented.place)
+        {
+            return Err(AuthnError::TooMany { retry_after });
+        }
+        let answer = loop {
+            let asked = self.answers.try_get_with(presented.place, self.look_up(presented)).await;
+            let answer = asked.map_err(|error| unavailable_shared(kind, error))?;
+            if self.is_fresh(&answer) {
+                break answer;
             }
+            self.answers.invalidate(&presented.place).await;
         };
-        if stale.is_err() {
-            self.known.invalidate_all();
+        let judged = judge(&answer, kind, clean);
+        match &judged {
+            Ok(_) => self.proven.insert(presented.place, ()).await,
+            Err(AuthnError::Refused { reason: Reason::WrongSecret | Reason::Unknown, .. }) => {
+                if let Some(retry_after) = self.failures.fail(party, clean.now).await {
+                    return Err(AuthnError::TooMany { retry_after });
+                }
+            }
+            Err(_) => {}
         }
+        judged
+    }
+
+    async fn look_up(&self, presented: &Presented<'_>) -> Result<Arc<Answer>, DirectoryError> {
+        let mark = self.freshness.mark(Subject::Program(presented.kind, presented.id));
+        let answer = |owner, found| Ok(Arc::new(Answer { program: mark, owner, found }));
+        let Some(program) = self.directory.program(presented.kind, presented.id).await? else {
+            return answer(None, Err(Reason::Unknown));
+        };
+        // Every stored digest is compared, so that the time does not tell which of two secrets was meant.
+        let matching = program
+            .secrets
+            .iter()
+            .fold(None, |found, stored| if stored.digest == presented.secret { Some(stored.expires_at) } else { found });
+        let Some(secret_expires) = matching else { return answer(None, Err(Reason::WrongSecret)) };
+        let owner = program.owner.map(|owner| (owner, self.freshness.mark(Subject::User(owner))));
+        if let Some((owner, mark)) = owner
+            && !self.directory.user(owner).await?.is_some_and(|owner| owner.active)
+        {
+            return answer(Some(mark), Err(Reason::OwnerInactive));
+        }
+        let identity = Arc::new(identity(&program, presented.credential(), &self.roles));
+        answer(owner.map(|(_, mark)| mark), Ok(Known { program, identity, secret_expires }))
     }
 }
 
 /// What may change between two requests without a change in the store: time, and where the request comes from.
-fn still_good(known: &Known, kind: CredentialKind, clean: &Clean<'_>) -> Result<Arc<Identity>, AuthnError> {
-    let refused = |reason| Err(AuthnError::Refused { kind, reason });
+fn judge(answer: &Answer, kind: CredentialKind, clean: &Clean<'_>) -> Result<Arc<Identity>, AuthnError> {
+    let known = answer.found.as_ref().map_err(|reason| AuthnError::refused(kind, *reason))?;
     let program = &known.program;
     if program.revoked_at.is_some() {
-        return refused("revoked");
+        return Err(AuthnError::refused(kind, Reason::Revoked));
     }
     if [program.expires_at, known.secret_expires].into_iter().flatten().any(|end| end <= clean.now) {
-        return refused("expired");
+        return Err(AuthnError::refused(kind, Reason::Expired));
     }
     if !program.networks.is_empty() && !program.networks.iter().any(|network| network.contains(&clean.client)) {
-        return refused("network");
+        return Err(AuthnError::refused(kind, Reason::Network));
     }
     Ok(Arc::clone(&known.identity))
 }

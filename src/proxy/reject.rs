@@ -91,7 +91,7 @@ impl Rejection {
             Cause::Credential(CredentialError::Several) => "several_credentials",
             Cause::Credential(CredentialError::Malformed(_)) => "malformed_credential",
             Cause::Credential(CredentialError::NotTaken(_)) => "credential_not_taken",
-            Cause::Authn(AuthnError::Refused { reason, .. }) => reason,
+            Cause::Authn(AuthnError::Refused { reason, .. }) => reason.as_str(),
             Cause::Authn(AuthnError::Unavailable { .. }) => "unavailable",
             Cause::Authn(AuthnError::TooMany { .. }) => "too_many_failures",
             Cause::Denied { denial, .. } => denial.reason(),

@@ -1,0 +1,174 @@
+//! Claims (RFC 7519 §4): whether they hold now and for us, and who they name.
+//!
+//! Refuses a claim of the wrong type instead of passing over it, because a claim that cannot be read is not a claim that is
+//! absent (threats J3, J12).
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::authn::reason::Reason;
+use crate::clock::Timestamp;
+use crate::config::access::BearerClaims;
+use crate::crypto::Digest;
+use crate::model::{CredentialKind, EmailAddress, ForwardMemo, Identity, Scope, TenantId};
+use crate::policy::role::Roles;
+
+/// The claims of one token. Only their types are checked as they are read.
+#[derive(Debug)]
+pub(in crate::authn) struct Claims(Map<String, Value>);
+
+/// Who a token may come from and whom it must be for.
+#[derive(Debug)]
+pub(in crate::authn) struct Expected<'a> {
+    pub(in crate::authn) audiences: &'a [String],
+    pub(in crate::authn) skew: Duration,
+}
+
+impl Claims {
+    pub(in crate::authn) fn parse(payload: &[u8]) -> Result<Self, Reason> {
+        match serde_json::from_slice(payload) {
+            Ok(Value::Object(claims)) => Ok(Self(claims)),
+            _ => Err(Reason::Claims),
+        }
+    }
+
+    /// Checks `exp` and `aud`, which must be there, and `nbf` and `iat`, which may; says until when the token holds, exclusively.
+    pub(in crate::authn) fn check(&self, expected: &Expected<'_>, now: Timestamp) -> Result<Timestamp, Reason> {
+        let expires = self.time("exp")?.ok_or(Reason::Claims)?.after(expected.skew);
+        if expires <= now {
+            return Err(Reason::Expired);
+        }
+        let early = |at: Option<Timestamp>| at.is_some_and(|at| at.before(expected.skew) > now);
+        if early(self.time("nbf")?) || early(self.time("iat")?) {
+            return Err(Reason::NotYetValid);
+        }
+        if !self.is_for(expected.audiences)? {
+            return Err(Reason::Audience);
+        }
+        Ok(expires)
+    }
+
+    /// Whether one of `audiences` is among the token's (RFC 7519 §4.1.3).
+    pub(in crate::authn) fn is_for(&self, audiences: &[String]) -> Result<bool, Reason> {
+        Ok(self.list("aud")?.iter().any(|named| audiences.iter().any(|audience| audience == named)))
+    }
+
+    /// Text; absent or null is `None`, another type is refused. A dotted name leads into objects where no claim has it whole.
+    pub(in crate::authn) fn text(&self, name: &str) -> Result<Option<&str>, Reason> {
+        match self.value(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(Reason::Claims),
+        }
+    }
+
+    /// A list of texts; one text is a list of one.
+    pub(in crate::authn) fn list(&self, name: &str) -> Result<Vec<&str>, Reason> {
+        match self.value(name) {
+            None | Some(Value::Null) => Ok(Vec::new()),
+            Some(Value::String(text)) => Ok(vec![text]),
+            Some(Value::Array(items)) => items.iter().map(|item| item.as_str().ok_or(Reason::Claims)).collect(),
+            Some(_) => Err(Reason::Claims),
+        }
+    }
+
+    /// A NumericDate (RFC 7519 §2), whole seconds of it. Text and numbers beyond the year 5138 are refused.
+    pub(in crate::authn) fn time(&self, name: &str) -> Result<Option<Timestamp>, Reason> {
+        const LATEST: f64 = 1e11;
+        let Some(value) = self.0.get(name) else { return Ok(None) };
+        let seconds = value.as_f64().filter(|_| value.is_number()).ok_or(Reason::Claims)?;
+        if !(0.0..=LATEST).contains(&seconds) {
+            return Err(Reason::Claims);
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "the range was checked")]
+        let seconds = seconds as i64;
+        Ok(Some(Timestamp::from_seconds(seconds)))
+    }
+
+    /// The certificate that the token is bound to (RFC 8705 §3.1). Another binding cannot be checked and is refused.
+    pub(super) fn certificate_digest(&self) -> Result<Option<Digest>, Reason> {
+        use base64::Engine as _;
+        let Some(confirmation) = self.0.get("cnf") else { return Ok(None) };
+        let digest = confirmation.get("x5t#S256").and_then(Value::as_str);
+        let bytes = digest.and_then(|digest| base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(digest).ok());
+        let bytes = bytes.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok()).ok_or(Reason::SenderConstrained)?;
+        Ok(Some(Digest::from_bytes(bytes)))
+    }
+
+    /// Whether the claims are those of an ID, refresh or logout token rather than of an access token. Keycloak says so in `typ`;
+    /// a logout token and a security event have `events` (OpenID Connect Back-Channel Logout 1.0 §2.4, RFC 8417 §2.2).
+    pub(super) fn are_of_another_type(&self) -> bool {
+        let typ = self.0.get("typ").and_then(Value::as_str).map(str::to_ascii_lowercase);
+        self.0.contains_key("events") || matches!(typ.as_deref(), Some("id" | "refresh" | "offline" | "logout"))
+    }
+
+    fn value(&self, name: &str) -> Option<&Value> {
+        self.0.get(name).or_else(|| {
+            let mut parts = name.split('.');
+            let first = self.0.get(parts.next()?)?;
+            parts.try_fold(first, |value, part| value.get(part))
+        })
+    }
+
+    /// The address, unless the issuer says that it was never verified (threats J12).
+    fn email(&self, name: &str) -> Result<Option<String>, Reason> {
+        let verified = match self.0.get("email_verified") {
+            None | Some(Value::Null) => true,
+            Some(Value::Bool(verified)) => *verified,
+            Some(Value::String(text)) if text == "true" => true,
+            Some(_) => false,
+        };
+        let address = self.text(name)?.filter(|_| verified);
+        Ok(address.and_then(|address| address.parse::<EmailAddress>().ok()).map(String::from))
+    }
+
+    /// Space-separated (RFC 6749 §3.3) or a list. What cannot be a scope grants nothing.
+    fn scopes(&self, name: &str) -> Result<Vec<Scope>, Reason> {
+        let texts = self.list(name)?;
+        Ok(texts.iter().flat_map(|text| text.split(' ')).filter_map(|scope| scope.parse().ok()).collect())
+    }
+
+    /// Who the token names. Its signature, issuer, audience and times have been checked.
+    pub(super) fn identity(
+        &self,
+        names: &BearerClaims,
+        tenant: &TenantId,
+        roles: &Roles,
+        expires_at: Timestamp,
+    ) -> Result<Identity, Reason> {
+        let owned = |list: Vec<&str>| list.into_iter().map(str::to_owned).collect::<Vec<String>>();
+        let subject = self.text("sub")?.filter(|subject| is_plain(subject)).ok_or(Reason::Claims)?;
+        let groups = owned(self.list(&names.groups)?);
+        let held = roles.of(&owned(self.list(&names.roles)?), &groups);
+        let mut scopes = self.scopes(&names.scopes)?;
+        scopes.extend(roles.scopes_of(&held));
+        scopes.sort();
+        scopes.dedup();
+        let amr = owned(self.list("amr")?);
+        Ok(Identity {
+            credential: CredentialKind::Bearer,
+            subject: subject.to_owned(),
+            tenant: tenant.clone(),
+            user: None,
+            user_name: self.text(&names.user_name)?.map(str::to_owned),
+            email: self.email(&names.email)?,
+            name: self.text(&names.name)?.map(str::to_owned),
+            groups,
+            roles: held,
+            scopes,
+            session: None,
+            connection: None,
+            authenticated_at: self.time("auth_time")?,
+            mfa: amr.iter().any(|method| method == "mfa"),
+            amr,
+            expires_at: Some(expires_at),
+            forward: ForwardMemo::default(),
+        })
+    }
+}
+
+/// A name that can stand in a header and a record: 1 to 255 characters (OpenID Connect Core 1.0 §2), none of them control.
+pub(in crate::authn) fn is_plain(name: &str) -> bool {
+    !name.is_empty() && name.len() <= 255 && !name.chars().any(char::is_control)
+}
