@@ -3,27 +3,67 @@
 //! Refuses a store it does not know; the embedded one is SQLite.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use crate::audit::{AuditStore, Recorder, SqliteAudit};
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::db::{Database, OpenError};
-use crate::directory::{Directory, SqliteDirectory};
-use crate::session::{SessionStore, SqliteSessions};
+use crate::directory::{self, Directory, SqliteDirectory};
+use crate::revocation::{Bus, Follower};
+use crate::session::{self, SessionStore, SqliteSessions};
 
-/// The stores, opened.
+/// How late "last seen" and "last used" may be.
+const RENEWAL: Duration = Duration::from_secs(5);
+
+/// The stores, opened, and what gathers writes for them.
 #[derive(Clone, Debug)]
 pub struct Memory {
     pub directory: Arc<dyn Directory>,
     pub sessions: Arc<dyn SessionStore>,
+    /// The audit trail, to read; [`Self::audit`] writes it.
+    pub trail: Arc<dyn AuditStore>,
+    pub audit: Recorder,
+    pub seen: Arc<session::Renewals>,
+    pub used: Arc<directory::Renewals>,
+    follower: Arc<Follower>,
 }
 
 impl Memory {
     /// Opens what `store.url` names.
     pub async fn open(config: &Config, clock: &SharedClock) -> Result<Self, OpenError> {
         let database = Database::open(config.store.url.expose(), Arc::clone(clock)).await?;
+        let follower = Arc::new(Follower::start(database.clone()).await?);
+        let directory: Arc<dyn Directory> = Arc::new(SqliteDirectory::new(database.clone()));
+        let sessions: Arc<dyn SessionStore> = Arc::new(SqliteSessions::new(database.clone()));
+        let trail: Arc<dyn AuditStore> = Arc::new(SqliteAudit::new(database));
         Ok(Self {
-            directory: Arc::new(SqliteDirectory::new(database.clone())),
-            sessions: Arc::new(SqliteSessions::new(database)),
+            audit: Recorder::start(Arc::clone(&trail)),
+            seen: Arc::new(session::Renewals::start(Arc::clone(&sessions), RENEWAL)),
+            used: Arc::new(directory::Renewals::start(Arc::clone(&directory), RENEWAL)),
+            directory,
+            sessions,
+            trail,
+            follower,
         })
+    }
+
+    /// Where changes of the store are heard, those of other processes too.
+    #[must_use]
+    pub fn bus(&self) -> &Bus {
+        self.follower.bus()
+    }
+
+    /// Writes what was gathered, before the end.
+    pub async fn settle(&self) {
+        if let Err(error) = self.seen.flush().await {
+            tracing::warn!(%error, "last-seen times were not written");
+        }
+        if let Err(error) = self.used.flush().await {
+            tracing::warn!(%error, "last-used times were not written");
+        }
+        if !self.audit.flush().await {
+            tracing::warn!("audit events were not written");
+        }
     }
 }

@@ -7,3 +7,4 @@ pub mod operations;
 pub mod plan;
 pub mod run;
 pub mod serve;
+pub mod upkeep;

@@ -13,7 +13,7 @@ use pingora_core::server::configuration::ServerConf;
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use super::memory::Memory;
 use super::plan::Plan;
@@ -21,6 +21,7 @@ use crate::clock::SharedClock;
 use crate::edge::listener::Listener;
 use crate::proxy::Doorward;
 use crate::proxy::gateway::Gateway;
+use crate::revocation::Subscription;
 
 /// A running front door.
 pub struct Running {
@@ -33,6 +34,8 @@ pub struct Running {
     engine: Arc<pingora::proxy::HttpProxy<Doorward>>,
     listeners: TaskTracker,
     connections: TaskTracker,
+    /// Ends with the server.
+    _forgetting: AbortOnDropHandle<()>,
     grace: Duration,
 }
 
@@ -52,6 +55,7 @@ pub async fn start(mut plan: Plan, memory: Memory, clock: SharedClock, before: V
     let planned = std::mem::take(&mut plan.listeners);
     let gateway = Arc::new(ArcSwap::from_pointee(plan.gateway(&memory)));
     gateway.load().authn.warm_up(clock.now());
+    let forgetting = tokio::spawn(forget(memory.bus().subscribe(), Arc::clone(&gateway)));
     let engine = Arc::new(engine(Doorward::new(Arc::clone(&gateway), clock)));
     let (stop, stopped) = watch::channel(false);
     let (listeners, connections) = (TaskTracker::new(), TaskTracker::new());
@@ -70,7 +74,18 @@ pub async fn start(mut plan: Plan, memory: Memory, clock: SharedClock, before: V
         swaps.push(tls);
         listeners.spawn(listener.serve(Arc::clone(&engine), stopped.clone(), connections.clone()));
     }
-    Ok(Running { addresses, memory, gateway, tls: swaps, stop, engine, listeners, connections, grace })
+    Ok(Running {
+        addresses,
+        memory,
+        gateway,
+        tls: swaps,
+        stop,
+        engine,
+        listeners,
+        connections,
+        _forgetting: AbortOnDropHandle::new(forgetting),
+        grace,
+    })
 }
 
 impl Running {
@@ -99,7 +114,15 @@ impl Running {
         self.connections.close();
         // What is left after the grace is cut when the runtime ends.
         let _ = tokio::time::timeout(self.grace, self.connections.wait()).await;
+        self.memory.settle().await;
         self.connections.len()
+    }
+}
+
+/// Passes on what changed in the store to whatever was remembered from it.
+async fn forget(mut changes: Subscription, gateway: Arc<ArcSwap<Gateway>>) {
+    while let Some(change) = changes.next().await {
+        gateway.load().authn.forget(&change);
     }
 }
 

@@ -13,6 +13,7 @@ use super::memory::Memory;
 use super::operations;
 use super::plan::{self, Plan};
 use super::run::{self, Running, StartError};
+use super::upkeep;
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{self, LoadError, Report};
 use crate::db::OpenError;
@@ -77,6 +78,7 @@ pub async fn serve(file: PathBuf, sockets: Sockets, ready: impl FnOnce(&Ready)) 
     telemetry::log::start(&plan.config.logging).map_err(ServeError::Logging)?;
     let memory = Memory::open(&plan.config, &clock).await?;
     let delay = plan.config.shutdown.delay.0;
+    let _upkeep = upkeep::start(memory.clone(), Arc::clone(&clock), plan.config.audit.retention.0);
     let operations = operate(&plan, &memory, sockets.operations).await?;
     let running = run::start(plan, memory, clock, sockets.listeners).await?;
     ready(&Ready { listeners: running.addresses.clone(), operations });

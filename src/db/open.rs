@@ -36,6 +36,8 @@ pub enum OpenError {
     Newer(PathBuf),
     #[error("the store {file} could not be brought up to date")]
     Migration { file: PathBuf, source: MigrateError },
+    #[error("the store cannot be read")]
+    Unreadable(#[from] super::Unavailable),
     #[error("another process has been bringing the store {0} up to date for too long: look for one that hangs")]
     Waiting(PathBuf),
 }

@@ -1,0 +1,36 @@
+//! Upkeep of the stores: what is over leaves after a while.
+//!
+//! Refuses to remove what is recent: an ended session's tombstone outlives every cache that may still hold the session.
+
+use std::time::Duration;
+
+use tokio_util::task::AbortOnDropHandle;
+
+use super::memory::Memory;
+use crate::clock::SharedClock;
+
+const EVERY: Duration = Duration::from_secs(3600);
+/// How long an ended session can still be looked at.
+const ENDED_SESSIONS: Duration = Duration::from_secs(24 * 3600);
+
+/// Removes old sessions, and audit events older than `retention`, now and every hour until the handle is dropped.
+pub fn start(memory: Memory, clock: SharedClock, retention: Duration) -> AbortOnDropHandle<()> {
+    AbortOnDropHandle::new(tokio::spawn(async move {
+        loop {
+            purge(&memory, &clock, retention).await;
+            tokio::time::sleep(EVERY).await;
+        }
+    }))
+}
+
+async fn purge(memory: &Memory, clock: &SharedClock, retention: Duration) {
+    let now = clock.now();
+    match memory.sessions.purge(now.before(ENDED_SESSIONS)).await {
+        Ok(sessions) => tracing::debug!(sessions, "old sessions were removed"),
+        Err(error) => tracing::warn!(%error, "old sessions were not removed"),
+    }
+    match memory.trail.purge(now.before(retention)).await {
+        Ok(events) => tracing::debug!(events, "old audit events were removed"),
+        Err(error) => tracing::warn!(%error, "old audit events were not removed"),
+    }
+}
