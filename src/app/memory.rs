@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::audit::{AuditStore, Recorder, SqliteAudit};
+use crate::authn::Stores;
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::db::{Database, OpenError};
@@ -46,6 +47,17 @@ impl Memory {
             trail,
             follower,
         })
+    }
+
+    /// What credentials are checked against.
+    #[must_use]
+    pub fn stores(&self) -> Stores {
+        Stores {
+            directory: Arc::clone(&self.directory),
+            sessions: Arc::clone(&self.sessions),
+            seen: Arc::clone(&self.seen),
+            used: Arc::clone(&self.used),
+        }
     }
 
     /// Where changes of the store are heard, those of other processes too.

@@ -56,7 +56,7 @@ impl Plan {
     #[must_use]
     pub fn gateway(self, memory: &Memory) -> Gateway {
         Gateway {
-            authn: Authn::new(self.authn, &memory.directory, &memory.sessions, &self.roles),
+            authn: Authn::new(self.authn, &memory.stores(), &self.roles),
             hygiene: self.hygiene,
             routes: self.routes,
             credentials: self.credentials,

@@ -20,12 +20,12 @@ use crate::clock::Timestamp;
 use crate::config::access::ClientCertificates;
 use crate::config::{Config, Problems, Sessions as Lifetimes};
 use crate::credential::Credential;
-use crate::directory::Directory;
+use crate::directory::{self, Directory};
 use crate::edge::Clean;
 use crate::limit::{FailureLimit, Party};
 use crate::model::{Change, CredentialKind, Identity};
 use crate::policy::role::Roles;
-use crate::session::SessionStore;
+use crate::session::{self as sessions, SessionStore};
 
 /// Why a credential gave no identity.
 #[derive(Debug, thiserror::Error)]
@@ -89,6 +89,18 @@ impl Rules {
     }
 }
 
+/// How late "last seen" and "last used" may be said to whoever writes them down.
+const NOTED_EVERY: Duration = Duration::from_secs(1);
+
+/// Where people, programs and sessions are known, and where their use is noted.
+#[derive(Clone, Debug)]
+pub struct Stores {
+    pub directory: Arc<dyn Directory>,
+    pub sessions: Arc<dyn SessionStore>,
+    pub seen: Arc<sessions::Renewals>,
+    pub used: Arc<directory::Renewals>,
+}
+
 /// What credentials are checked against.
 #[derive(Debug)]
 pub struct Authn {
@@ -103,14 +115,14 @@ pub struct Authn {
 
 impl Authn {
     #[must_use]
-    pub fn new(checks: Rules, directory: &Arc<dyn Directory>, sessions: &Arc<dyn SessionStore>, roles: &Arc<Roles>) -> Self {
+    pub fn new(checks: Rules, stores: &Stores, roles: &Arc<Roles>) -> Self {
         let freshness = Arc::new(freshness::Freshness::new());
         let failures = Arc::new(FailureLimit::new(checks.failures_per_minute));
-        let people = session::People { store: Arc::clone(sessions), directory: Arc::clone(directory), roles: Arc::clone(roles) };
+        let people = session::People { stores: stores.clone(), roles: Arc::clone(roles) };
         let (known, limit) = (Arc::clone(&freshness), Arc::clone(&failures));
         Self {
             sessions: session::Sessions::new(people, Arc::clone(&freshness), checks.lifetimes),
-            programs: program::Programs::new(Arc::clone(directory), Arc::clone(roles), known, limit),
+            programs: program::Programs::new(stores.clone(), Arc::clone(roles), known, limit),
             tokens: jwt::Tokens::new(checks.issuers, Arc::clone(roles)),
             licenses: license::Licenses::new(checks.licenses, Arc::clone(roles)),
             certificates: certificate::Certificates::new(checks.certificates.as_ref(), roles),

@@ -4,6 +4,7 @@
 //! time (threats M6).
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use moka::Expiry;
@@ -11,9 +12,10 @@ use moka::future::Cache;
 
 use super::freshness::{Freshness, Mark, Subject};
 use super::reason::Reason;
-use super::{AuthnError, unavailable_shared};
+use super::{AuthnError, NOTED_EVERY, Stores, unavailable_shared};
+use crate::clock::Timestamp;
 use crate::crypto::{Digest, token};
-use crate::directory::{Directory, DirectoryError};
+use crate::directory::DirectoryError;
 use crate::edge::Clean;
 use crate::limit::{FailureLimit, Party};
 use crate::model::{CredentialKind, ForwardMemo, Identity, Program, ProgramKind};
@@ -40,7 +42,9 @@ struct Known {
     program: Program,
     identity: Arc<Identity>,
     /// Until when this very secret is taken.
-    secret_expires: Option<crate::clock::Timestamp>,
+    secret_expires: Option<Timestamp>,
+    /// When its use was last noted, in milliseconds since the epoch; behind by a second at most.
+    noted: AtomicI64,
 }
 
 struct Kept;
@@ -76,7 +80,7 @@ impl Presented<'_> {
 /// Checks programs, from memory where it can.
 #[derive(Debug)]
 pub(super) struct Programs {
-    directory: Arc<dyn Directory>,
+    stores: Stores,
     roles: Arc<Roles>,
     freshness: Arc<Freshness>,
     failures: Arc<FailureLimit>,
@@ -85,21 +89,16 @@ pub(super) struct Programs {
 }
 
 impl Programs {
-    pub(super) fn new(
-        directory: Arc<dyn Directory>,
-        roles: Arc<Roles>,
-        freshness: Arc<Freshness>,
-        failures: Arc<FailureLimit>,
-    ) -> Self {
+    pub(super) fn new(stores: Stores, roles: Arc<Roles>, freshness: Arc<Freshness>, failures: Arc<FailureLimit>) -> Self {
         let answers = Cache::builder().max_capacity(100_000).expire_after(Kept).build();
         let proven = Cache::builder().max_capacity(20_000).time_to_idle(PROVEN_KEPT).build();
-        Self { directory, roles, freshness, failures, answers, proven }
+        Self { stores, roles, freshness, failures, answers, proven }
     }
 
     pub(super) async fn api_key(&self, key: &str, clean: &Clean<'_>) -> Result<Arc<Identity>, AuthnError> {
         let digest = Digest::of(key.as_bytes());
         if let Some(answer) = self.remembered(&digest).await {
-            return judge(&answer, CredentialKind::ApiKey, clean);
+            return self.judge(&answer, CredentialKind::ApiKey, clean);
         }
         let id = token::api_key_id(key).ok_or(AuthnError::refused(CredentialKind::ApiKey, Reason::Malformed))?;
         self.ask(&Presented { kind: ProgramKind::ApiKey, id, secret: digest, place: digest }, clean).await
@@ -108,7 +107,7 @@ impl Programs {
     pub(super) async fn client(&self, id: &str, secret: &str, clean: &Clean<'_>) -> Result<Arc<Identity>, AuthnError> {
         let place = Digest::of_parts(&[id.as_bytes(), secret.as_bytes()]);
         if let Some(answer) = self.remembered(&place).await {
-            return judge(&answer, CredentialKind::ClientSecret, clean);
+            return self.judge(&answer, CredentialKind::ClientSecret, clean);
         }
         let secret = Digest::of(secret.as_bytes());
         self.ask(&Presented { kind: ProgramKind::Client, id, secret, place }, clean).await
@@ -138,7 +137,7 @@ impl Programs {
             }
             self.answers.invalidate(&presented.place).await;
         };
-        let judged = judge(&answer, kind, clean);
+        let judged = self.judge(&answer, kind, clean);
         match &judged {
             Ok(_) => self.proven.insert(presented.place, ()).await,
             Err(AuthnError::Refused { reason: Reason::WrongSecret | Reason::Unknown, .. }) => {
@@ -151,10 +150,21 @@ impl Programs {
         judged
     }
 
+    /// Judges, and notes the use of what was right.
+    fn judge(&self, answer: &Answer, kind: CredentialKind, clean: &Clean<'_>) -> Result<Arc<Identity>, AuthnError> {
+        let known = judge(answer, kind, clean)?;
+        let noted = Timestamp::from_millis(known.noted.load(Ordering::Relaxed));
+        if clean.now.since(noted) >= NOTED_EVERY {
+            known.noted.fetch_max(clean.now.millis(), Ordering::Relaxed);
+            self.stores.used.used(known.program.kind, &known.program.id, clean.now);
+        }
+        Ok(Arc::clone(&known.identity))
+    }
+
     async fn look_up(&self, presented: &Presented<'_>) -> Result<Arc<Answer>, DirectoryError> {
         let mark = self.freshness.mark(Subject::Program(presented.kind, presented.id));
         let answer = |owner, found| Ok(Arc::new(Answer { program: mark, owner, found }));
-        let Some(program) = self.directory.program(presented.kind, presented.id).await? else {
+        let Some(program) = self.stores.directory.program(presented.kind, presented.id).await? else {
             return answer(None, Err(Reason::Unknown));
         };
         // Every stored digest is compared, so that the time does not tell which of two secrets was meant.
@@ -165,17 +175,17 @@ impl Programs {
         let Some(secret_expires) = matching else { return answer(None, Err(Reason::WrongSecret)) };
         let owner = program.owner.map(|owner| (owner, self.freshness.mark(Subject::User(owner))));
         if let Some((owner, mark)) = owner
-            && !self.directory.user(owner).await?.is_some_and(|owner| owner.active)
+            && !self.stores.directory.user(owner).await?.is_some_and(|owner| owner.active)
         {
             return answer(Some(mark), Err(Reason::OwnerInactive));
         }
         let identity = Arc::new(identity(&program, presented.credential(), &self.roles));
-        answer(owner.map(|(_, mark)| mark), Ok(Known { program, identity, secret_expires }))
+        answer(owner.map(|(_, mark)| mark), Ok(Known { program, identity, secret_expires, noted: AtomicI64::new(0) }))
     }
 }
 
 /// What may change between two requests without a change in the store: time, and where the request comes from.
-fn judge(answer: &Answer, kind: CredentialKind, clean: &Clean<'_>) -> Result<Arc<Identity>, AuthnError> {
+fn judge<'a>(answer: &'a Answer, kind: CredentialKind, clean: &Clean<'_>) -> Result<&'a Known, AuthnError> {
     let known = answer.found.as_ref().map_err(|reason| AuthnError::refused(kind, *reason))?;
     let program = &known.program;
     if program.revoked_at.is_some() {
@@ -187,7 +197,7 @@ fn judge(answer: &Answer, kind: CredentialKind, clean: &Clean<'_>) -> Result<Arc
     if !program.networks.is_empty() && !program.networks.iter().any(|network| network.contains(&clean.client)) {
         return Err(AuthnError::refused(kind, Reason::Network));
     }
-    Ok(Arc::clone(&known.identity))
+    Ok(known)
 }
 
 fn identity(program: &Program, credential: CredentialKind, roles: &Roles) -> Identity {

@@ -11,15 +11,13 @@ use moka::Expiry;
 use moka::future::Cache;
 
 use super::freshness::{Freshness, Mark, Subject};
-use super::{AuthnError, unavailable_shared};
+use super::{AuthnError, NOTED_EVERY, Stores, unavailable_shared};
 use crate::clock::Timestamp;
 use crate::config::Sessions as Lifetimes;
 use crate::crypto::Digest;
-use crate::directory::Directory;
 use crate::edge::Clean;
 use crate::model::{CredentialKind, ForwardMemo, Identity, Session, User};
 use crate::policy::role::Roles;
-use crate::session::SessionStore;
 
 const KIND: CredentialKind = CredentialKind::Session;
 /// Bytes of the longest cookie value that can be one of ours; longer ones are not even hashed.
@@ -45,7 +43,7 @@ struct Answer {
 struct Live {
     identity: Arc<Identity>,
     expires_at: Timestamp,
-    /// Milliseconds since the epoch; written by every request that uses the session.
+    /// Milliseconds since the epoch; behind by a second at most.
     last_seen: AtomicI64,
 }
 
@@ -63,8 +61,7 @@ type StoreError = Box<dyn std::error::Error + Send + Sync>;
 /// Where sessions and those who hold them are known.
 #[derive(Debug)]
 pub(super) struct People {
-    pub(super) store: Arc<dyn SessionStore>,
-    pub(super) directory: Arc<dyn Directory>,
+    pub(super) stores: Stores,
     pub(super) roles: Arc<Roles>,
 }
 
@@ -100,7 +97,11 @@ impl Sessions {
         }
         let idle = self.is_idle(&answer, clean.now);
         let Some(live) = answer.live.as_ref().filter(|live| !idle && live.expires_at > clean.now) else { return Ok(None) };
-        live.last_seen.fetch_max(clean.now.millis(), Ordering::Relaxed);
+        let noted = Timestamp::from_millis(live.last_seen.load(Ordering::Relaxed));
+        if clean.now.since(noted) >= NOTED_EVERY {
+            live.last_seen.fetch_max(clean.now.millis(), Ordering::Relaxed);
+            self.people.stores.seen.seen(&digest, clean.now);
+        }
         Ok(Some(Arc::clone(&live.identity)))
     }
 
@@ -128,12 +129,12 @@ impl Sessions {
     async fn look_up(&self, digest: Digest, now: Timestamp) -> Result<Arc<Answer>, StoreError> {
         let mark = self.freshness.mark(Subject::Session(&digest));
         let answer = |user, live| Ok(Arc::new(Answer { session: mark, user, loaded_at: now, live }));
-        let found = self.people.store.find(&digest).await?;
+        let found = self.people.stores.sessions.find(&digest).await?;
         let Some(session) = found.filter(|session| session.revoked_at.is_none() && session.expires_at > now) else {
             return answer(None, None);
         };
         let user_mark = Some(self.freshness.mark(Subject::User(session.user)));
-        let user = self.people.directory.user(session.user).await?;
+        let user = self.people.stores.directory.user(session.user).await?;
         let Some(user) = user.filter(|user| user.active) else { return answer(user_mark, None) };
         let live = Live {
             identity: Arc::new(identity(&session, user, &self.people.roles)),
