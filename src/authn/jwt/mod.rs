@@ -238,3 +238,6 @@ fn still_good(known: &Known, clean: &Clean<'_>) -> Result<Arc<Identity>, AuthnEr
     }
     Ok(Arc::clone(&known.identity))
 }
+
+#[cfg(test)]
+mod tests;
