@@ -60,8 +60,8 @@ impl Plan {
             hygiene: self.hygiene,
             routes: self.routes,
             credentials: self.credentials,
+            doors: self.forwarding.jwks_router(&self.config.prefix),
             forwarding: self.forwarding,
-            doors: axum::Router::new(),
             public_url: self.config.public_url.trim_end_matches('/').into(),
             prefix: self.config.prefix.as_str().into(),
         }

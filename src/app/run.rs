@@ -55,6 +55,7 @@ pub async fn start(mut plan: Plan, memory: Memory, clock: SharedClock, before: V
     let planned = std::mem::take(&mut plan.listeners);
     let gateway = Arc::new(ArcSwap::from_pointee(plan.gateway(&memory)));
     gateway.load().authn.warm_up(clock.now());
+    gateway.load().forwarding.upstreams.begin().await;
     let forgetting = tokio::spawn(forget(memory.bus().subscribe(), Arc::clone(&gateway)));
     let engine = Arc::new(engine(Doorward::new(Arc::clone(&gateway), clock)));
     let (stop, stopped) = watch::channel(false);
@@ -90,12 +91,14 @@ pub async fn start(mut plan: Plan, memory: Memory, clock: SharedClock, before: V
 
 impl Running {
     /// Puts a new plan in place of the old for all requests and handshakes that begin from now on. Addresses stay as they are.
-    pub fn replace(&self, plan: Plan) {
-        for (swap, planned) in self.tls.iter().zip(&plan.listeners) {
+    pub async fn replace(&self, mut plan: Plan) {
+        let planned = std::mem::take(&mut plan.listeners);
+        let gateway = plan.gateway(&self.memory);
+        gateway.forwarding.upstreams.begin().await;
+        gateway.authn.inherit(&self.gateway.load().authn);
+        for (swap, planned) in self.tls.iter().zip(&planned) {
             swap.store(planned.tls.clone());
         }
-        let gateway = plan.gateway(&self.memory);
-        gateway.authn.inherit(&self.gateway.load().authn);
         self.gateway.store(Arc::new(gateway));
     }
 
@@ -133,7 +136,7 @@ pub fn adopt(socket: Socket) -> std::io::Result<TcpListener> {
 }
 
 fn engine(app: Doorward) -> pingora::proxy::HttpProxy<Doorward> {
-    let conf = ServerConf { threads: 1, upstream_keepalive_pool_size: 256, max_retries: 1, ..ServerConf::default() };
+    let conf = ServerConf { threads: 1, upstream_keepalive_pool_size: 256, max_retries: 3, ..ServerConf::default() };
     let mut engine = http_proxy(&Arc::new(conf), app);
     let mut options = HttpServerOptions::default();
     options.h2c = false;

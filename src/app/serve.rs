@@ -83,7 +83,7 @@ pub async fn serve(file: PathBuf, sockets: Sockets, ready: impl FnOnce(&Ready)) 
     let running = run::start(plan, memory, clock, sockets.listeners).await?;
     ready(&Ready { listeners: running.addresses.clone(), operations });
     while let Heard::Reload = signals.next().await {
-        reload(&file, &running);
+        reload(&file, &running).await;
     }
     tracing::info!("stopping");
     tokio::select! {
@@ -99,10 +99,10 @@ pub fn understand(file: &Path) -> Result<Plan, ServeError> {
     plan::compile(loaded.config).map_err(|problems| ServeError::Invalid(loaded.sources.report(&problems)))
 }
 
-fn reload(file: &Path, running: &Running) {
+async fn reload(file: &Path, running: &Running) {
     match understand(file) {
         Ok(plan) => {
-            running.replace(plan);
+            running.replace(plan).await;
             tracing::info!("the configuration was reloaded");
         }
         Err(error) => tracing::error!(%error, "the configuration was not reloaded; the old one stays in force"),

@@ -2,17 +2,24 @@
 //!
 //! Refuses to pass on anything only Doorward may say: such headers are removed from every request first, then set (threats H1–H3).
 
+mod assertion;
 mod headers;
 mod upstream;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
-pub use headers::Headers;
-pub use upstream::Upstreams;
+use http::HeaderValue;
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::{Error, ErrorType};
 
+pub use assertion::Assertions;
+pub use headers::{Headers, Origin};
+pub use upstream::{Lease, ServerState, Upstreams};
+
+use crate::clock::Timestamp;
 use crate::config::{Config, Problems};
 use crate::credential::Sources;
+use crate::crypto::random::NoRandomness;
 use crate::edge::Clean;
 use crate::model::Identity;
 use crate::policy::{Denial, Permit};
@@ -25,8 +32,11 @@ pub struct Outbound {
     pub identity: Option<Arc<Identity>>,
     /// What would have refused it, were the route not in report mode.
     pub reported: Option<Denial>,
-    pub client: IpAddr,
-    pub secure: bool,
+    /// When it was judged.
+    pub now: Timestamp,
+    pub origin: Origin,
+    /// Its place at a server, once one was chosen.
+    pub lease: Option<Lease>,
 }
 
 impl Outbound {
@@ -40,18 +50,58 @@ impl Outbound {
 #[derive(Debug)]
 pub struct Forwarding {
     pub headers: Headers,
+    pub assertions: Option<Arc<Assertions>>,
     pub upstreams: Upstreams,
 }
 
 impl Forwarding {
     pub fn compile(config: &Config, credentials: &Sources, problems: &mut Problems) -> Self {
-        Self { headers: Headers::compile(config, credentials, problems), upstreams: Upstreams::compile(config, problems) }
+        Self {
+            headers: Headers::compile(config, credentials, problems),
+            assertions: Assertions::compile(config, problems).map(Arc::new),
+            upstreams: Upstreams::compile(config, problems),
+        }
     }
 
     /// Spends the permit.
-    #[must_use]
-    pub fn prepare(&self, permit: Permit, clean: &Clean<'_>) -> Outbound {
+    ///
+    /// # Errors
+    /// [`NoRandomness`] when the request could not be given an id.
+    pub fn prepare(&self, permit: Permit, clean: &Clean<'_>) -> Result<Outbound, NoRandomness> {
+        let origin = Origin::of(clean)?;
         let (route, identity, reported) = permit.spend();
-        Outbound { route, identity, reported, client: clean.client, secure: clean.secure }
+        Ok(Outbound { route, identity, reported, now: clean.now, origin, lease: None })
+    }
+
+    /// Rewrites the head that goes to the application.
+    ///
+    /// # Errors
+    /// An internal error when a header cannot be set; the request does not go out then.
+    pub fn request(&self, outbound: &Outbound, head: &mut RequestHeader) -> pingora::Result<()> {
+        let Target::Upstream(index) = outbound.target() else {
+            return Error::e_explain(ErrorType::InternalError, "a door has no upstream");
+        };
+        let assertion = self.assertion(outbound)?;
+        self.headers.apply(outbound, assertion.as_ref(), head)?;
+        self.upstreams.apply(index, outbound.lease.as_ref(), head)
+    }
+
+    fn assertion(&self, outbound: &Outbound) -> pingora::Result<Option<HeaderValue>> {
+        let (Some(assertions), Some(identity)) = (&self.assertions, &outbound.identity) else { return Ok(None) };
+        let minted = assertions.of(identity, outbound.now);
+        minted.map(Some).map_err(|error| Error::because(ErrorType::InternalError, "no assertion", error))
+    }
+
+    /// Rewrites the head of the application's answer.
+    ///
+    /// # Errors
+    /// An internal error when a header cannot be set.
+    pub fn answer(&self, head: &mut ResponseHeader) -> pingora::Result<()> {
+        Headers::answer(head)
+    }
+
+    /// The doors of this stage: the assertion's public keys at `{prefix}/jwks.json`.
+    pub fn jwks_router(&self, prefix: &str) -> axum::Router {
+        assertion::jwks_router(self.assertions.clone(), prefix)
     }
 }

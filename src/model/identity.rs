@@ -96,3 +96,29 @@ pub struct MintedAssertion {
     pub value: HeaderValue,
     pub renew_at: Timestamp,
 }
+
+#[cfg(test)]
+impl Identity {
+    /// Somebody, for tests.
+    pub(crate) fn sample(credential: CredentialKind) -> Self {
+        Self {
+            credential,
+            subject: "ada-1".to_owned(),
+            tenant: TenantId::default(),
+            user: None,
+            user_name: Some("ada".to_owned()),
+            email: Some("ada@acme.example".to_owned()),
+            name: Some("Ada Lovelace".to_owned()),
+            groups: vec!["Engineering".to_owned()],
+            roles: vec!["admin".to_owned(), "editor".to_owned()],
+            scopes: Vec::new(),
+            session: Some(SessionHandle("s-1".to_owned())),
+            connection: None,
+            authenticated_at: None,
+            amr: Vec::new(),
+            mfa: false,
+            expires_at: None,
+            forward: ForwardMemo::default(),
+        }
+    }
+}

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use pingora::http::RequestHeader;
+use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType, Result};
@@ -41,6 +41,15 @@ pub struct Progress {
     /// The configuration this request began under; a reload does not change it midway.
     gateway: Arc<Gateway>,
     stage: Stage,
+}
+
+impl Progress {
+    fn outbound(&mut self) -> Result<(&Gateway, &mut Outbound)> {
+        match &mut self.stage {
+            Stage::Outbound(outbound) => Ok((&self.gateway, outbound)),
+            Stage::Arriving | Stage::Answered => Err(unjudged()),
+        }
+    }
 }
 
 /// Where the request stands.
@@ -74,19 +83,33 @@ impl ProxyHttp for Doorward {
         Ok(false)
     }
 
-    async fn upstream_peer(&self, _session: &mut Session, ctx: &mut Progress) -> Result<Box<HttpPeer>> {
-        let Stage::Outbound(outbound) = &ctx.stage else { return Err(unjudged()) };
+    async fn upstream_peer(&self, session: &mut Session, ctx: &mut Progress) -> Result<Box<HttpPeer>> {
+        let (gateway, outbound) = ctx.outbound()?;
         let Target::Upstream(upstream) = outbound.target() else { return Err(unjudged()) };
-        ctx.gateway
-            .forwarding
-            .upstreams
-            .peer(upstream)
-            .ok_or_else(|| Error::explain(ErrorType::ConnectNoRoute, "no upstream is well"))
+        let upstreams = &gateway.forwarding.upstreams;
+        let chosen = upstreams.choose(upstream, session.req_header(), self.clock.now(), outbound.lease.as_ref());
+        let (lease, peer) = chosen.ok_or_else(|| Error::explain(ErrorType::ConnectNoRoute, "no upstream is well"))?;
+        outbound.lease = Some(lease);
+        Ok(peer)
+    }
+
+    fn fail_to_connect(&self, _session: &mut Session, _peer: &HttpPeer, ctx: &mut Progress, mut error: Box<Error>) -> Box<Error> {
+        // Nothing was sent, so another server may be asked whatever the method is.
+        let again = ctx.outbound().is_ok_and(|(gateway, outbound)| match (outbound.target(), &outbound.lease) {
+            (Target::Upstream(upstream), Some(lease)) => gateway.forwarding.upstreams.failed(upstream, lease, self.clock.now()),
+            _ => false,
+        });
+        error.set_retry(again);
+        error
     }
 
     async fn upstream_request_filter(&self, _session: &mut Session, head: &mut RequestHeader, ctx: &mut Progress) -> Result<()> {
-        let Stage::Outbound(outbound) = &ctx.stage else { return Err(unjudged()) };
-        ctx.gateway.forwarding.headers.apply(outbound, head)
+        let (gateway, outbound) = ctx.outbound()?;
+        gateway.forwarding.request(outbound, head)
+    }
+
+    async fn upstream_response_filter(&self, _: &mut Session, head: &mut ResponseHeader, ctx: &mut Progress) -> Result<()> {
+        ctx.gateway.forwarding.answer(head)
     }
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Progress) -> FailToProxy {

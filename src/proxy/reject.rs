@@ -13,6 +13,7 @@ use pingora::{Error, ErrorSource, ErrorType};
 use super::gateway::Gateway;
 use crate::authn::AuthnError;
 use crate::credential::CredentialError;
+use crate::crypto::random::NoRandomness;
 use crate::edge::Unclean;
 use crate::model::Identity;
 use crate::policy::{Denial, Denied};
@@ -147,6 +148,12 @@ impl From<CredentialError> for Rejection {
 impl From<AuthnError> for Rejection {
     fn from(error: AuthnError) -> Self {
         Self { cause: Cause::Authn(error), route: None }
+    }
+}
+
+impl From<NoRandomness> for Rejection {
+    fn from(_: NoRandomness) -> Self {
+        Self { cause: Cause::Internal, route: None }
     }
 }
 

@@ -1,0 +1,170 @@
+//! What the application is told about who is calling, and what it is not told.
+//!
+//! Refuses every header of these names that comes from outside, in every spelling, on every route (threats H1–H3): first strip,
+//! then set, so that an identity header is the one value set here or is not there.
+
+mod credential;
+mod origin;
+mod preset;
+mod reserved;
+mod template;
+mod value;
+
+use http::{HeaderName, HeaderValue, Version, header};
+use pingora::http::{RequestHeader, ResponseHeader};
+
+use super::Outbound;
+use crate::config::access::Preset;
+use crate::config::{Config, Path, Problems};
+use crate::credential::Sources;
+use crate::model::Identity;
+use credential::Carriers;
+pub use origin::Origin;
+use reserved::Reserved;
+use template::Template;
+
+/// Which headers are removed and which are set.
+#[derive(Debug)]
+pub struct Headers {
+    reserved: Reserved,
+    carriers: Carriers,
+    presets: Box<[Preset]>,
+    templates: Box<[Template]>,
+    assertion_names: Box<[HeaderName]>,
+}
+
+impl Headers {
+    pub fn compile(config: &Config, credentials: &Sources, problems: &mut Problems) -> Self {
+        let typed = &config.identity_headers;
+        let at = Path::from("identity_headers").key("custom");
+        let custom = typed.custom.iter();
+        let templates: Box<[Template]> =
+            custom.filter_map(|(name, text)| Template::compile(name, text, &at.key(name), problems)).collect();
+        let secret = super::upstream::all(config).flat_map(|(_, upstream)| upstream.headers.keys());
+        let secret: Vec<HeaderName> = secret.filter_map(|name| name.parse().ok()).collect();
+        let mut assertion_names = Vec::new();
+        if typed.assertion.is_some() {
+            assertion_names.push(HeaderName::from_static("x-doorward-assertion"));
+            if typed.presets.contains(&Preset::Pomerium) {
+                assertion_names.push(HeaderName::from_static("x-pomerium-jwt-assertion"));
+            }
+        }
+        Self {
+            reserved: Reserved::new(templates.iter().map(|template| &template.name).chain(&secret)),
+            carriers: Carriers::new(credentials),
+            presets: typed.presets.as_slice().into(),
+            templates,
+            assertion_names: assertion_names.into(),
+        }
+    }
+
+    /// Rewrites the head that goes to the application: first strip, then set.
+    pub(super) fn apply(
+        &self,
+        outbound: &Outbound,
+        assertion: Option<&HeaderValue>,
+        head: &mut RequestHeader,
+    ) -> pingora::Result<()> {
+        self.strip(outbound, head)?;
+        in_origin_form(head)?;
+        outbound.origin.apply(head)?;
+        let Some(identity) = &outbound.identity else { return Ok(()) };
+        for (name, value) in identity.forward.headers.get_or_init(|| self.make(identity)) {
+            head.insert_header(name, value.clone())?;
+        }
+        if let Some(assertion) = assertion {
+            for name in &self.assertion_names {
+                head.insert_header(name, assertion.clone())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn strip(&self, outbound: &Outbound, head: &mut RequestHeader) -> pingora::Result<()> {
+        // Empty, and so without an allocation, for nearly every request.
+        let doomed: Vec<HeaderName> = head.headers.keys().filter(|name| self.reserved.holds(name.as_str())).cloned().collect();
+        for name in &doomed {
+            head.remove_header(name);
+        }
+        self.carriers.strip(outbound.identity.as_ref().map(|identity| identity.credential), head)
+    }
+
+    /// All that is said about an identity; made once for each, then shared by its requests.
+    fn make(&self, identity: &Identity) -> Box<[(HeaderName, HeaderValue)]> {
+        let mut fields = Vec::new();
+        for preset in &self.presets {
+            preset::add(*preset, identity, &mut fields);
+        }
+        for template in &self.templates {
+            fields.extend(template.fill(identity).map(|value| (template.name.clone(), value)));
+        }
+        fields.into()
+    }
+
+    /// What an answer of the application may not say: it never sets a cookie of Doorward's (threats C1, C2), and connection
+    /// fields of its leg do not travel on (RFC 9110 §7.6.1). `Server` is kept.
+    pub(super) fn answer(head: &mut ResponseHeader) -> pingora::Result<()> {
+        for name in ["keep-alive", "proxy-connection"] {
+            head.remove_header(name);
+        }
+        let upgrades = head.status == http::StatusCode::SWITCHING_PROTOCOLS;
+        if !upgrades && head.headers.contains_key(header::UPGRADE) {
+            head.remove_header(&header::UPGRADE);
+        }
+        if head.headers.get_all(header::SET_COOKIE).iter().any(|line| sets_ours(line.as_bytes())) {
+            let kept: Vec<HeaderValue> =
+                head.headers.get_all(header::SET_COOKIE).iter().filter(|line| !sets_ours(line.as_bytes())).cloned().collect();
+            head.remove_header(&header::SET_COOKIE);
+            for line in kept {
+                head.append_header(header::SET_COOKIE, line)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a `Set-Cookie` line names a cookie of Doorward's; browsers trim what surrounds the name (RFC 6265bis §5.6), and some
+/// match the prefix without regard to case.
+fn sets_ours(line: &[u8]) -> bool {
+    let name = line.split(|byte| matches!(byte, b'=' | b';')).next().unwrap_or_default().trim_ascii();
+    name.get(..credential::OURS.len()).is_some_and(|start| start.eq_ignore_ascii_case(credential::OURS))
+}
+
+/// An absolute-form target (RFC 9112 §3.2.2) goes on as the path that was judged; its host is in `Host`.
+fn in_origin_form(head: &mut RequestHeader) -> pingora::Result<()> {
+    if head.version == Version::HTTP_2 || matches!(head.raw_path().first(), Some(b'/' | b'*')) {
+        return Ok(());
+    }
+    let path = head.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str).to_owned();
+    head.set_raw_path(path.as_bytes())
+}
+
+/// A header name from the configuration that Doorward is to set, if it may be one.
+pub(super) fn own_name(text: &str, path: &Path, problems: &mut Problems) -> Option<HeaderName> {
+    const FRAMING: [&str; 12] = [
+        "host",
+        "content-length",
+        "transfer-encoding",
+        "connection",
+        "keep-alive",
+        "proxy-connection",
+        "upgrade",
+        "te",
+        "trailer",
+        "expect",
+        "cookie",
+        "http2-settings",
+    ];
+    let Ok(name) = text.parse::<HeaderName>() else {
+        problems.add(path.clone(), format!("`{text}` is not a header name"), "use letters, digits and `-`");
+        return None;
+    };
+    if FRAMING.contains(&name.as_str()) {
+        problems.add(path.clone(), format!("`{text}` belongs to the connection, not to the application"), "choose another name");
+        return None;
+    }
+    Some(name)
+}
+
+#[cfg(test)]
+mod tests;

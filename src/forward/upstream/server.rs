@@ -1,0 +1,187 @@
+//! One server: where it is, whether it is well, how busy it is.
+//!
+//! Refuses to look up a name while a request waits: addresses are looked up beforehand and again in the background.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use pingora::upstreams::peer::HttpPeer;
+
+use super::address::{Address, Place, Scheme};
+use super::tls::Trust;
+use crate::clock::Timestamp;
+use crate::config::upstream::{HttpVersion, Timeouts};
+use crate::crypto::Digest;
+
+/// How long a server that refused a connection is passed over while another is well.
+const SHUNNED: Duration = Duration::from_secs(5);
+/// How long a connection may wait unused for the next request.
+const KEPT: Duration = Duration::from_secs(60);
+/// Requests at once on one HTTP/2 connection.
+const STREAMS: usize = 100;
+/// Bytes in flight towards Doorward for one HTTP/2 stream and for a connection: what a slow reader can make it hold.
+const STREAM_WINDOW: u32 = 1 << 20;
+const CONNECTION_WINDOW: u32 = 4 << 20;
+
+/// One server of an upstream.
+#[derive(Debug)]
+pub(super) struct Server {
+    pub(super) address: Address,
+    pub(super) label: Box<str>,
+    /// Empty while its name cannot be looked up.
+    peers: ArcSwapOption<Peers>,
+    shape: Shape,
+    in_flight: AtomicUsize,
+    /// What the health checks last concluded; true without checks.
+    well: AtomicBool,
+    /// Milliseconds since the epoch until which it is passed over, after it refused a connection.
+    shunned_until: AtomicI64,
+}
+
+/// How to talk to it.
+#[derive(Clone, Debug)]
+pub(super) struct Shape {
+    pub(super) http: HttpVersion,
+    pub(super) timeouts: Timeouts,
+    pub(super) trust: Trust,
+    /// Keeps connections of one upstream from serving another.
+    pub(super) index: usize,
+}
+
+/// Its addresses, ready to connect to.
+#[derive(Debug)]
+struct Peers {
+    addresses: Vec<SocketAddr>,
+    /// One for each address: for ordinary requests, and for those that need HTTP/2.
+    ready: Vec<(HttpPeer, HttpPeer)>,
+    next: AtomicUsize,
+}
+
+impl Server {
+    pub(super) fn new(address: Address, label: &str, shape: Shape, well: bool) -> Self {
+        let server = Self {
+            address,
+            label: label.into(),
+            peers: ArcSwapOption::empty(),
+            shape,
+            in_flight: AtomicUsize::new(0),
+            well: AtomicBool::new(well),
+            shunned_until: AtomicI64::new(i64::MIN),
+        };
+        match &server.address.place {
+            Place::Ip(address) => server.settle(vec![*address]),
+            Place::Socket(path) => server.settle_at_socket(path),
+            Place::Name { .. } => {}
+        }
+        server
+    }
+
+    /// Takes over what its name was looked up to be, unless it is what is known already.
+    pub(super) fn settle(&self, mut addresses: Vec<SocketAddr>) {
+        addresses.sort_unstable();
+        addresses.dedup();
+        if addresses.is_empty() || self.peers.load().as_ref().is_some_and(|known| known.addresses == addresses) {
+            return;
+        }
+        let tls = self.address.scheme == Scheme::Https;
+        let name = self.shape.trust.server_name.clone().unwrap_or_else(|| self.address.server_name());
+        let ready = addresses.iter().map(|address| self.shaped(HttpPeer::new(*address, tls, name.clone()))).collect();
+        self.peers.store(Some(Arc::new(Peers { addresses, ready, next: AtomicUsize::new(0) })));
+    }
+
+    fn settle_at_socket(&self, path: &str) {
+        if let Ok(peer) = HttpPeer::new_uds(path, false, String::new()) {
+            let peers = Peers { addresses: Vec::new(), ready: vec![self.shaped(peer)], next: AtomicUsize::new(0) };
+            self.peers.store(Some(Arc::new(peers)));
+        }
+    }
+
+    fn shaped(&self, mut peer: HttpPeer) -> (HttpPeer, HttpPeer) {
+        let (shape, options) = (&self.shape, &mut peer.options);
+        options.connection_timeout = Some(shape.timeouts.connect.0);
+        options.total_connection_timeout = Some(shape.timeouts.connect.0);
+        options.write_timeout = Some(shape.timeouts.idle.0);
+        options.idle_timeout = Some(KEPT);
+        options.max_h2_streams = STREAMS;
+        options.h2_stream_window_size = Some(STREAM_WINDOW);
+        options.h2_connection_window_size = Some(CONNECTION_WINDOW);
+        options.ca.clone_from(&shape.trust.authorities);
+        peer.client_cert_key.clone_from(&shape.trust.certificate);
+        let (usual, newer) = match (self.address.scheme, shape.http) {
+            (_, HttpVersion::Http2) | (Scheme::H2c, _) => ((2, 2), (2, 2)),
+            (Scheme::Https, HttpVersion::Auto) => ((1, 1), (2, 1)),
+            (Scheme::Http | Scheme::Https | Scheme::Unix, _) => ((1, 1), (1, 1)),
+        };
+        (self.speaking(peer.clone(), usual), self.speaking(peer, newer))
+    }
+
+    fn speaking(&self, mut peer: HttpPeer, (newest, oldest): (u8, u8)) -> HttpPeer {
+        peer.options.set_http_version(newest, oldest);
+        let index = self.shape.index.to_be_bytes();
+        let digest = Digest::of_parts(&[&self.shape.trust.fingerprint, &[newest, oldest], &index, self.label.as_bytes()]);
+        let mut key = [0; 8];
+        key.copy_from_slice(&digest.as_bytes()[..8]);
+        peer.group_key = u64::from_be_bytes(key);
+        peer
+    }
+
+    /// A peer to connect to, with HTTP/2 where `newer` asks for it and the configuration leaves it open.
+    pub(super) fn peer(&self, newer: bool) -> Option<HttpPeer> {
+        let peers = self.peers.load();
+        let peers = peers.as_ref()?;
+        let turn = if peers.ready.len() == 1 { 0 } else { peers.next.fetch_add(1, Ordering::Relaxed) % peers.ready.len() };
+        let (usual, with_http2) = peers.ready.get(turn)?;
+        Some(if newer { with_http2.clone() } else { usual.clone() })
+    }
+
+    pub(super) fn is_known(&self) -> bool {
+        self.peers.load().is_some()
+    }
+
+    pub(super) fn is_well(&self) -> bool {
+        self.well.load(Ordering::Relaxed)
+    }
+
+    /// Says whether that is news.
+    pub(super) fn set_well(&self, well: bool) -> bool {
+        self.well.swap(well, Ordering::Relaxed) != well
+    }
+
+    /// Whether it should be given a request, others being there.
+    pub(super) fn is_fit(&self, now: Timestamp) -> bool {
+        self.is_well() && self.is_known() && self.shunned_until.load(Ordering::Relaxed) <= now.millis()
+    }
+
+    /// It did not take a connection.
+    pub(super) fn shun(&self, now: Timestamp) {
+        self.shunned_until.store(now.after(SHUNNED).millis(), Ordering::Relaxed);
+    }
+
+    pub(super) fn load(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+}
+
+/// A request's place at a server; given back when dropped.
+#[derive(Debug)]
+pub struct Lease {
+    pub(super) server: Arc<Server>,
+    /// How many servers were tried before this one.
+    pub(super) tries: usize,
+}
+
+impl Lease {
+    pub(super) fn new(server: Arc<Server>, tries: usize) -> Self {
+        server.in_flight.fetch_add(1, Ordering::Relaxed);
+        Self { server, tries }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.server.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
