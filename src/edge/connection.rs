@@ -21,6 +21,8 @@ use pingora_core::protocols::{
 use rustls::pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
+use super::gather::Gather;
+
 /// What the listener learned about a connection.
 #[derive(Clone, Debug)]
 pub struct ConnectionFacts {
@@ -49,7 +51,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + Sync> Transport for T {}
 
 /// A connection in the shape the engine takes.
 pub struct Connection<T> {
-    io: T,
+    io: Gather<T>,
     descriptor: RawFd,
     tls: Option<Arc<SslDigest>>,
     alpn: Option<ALPN>,
@@ -66,7 +68,7 @@ impl<T: Transport> Connection<T> {
         // The engine's digest wants a response header of a CONNECT proxy; there is none, so an empty one stands in.
         let unused = ResponseHeader::build(200, Some(0))?;
         let facts = Arc::new(ProxyDigest::new(Box::new(unused), Some(Box::new(facts))));
-        Ok(Self { io, descriptor, tls, alpn, facts, socket: Arc::new(digest) })
+        Ok(Self { io: Gather::new(io), descriptor, tls, alpn, facts, socket: Arc::new(digest) })
     }
 }
 

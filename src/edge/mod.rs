@@ -4,6 +4,7 @@
 //! disagreement between two parsers.
 
 pub mod connection;
+mod gather;
 pub mod hygiene;
 pub mod listener;
 pub mod tls;
