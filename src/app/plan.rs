@@ -8,6 +8,7 @@ use super::memory::Memory;
 use crate::authn::{self, Authn};
 use crate::config::{self, Config, Path, Problems};
 use crate::credential::Sources;
+use crate::edge::redirect::Destination;
 use crate::edge::{Hygiene, tls};
 use crate::forward::Forwarding;
 use crate::policy::role::Roles;
@@ -31,6 +32,9 @@ pub struct Plan {
 pub struct ListenerPlan {
     pub address: String,
     pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// Whether it only sends people to the public address.
+    pub redirect: bool,
+    pub proxy_protocol_from: Arc<[ipnet::IpNet]>,
 }
 
 /// Understands `config`, or says everything that is wrong with it.
@@ -52,6 +56,15 @@ pub fn compile(config: Config) -> Result<Plan, Problems> {
 }
 
 impl Plan {
+    /// Where redirecting listeners send people.
+    #[must_use]
+    pub fn destination(&self) -> Destination {
+        Destination {
+            public_url: self.config.public_url.trim_end_matches('/').into(),
+            hygiene: Hygiene::new(self.config.limits, &self.config.trusted_proxies),
+        }
+    }
+
     /// The journey under this plan, with fresh caches.
     #[must_use]
     pub fn gateway(self, memory: &Memory) -> Gateway {
@@ -72,6 +85,8 @@ fn listeners(config: &Config, problems: &mut Problems) -> Vec<ListenerPlan> {
     let compiled = config.listeners.iter().enumerate().map(|(index, typed)| ListenerPlan {
         address: typed.address.clone(),
         tls: typed.tls.as_ref().and_then(|tls| tls::compile(tls, &Path::from("listeners").item(index).key("tls"), problems)),
+        redirect: typed.redirect,
+        proxy_protocol_from: typed.proxy_protocol_from.as_slice().into(),
     });
     compiled.collect()
 }

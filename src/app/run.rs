@@ -2,13 +2,13 @@
 //!
 //! Refuses new connections once it was told to stop, and cuts what has not ended within the grace.
 
-use std::net::TcpListener as Socket;
+use std::net::TcpListener as Opened;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use pingora::proxy::http_proxy;
-use pingora_core::apps::{HttpServerOptions, ServerApp as _};
+use pingora::proxy::{HttpProxy, http_proxy};
+use pingora_core::apps::ServerApp as _;
 use pingora_core::server::configuration::ServerConf;
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
@@ -18,7 +18,12 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use super::memory::Memory;
 use super::plan::Plan;
 use crate::clock::SharedClock;
-use crate::edge::listener::Listener;
+use crate::config::Limits;
+use crate::edge::front::Front;
+use crate::edge::listener::{Listener, Welcome};
+use crate::edge::redirect::{Destination, Redirect};
+use crate::edge::socket::Socket;
+use crate::edge::{CloseReason, LiveStreams};
 use crate::proxy::Doorward;
 use crate::proxy::gateway::Gateway;
 use crate::revocation::Subscription;
@@ -31,7 +36,9 @@ pub struct Running {
     gateway: Arc<ArcSwap<Gateway>>,
     tls: Vec<Arc<ArcSwapOption<ServerConfig>>>,
     stop: watch::Sender<bool>,
-    engine: Arc<pingora::proxy::HttpProxy<Doorward>>,
+    destination: Arc<ArcSwap<Destination>>,
+    engine: Arc<Front<HttpProxy<Doorward>>>,
+    streams: LiveStreams,
     listeners: TaskTracker,
     connections: TaskTracker,
     /// Ends with the server.
@@ -49,15 +56,18 @@ pub struct StartError {
 }
 
 /// Brings the listeners up; the first of them on sockets that were opened `before`.
-pub async fn start(mut plan: Plan, memory: Memory, clock: SharedClock, before: Vec<Socket>) -> Result<Running, StartError> {
+pub async fn start(mut plan: Plan, memory: Memory, clock: SharedClock, before: Vec<Opened>) -> Result<Running, StartError> {
     let limits = plan.config.limits;
     let grace = plan.config.shutdown.grace.0;
     let planned = std::mem::take(&mut plan.listeners);
+    let destination = Arc::new(ArcSwap::from_pointee(plan.destination()));
+    let redirect = Arc::new(Redirect::new(Arc::clone(&destination), Arc::clone(&clock)));
     let gateway = Arc::new(ArcSwap::from_pointee(plan.gateway(&memory)));
     gateway.load().authn.warm_up(clock.now());
     gateway.load().forwarding.upstreams.begin().await;
     let forgetting = tokio::spawn(forget(memory.bus().subscribe(), Arc::clone(&gateway)));
-    let engine = Arc::new(engine(Doorward::new(Arc::clone(&gateway), clock)));
+    let engine = engine(Doorward::new(Arc::clone(&gateway), Arc::clone(&clock)), &limits);
+    let streams = LiveStreams::default();
     let (stop, stopped) = watch::channel(false);
     let (listeners, connections) = (TaskTracker::new(), TaskTracker::new());
     let slots = Arc::new(Semaphore::new(limits.connections));
@@ -66,14 +76,20 @@ pub async fn start(mut plan: Plan, memory: Memory, clock: SharedClock, before: V
     for typed in planned {
         let error = |source| StartError { address: typed.address.clone(), source };
         let socket = match before.next() {
-            Some(socket) => adopt(socket).map_err(error)?,
-            None => TcpListener::bind(&typed.address).await.map_err(error)?,
+            Some(socket) => adopt(socket).map(Socket::from).map_err(error)?,
+            None => Socket::bind(&typed.address).await.map_err(error)?,
         };
+        addresses.push(socket.address().map_err(error)?);
         let tls = Arc::new(ArcSwapOption::new(typed.tls));
-        let listener = Listener::new(socket, Arc::clone(&tls), limits.handshake_timeout.0, Arc::clone(&slots));
-        addresses.push(listener.address().map_err(error)?.to_string());
-        swaps.push(tls);
-        listeners.spawn(listener.serve(Arc::clone(&engine), stopped.clone(), connections.clone()));
+        swaps.push(Arc::clone(&tls));
+        let (slots, streams) = (Arc::clone(&slots), streams.clone());
+        let listener =
+            Listener::new(socket, Welcome { tls, proxy_protocol_from: typed.proxy_protocol_from, limits, slots, streams });
+        if typed.redirect {
+            listeners.spawn(listener.serve(Arc::clone(&redirect), stopped.clone(), connections.clone()));
+        } else {
+            listeners.spawn(listener.serve(Arc::clone(&engine), stopped.clone(), connections.clone()));
+        }
     }
     Ok(Running {
         addresses,
@@ -81,7 +97,9 @@ pub async fn start(mut plan: Plan, memory: Memory, clock: SharedClock, before: V
         gateway,
         tls: swaps,
         stop,
+        destination,
         engine,
+        streams,
         listeners,
         connections,
         _forgetting: AbortOnDropHandle::new(forgetting),
@@ -93,12 +111,14 @@ impl Running {
     /// Puts a new plan in place of the old for all requests and handshakes that begin from now on. Addresses stay as they are.
     pub async fn replace(&self, mut plan: Plan) {
         let planned = std::mem::take(&mut plan.listeners);
+        let destination = plan.destination();
         let gateway = plan.gateway(&self.memory);
         gateway.forwarding.upstreams.begin().await;
         gateway.authn.inherit(&self.gateway.load().authn);
         for (swap, planned) in self.tls.iter().zip(&planned) {
             swap.store(planned.tls.clone());
         }
+        self.destination.store(Arc::new(destination));
         self.gateway.store(Arc::new(gateway));
     }
 
@@ -108,12 +128,20 @@ impl Running {
         self.gateway.load_full()
     }
 
-    /// Stops accepting, lets requests in flight end within the grace, and says how many connections had to be cut.
+    /// The long answers that are under way, for those who must end some of them.
+    #[must_use]
+    pub fn streams(&self) -> &LiveStreams {
+        &self.streams
+    }
+
+    /// Stops accepting, ends long answers politely, lets requests in flight end within the grace, and says how many connections
+    /// had to be cut.
     pub async fn drain(self) -> usize {
         self.stop.send_replace(true);
         self.listeners.close();
         self.listeners.wait().await;
         self.engine.cleanup().await;
+        self.streams.close_all(CloseReason::GoingAway);
         self.connections.close();
         // What is left after the grace is cut when the runtime ends.
         let _ = tokio::time::timeout(self.grace, self.connections.wait()).await;
@@ -130,16 +158,12 @@ async fn forget(mut changes: Subscription, gateway: Arc<ArcSwap<Gateway>>) {
 }
 
 /// Takes over a socket that was opened before the runtime.
-pub fn adopt(socket: Socket) -> std::io::Result<TcpListener> {
+pub fn adopt(socket: Opened) -> std::io::Result<TcpListener> {
     socket.set_nonblocking(true)?;
     TcpListener::from_std(socket)
 }
 
-fn engine(app: Doorward) -> pingora::proxy::HttpProxy<Doorward> {
+fn engine(app: Doorward, limits: &Limits) -> Arc<Front<HttpProxy<Doorward>>> {
     let conf = ServerConf { threads: 1, upstream_keepalive_pool_size: 256, max_retries: 3, ..ServerConf::default() };
-    let mut engine = http_proxy(&Arc::new(conf), app);
-    let mut options = HttpServerOptions::default();
-    options.h2c = false;
-    engine.server_options = Some(options);
-    engine
+    Arc::new(Front::new(Arc::new(http_proxy(&Arc::new(conf), app)), limits))
 }

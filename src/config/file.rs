@@ -144,6 +144,10 @@ pub struct Limits {
     pub handshake_timeout: Span,
     /// Time a connection may stay open between requests.
     pub keep_alive: Span,
+    /// Time a request's body may keep the door waiting in all, beside one second for each 500 bytes.
+    pub body_timeout: Span,
+    /// Time within which a client must take something of what is sent to it.
+    pub write_timeout: Span,
     /// Concurrent HTTP/2 streams of one connection.
     #[schemars(range(min = 1))]
     pub http2_streams: u32,
@@ -165,6 +169,8 @@ impl Default for Limits {
             header_timeout: Span::seconds(10),
             handshake_timeout: Span::seconds(10),
             keep_alive: Span::seconds(60),
+            body_timeout: Span::seconds(30),
+            write_timeout: Span::seconds(30),
             http2_streams: 100,
             connections: 50_000,
             failures_per_minute: 30,

@@ -15,14 +15,14 @@ const HELD: usize = 1460;
 
 /// `T`, with small writes gathered.
 #[derive(Debug)]
-pub struct Gather<T> {
+pub(super) struct Gather<T> {
     io: T,
     /// What was written and has not left; allocated only while something waits, so that an idle connection costs nothing.
     held: Vec<u8>,
 }
 
 impl<T> Gather<T> {
-    pub fn new(io: T) -> Self {
+    pub(super) fn new(io: T) -> Self {
         Self { io, held: Vec::new() }
     }
 }

@@ -1,24 +1,32 @@
 //! Whether a request can be read in one way only.
 //!
-//! Refuses, before routing, everything that two parsers could read differently: framing, target, Host, header names. The engine
-//! lets some of it through, so it is judged here on the bytes as they arrived (threats F1–F12, P1, P2, H1–H5, C3, D7).
+//! Refuses, before routing, everything that two parsers could read differently: framing, target, host, header fields. HTTP/1's raw
+//! bytes were judged by `wire` before; here the parsed head of either version is judged again, because policy, application and
+//! engine must all mean the same request (threats F1–F12, P1–P7, H1–H5, C3, D7).
+//!
+//! The rules for routes are the host's, never the TLS server name's, and whether a client certificate is asked for is the
+//! listener's, so a connection opened for one name and used for another (RFC 9113 §9.1.1) meets the same rules: there is nothing
+//! for a 421 to protect (threats P6).
 
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use http::{Method, Version, header};
+use http::{HeaderMap, Method, Version, header};
+use ipnet::IpNet;
 use pingora::http::RequestHeader;
 
-use super::ConnectionFacts;
+use super::wire::parse_length;
+use super::{ConnectionFacts, authority, client_addr, target};
 use crate::clock::Timestamp;
 use crate::config::Limits;
+
+/// Pairs in all cookies together (threats C3).
+const COOKIE_PAIRS: usize = 100;
 
 /// A request's head as it arrived, with what is known about its connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Arrival<'a> {
     pub head: &'a RequestHeader,
-    /// The head's bytes on HTTP/1; `None` on HTTP/2, whose framing the engine has checked.
-    pub raw: Option<&'a [u8]>,
     pub facts: &'a ConnectionFacts,
     pub now: Timestamp,
 }
@@ -27,12 +35,14 @@ pub struct Arrival<'a> {
 #[derive(Clone, Debug)]
 pub struct Clean<'a> {
     pub head: &'a RequestHeader,
-    /// Host without port, in lower case.
+    /// Host without port and trailing dot, in lower case.
     pub host: Cow<'a, str>,
     /// Host with port as sent.
     pub authority: &'a str,
     /// Byte for byte what is forwarded.
     pub path: &'a str,
+    /// The path as the application will understand it, for rules to be compared with; no two paths share one by accident.
+    pub decoded_path: Cow<'a, str>,
     pub query: Option<&'a str>,
     /// Where the request comes from, after trusted proxies.
     pub client: IpAddr,
@@ -57,7 +67,7 @@ pub struct Unclean {
     pub reason: &'static str,
 }
 
-const fn refuse(status: u16, reason: &'static str) -> Unclean {
+pub(super) const fn refuse(status: u16, reason: &'static str) -> Unclean {
     Unclean { status, reason }
 }
 
@@ -65,138 +75,208 @@ const fn refuse(status: u16, reason: &'static str) -> Unclean {
 #[derive(Debug)]
 pub struct Hygiene {
     limits: Limits,
-    trusted: Box<[ipnet::IpNet]>,
+    trusted: Box<[IpNet]>,
 }
 
 impl Hygiene {
     #[must_use]
-    pub fn new(limits: Limits, trusted_proxies: &[ipnet::IpNet]) -> Self {
+    pub fn new(limits: Limits, trusted_proxies: &[IpNet]) -> Self {
         Self { limits, trusted: trusted_proxies.into() }
     }
 
-    /// Judges a request's head.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Judges a request's head, after [`settle`].
     ///
     /// # Errors
     /// [`Unclean`] with the status to answer; the connection is to be closed afterwards.
     pub fn inspect<'a>(&self, arrival: Arrival<'a>) -> Result<Clean<'a>, Unclean> {
-        let head = arrival.head;
-        if let Some(raw) = arrival.raw {
-            self.raw_head(raw)?;
-        }
-        if head.headers.len() > self.limits.header_count {
-            return Err(refuse(431, "too_many_headers"));
-        }
-        if matches!(head.method, Method::TRACE | Method::CONNECT) {
-            return Err(refuse(405, "method_not_allowed"));
-        }
+        let Arrival { head, facts, now } = arrival;
+        judge_method(&head.method)?;
+        self.judge_fields(&head.headers)?;
         framing(head)?;
-        let authority = authority(head)?;
-        let path = head.uri.path();
-        judge_path(path)?;
-        let from_trusted_proxy = self.trusted.iter().any(|network| network.contains(&arrival.facts.peer));
+        expectation(&head.headers)?;
+        upgrade(head)?;
+        let (path, decoded_path) = self.judge_target(head)?;
+        let mut authority = authority::of(head)?;
+        let mut host = authority::host(authority)?;
+        let (mut client, mut secure) = (facts.peer, facts.secure);
+        let from_trusted_proxy = client_addr::is_trusted(facts.peer, &self.trusted);
+        if from_trusted_proxy {
+            let told = client_addr::behind(facts.peer, &head.headers, &self.trusted)?;
+            (client, secure) = (told.address, told.secure.unwrap_or(secure));
+            if let Some(asked) = told.authority {
+                (authority, host) = (asked, authority::host(asked)?);
+            }
+        }
+        let query = head.uri.query();
         Ok(Clean {
             head,
-            host: host_of(authority),
+            host,
             authority,
             path,
-            query: head.uri.query(),
-            client: arrival.facts.peer,
-            secure: arrival.facts.secure,
+            decoded_path,
+            query,
+            client,
+            secure,
             from_trusted_proxy,
-            facts: arrival.facts,
-            now: arrival.now,
+            facts,
+            now,
             _judged: Judged,
         })
     }
 
-    /// What the engine forgives in an HTTP/1 head (RFC 9112 §2.2, §6.1).
-    fn raw_head(&self, raw: &[u8]) -> Result<(), Unclean> {
-        if raw.len() > self.limits.header_bytes {
-            return Err(refuse(431, "head_too_large"));
+    fn judge_fields(&self, headers: &HeaderMap) -> Result<(), Unclean> {
+        if headers.len() > self.limits.header_count {
+            return Err(refuse(431, "too_many_headers"));
         }
-        let (mut lengths, mut codings) = (0, 0);
-        let mut previous = 0;
-        for end in raw.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at) {
-            if end == 0 || raw[end - 1] != b'\r' {
-                return Err(refuse(400, "bare_line_feed"));
-            }
-            let name = raw[previous..end].split(|byte| *byte == b':').next().unwrap_or_default();
-            lengths += usize::from(name.eq_ignore_ascii_case(b"content-length"));
-            codings += usize::from(name.eq_ignore_ascii_case(b"transfer-encoding"));
-            previous = end + 1;
+        if headers.len() != headers.keys_len() {
+            judge_repeats(headers)?;
         }
-        if lengths > 1 || codings > 1 || (lengths > 0 && codings > 0) {
-            return Err(refuse(400, "ambiguous_framing"));
+        let Some(cookies) = headers.get(header::COOKIE) else { return Ok(()) };
+        let pairs = cookies.as_bytes().iter().filter(|byte| **byte == b';').count() + 1;
+        if cookies.len() > self.limits.cookie_bytes || pairs > COOKIE_PAIRS {
+            return Err(refuse(431, "cookies_too_large"));
         }
         Ok(())
     }
+
+    /// The path as sent and as understood. `*` asks about the server as a whole (RFC 9110 §7.1).
+    fn judge_target<'a>(&self, head: &'a RequestHeader) -> Result<(&'a str, Cow<'a, str>), Unclean> {
+        const WHAT: Unclean = refuse(400, "request_target");
+        let target = head.uri.path_and_query().ok_or(WHAT)?.as_str();
+        // What the engine forwards is its raw form; it must be what is judged.
+        if head.raw_path() != target.as_bytes() {
+            return Err(WHAT);
+        }
+        if target.len() > self.limits.target_bytes {
+            return Err(refuse(414, "target_too_long"));
+        }
+        if target == "*" && head.method == Method::OPTIONS {
+            return Ok((target, Cow::Borrowed(target)));
+        }
+        target::judge_raw(target.as_bytes())?;
+        let path = head.uri.path();
+        Ok((path, target::judge_path(path)?))
+    }
 }
 
-fn framing(head: &RequestHeader) -> Result<(), Unclean> {
-    if let Some(coding) = head.headers.get(header::TRANSFER_ENCODING)
-        && (!coding.as_bytes().eq_ignore_ascii_case(b"chunked") || head.version != Version::HTTP_11)
-    {
-        return Err(refuse(400, "transfer_coding"));
-    }
-    if let Some(length) = head.headers.get(header::CONTENT_LENGTH) {
-        let length = length.as_bytes();
-        if length.is_empty() || length.len() > 18 || !length.iter().all(u8::is_ascii_digit) {
-            return Err(refuse(400, "content_length"));
+/// Brings a head into the one form that is judged and forwarded: absolute-form becomes origin-form (RFC 9112 §3.2.2), the crumbs
+/// of an HTTP/2 cookie become one header (RFC 9113 §8.2.3), and offers to upgrade to anything but WebSocket go (threats F7, F10).
+pub fn settle(head: &mut RequestHeader) -> Result<(), Unclean> {
+    const WHAT: Unclean = refuse(400, "request_target");
+    if head.version < Version::HTTP_2 && head.uri.scheme().is_some() {
+        // Compared here, because the origin-form no longer says it.
+        authority::of(head)?;
+        let origin = head.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str).to_owned();
+        let http = matches!(head.uri.scheme_str(), Some("http" | "https"));
+        if !http || !origin.starts_with('/') || !head.headers.contains_key(header::HOST) {
+            return Err(WHAT);
         }
+        head.set_raw_path(origin.as_bytes()).map_err(|_| WHAT)?;
     }
+    if head.version == Version::HTTP_2 && head.headers.get_all(header::COOKIE).iter().nth(1).is_some() {
+        let crumbs: Vec<&[u8]> = head.headers.get_all(header::COOKIE).iter().map(http::HeaderValue::as_bytes).collect();
+        let joined = http::HeaderValue::from_bytes(&crumbs.join(&b"; "[..])).map_err(|_| refuse(400, "cookie"))?;
+        head.insert_header(header::COOKIE, joined).map_err(|_| refuse(400, "cookie"))?;
+    }
+    let other = |value: &http::HeaderValue| !mentions_websocket(value);
+    if head.headers.contains_key(header::UPGRADE) && head.headers.get_all(header::UPGRADE).iter().all(other) {
+        head.remove_header(&header::UPGRADE);
+    }
+    head.remove_header("http2-settings");
     Ok(())
 }
 
-/// Exactly one host, valid and the same wherever it is named (RFC 9112 §3.2, RFC 9113 §8.3.1).
-fn authority(head: &RequestHeader) -> Result<&str, Unclean> {
-    let mut hosts = head.headers.get_all(header::HOST).iter();
-    let named = hosts.next().map(|host| host.to_str().map_err(|_| refuse(400, "host"))).transpose()?;
-    if hosts.next().is_some() {
+/// The methods of HTTP, PATCH, QUERY and WebDAV with its extensions. What is not known cannot be judged.
+fn judge_method(method: &Method) -> Result<(), Unclean> {
+    match method.as_str() {
+        "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS" | "QUERY" => Ok(()),
+        "PROPFIND" | "PROPPATCH" | "MKCOL" | "COPY" | "MOVE" | "LOCK" | "UNLOCK" | "SEARCH" | "ACL" | "REPORT" | "MKCALENDAR"
+        | "MKACTIVITY" | "CHECKOUT" | "CHECKIN" | "UNCHECKOUT" | "MERGE" | "VERSION-CONTROL" | "UPDATE" | "LABEL"
+        | "MKWORKSPACE" | "BASELINE-CONTROL" | "ORDERPATCH" | "BIND" | "UNBIND" | "REBIND" | "MKREDIRECTREF"
+        | "UPDATEREDIRECTREF" => Ok(()),
+        "TRACE" | "CONNECT" => Err(refuse(405, "method_not_allowed")),
+        _ => Err(refuse(501, "method_unknown")),
+    }
+}
+
+/// Fields that must not be repeated, because readers differ in which one counts (threats H5).
+fn judge_repeats(headers: &HeaderMap) -> Result<(), Unclean> {
+    const SINGLE: [header::HeaderName; 12] = [
+        header::AUTHORIZATION,
+        header::PROXY_AUTHORIZATION,
+        header::COOKIE,
+        header::CONTENT_TYPE,
+        header::CONTENT_LENGTH,
+        header::TRANSFER_ENCODING,
+        header::EXPECT,
+        header::UPGRADE,
+        header::ORIGIN,
+        header::RANGE,
+        header::SEC_WEBSOCKET_KEY,
+        header::SEC_WEBSOCKET_VERSION,
+    ];
+    let repeated = |name: &header::HeaderName| headers.get_all(name).iter().nth(1).is_some();
+    if repeated(&header::HOST) {
         return Err(refuse(400, "several_hosts"));
     }
-    let targeted = head.uri.authority().map(http::uri::Authority::as_str);
-    match (named, targeted) {
-        (Some(named), Some(targeted)) if !named.eq_ignore_ascii_case(targeted) => Err(refuse(400, "host_mismatch")),
-        (Some(host), _) | (None, Some(host)) if is_host(host) => Ok(host),
-        _ => Err(refuse(400, "host")),
-    }
+    if SINGLE.iter().any(repeated) { Err(refuse(400, "repeated_header")) } else { Ok(()) }
 }
 
-fn is_host(host: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'[' | b']');
-    !host.is_empty() && host.len() <= 261 && host.bytes().all(plain)
-}
-
-fn host_of(authority: &str) -> Cow<'_, str> {
-    let host = match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && !host.is_empty() => host,
-        _ => authority,
-    };
-    if host.bytes().any(|byte| byte.is_ascii_uppercase()) { Cow::Owned(host.to_ascii_lowercase()) } else { Cow::Borrowed(host) }
-}
-
-/// One reading only: no dot segments, no encoded delimiters, nothing that a second decoding would change (threats P1).
-fn judge_path(path: &str) -> Result<(), Unclean> {
-    const WHAT: Unclean = refuse(400, "ambiguous_path");
-    if !path.starts_with('/') {
-        return Err(refuse(400, "request_target"));
+/// How long the body is (threats F1–F3, F5).
+fn framing(head: &RequestHeader) -> Result<(), Unclean> {
+    let (coding, length) = (head.headers.get(header::TRANSFER_ENCODING), head.headers.get(header::CONTENT_LENGTH));
+    if coding.is_some() && length.is_some() {
+        return Err(refuse(400, "ambiguous_framing"));
     }
-    let bytes = path.as_bytes();
-    for (at, byte) in bytes.iter().enumerate() {
-        match byte {
-            b'\\' | b';' | b'#' | 0..=0x20 | 0x7f.. => return Err(WHAT),
-            b'%' => {
-                let hex = bytes.get(at + 1..at + 3).and_then(|hex| std::str::from_utf8(hex).ok());
-                let decoded = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()).ok_or(WHAT)?;
-                if matches!(decoded, b'/' | b'\\' | b'.' | b'%' | b';' | b'#' | b'?' | 0..=0x1f | 0x7f) {
-                    return Err(WHAT);
-                }
-            }
-            _ => {}
-        }
+    let chunked = |coding: &http::HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+    if coding.is_some_and(|coding| !chunked(coding) || head.version != Version::HTTP_11) {
+        return Err(refuse(400, "transfer_coding"));
     }
-    if path.split('/').any(|segment| segment == "." || segment == "..") || path.contains("//") {
-        return Err(WHAT);
+    if length.is_some_and(|length| parse_length(length.as_bytes()).is_none()) {
+        return Err(refuse(400, "content_length"));
     }
     Ok(())
+}
+
+/// The only expectation there is (RFC 9110 §10.1.1).
+fn expectation(headers: &HeaderMap) -> Result<(), Unclean> {
+    match headers.get(header::EXPECT) {
+        Some(expected) if !expected.as_bytes().eq_ignore_ascii_case(b"100-continue") => Err(refuse(417, "expectation")),
+        _ => Ok(()),
+    }
+}
+
+fn mentions_websocket(value: &http::HeaderValue) -> bool {
+    value.as_bytes().split(|byte| *byte == b',').any(|offer| offer.trim_ascii().eq_ignore_ascii_case(b"websocket"))
+}
+
+/// A WebSocket handshake is whole or none (RFC 6455 §4.2.1): half of one could make a tunnel for one side only (threats F6).
+fn upgrade(head: &RequestHeader) -> Result<(), Unclean> {
+    const WHAT: Unclean = refuse(400, "websocket_handshake");
+    let Some(offered) = head.headers.get(header::UPGRADE) else { return Ok(()) };
+    let key = head.headers.get(header::SEC_WEBSOCKET_KEY).map(http::HeaderValue::as_bytes);
+    let proper_key =
+        key.is_some_and(|key| key.len() == 24 && key.ends_with(b"==") && key[..22].iter().all(|byte| is_base64(*byte)));
+    let bodiless = !head.headers.contains_key(header::CONTENT_LENGTH) && !head.headers.contains_key(header::TRANSFER_ENCODING);
+    let connection = head.headers.get_all(header::CONNECTION).iter().any(|value| {
+        value.as_bytes().split(|byte| *byte == b',').any(|option| option.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
+    });
+    let alone = offered.as_bytes().eq_ignore_ascii_case(b"websocket");
+    let whole = alone && proper_key && bodiless && connection;
+    if !whole || head.method != Method::GET || head.version != Version::HTTP_11 {
+        return Err(WHAT);
+    }
+    match head.headers.get(header::SEC_WEBSOCKET_VERSION) {
+        Some(version) if version == "13" => Ok(()),
+        _ => Err(refuse(426, "websocket_version")),
+    }
+}
+
+const fn is_base64(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/')
 }

@@ -2,42 +2,51 @@
 //!
 //! Refuses to accept more than the limit at once and to wait long for a handshake, because idle strangers must not crowd out guests.
 
-use std::net::SocketAddr;
+use std::net::IpAddr;
+use std::os::fd::AsRawFd as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use ipnet::IpNet;
 use pingora_core::apps::ServerApp;
 use pingora_core::protocols::{ALPN, Stream};
 use rustls::ServerConfig;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio_util::task::TaskTracker;
 
+use super::client_addr::is_trusted;
+use super::live::{LiveHandle, LiveStreams};
+use super::patience::Spans;
+use super::proxy_protocol::{self, ProxyProtocolError};
+use super::socket::{Accepted, Socket};
+use super::wire::HeadLimits;
 use super::{Connection, ConnectionFacts};
+use crate::config::Limits;
+
+/// How a listener treats those who come.
+#[derive(Clone)]
+pub struct Welcome {
+    /// TLS of new connections; swapped when certificates change. Empty: plain HTTP.
+    pub tls: Arc<ArcSwapOption<ServerConfig>>,
+    /// Peers that must begin with a PROXY protocol header.
+    pub proxy_protocol_from: Arc<[IpNet]>,
+    pub limits: Limits,
+    /// One for each connection there may be, shared by all listeners.
+    pub slots: Arc<Semaphore>,
+    pub streams: LiveStreams,
+}
 
 /// One address that is being listened on.
 pub struct Listener {
-    socket: TcpListener,
-    /// TLS of new connections; swapped when certificates change. Empty: plain HTTP.
-    tls: Arc<ArcSwapOption<ServerConfig>>,
-    handshake_timeout: Duration,
-    slots: Arc<Semaphore>,
+    socket: Socket,
+    welcome: Welcome,
 }
 
 impl Listener {
     #[must_use]
-    pub fn new(
-        socket: TcpListener,
-        tls: Arc<ArcSwapOption<ServerConfig>>,
-        handshake_timeout: Duration,
-        slots: Arc<Semaphore>,
-    ) -> Self {
-        Self { socket, tls, handshake_timeout, slots }
-    }
-
-    pub fn address(&self) -> std::io::Result<SocketAddr> {
-        self.socket.local_addr()
+    pub fn new(socket: Socket, welcome: Welcome) -> Self {
+        Self { socket, welcome }
     }
 
     /// Accepts until `stop` says so; connections live on in `connections`.
@@ -46,8 +55,8 @@ impl Listener {
         A: ServerApp + Send + Sync + 'static,
     {
         loop {
-            let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else { return };
-            let (tcp, peer) = tokio::select! {
+            let Ok(slot) = Arc::clone(&self.welcome.slots).acquire_owned().await else { return };
+            let (io, peer) = tokio::select! {
                 _ = stop.changed() => return,
                 accepted = self.socket.accept() => match accepted {
                     Ok(accepted) => accepted,
@@ -59,11 +68,14 @@ impl Listener {
                     }
                 },
             };
-            let (app, stop, tls, patience) = (Arc::clone(&app), stop.clone(), self.tls.load_full(), self.handshake_timeout);
+            let (app, stop, welcome) = (Arc::clone(&app), stop.clone(), self.welcome.clone());
             connections.spawn(async move {
-                match shake_hands(tcp, peer, tls, patience).await {
-                    Ok(stream) => converse(&app, stream, &stop).await,
-                    Err(error) => tracing::debug!(%peer, %error, "the handshake failed"),
+                let live = welcome.streams.handle();
+                let patience = welcome.limits.handshake_timeout.0;
+                match tokio::time::timeout(patience, welcome.shake_hands(io, peer, live.clone())).await {
+                    Ok(Ok(stream)) => converse(&app, stream, &stop, &live).await,
+                    Ok(Err(error)) => tracing::debug!(%peer, %error, "the handshake failed"),
+                    Err(_) => tracing::debug!(%peer, "the handshake took too long"),
                 }
                 drop(slot);
             });
@@ -71,45 +83,62 @@ impl Listener {
     }
 }
 
-async fn converse<A: ServerApp + Send + Sync + 'static>(app: &Arc<A>, stream: Stream, stop: &watch::Receiver<bool>) {
-    let mut next = Some(stream);
-    while let Some(stream) = next {
-        next = app.process_new(stream, stop).await;
+/// Serves the connection until it ends, or was told to and did not.
+async fn converse<A: ServerApp + Send + Sync + 'static>(
+    app: &Arc<A>,
+    stream: Stream,
+    stop: &watch::Receiver<bool>,
+    live: &LiveHandle,
+) {
+    let serve = async {
+        let mut next = Some(stream);
+        while let Some(stream) = next {
+            next = app.process_new(stream, stop).await;
+        }
+    };
+    tokio::select! {
+        biased;
+        () = serve => {}
+        () = live.overdue() => tracing::debug!("a stream was cut"),
     }
+    live.end();
 }
 
 /// Why a connection did not come to a first request.
 #[derive(Debug, thiserror::Error)]
 enum HandshakeError {
-    #[error("it took too long")]
-    Slow(#[from] tokio::time::error::Elapsed),
+    #[error(transparent)]
+    ProxyProtocol(#[from] ProxyProtocolError),
     #[error(transparent)]
     Io(#[from] std::io::Error),
     #[error(transparent)]
     Engine(#[from] Box<pingora::Error>),
 }
 
-async fn shake_hands(
-    tcp: TcpStream,
-    peer: SocketAddr,
-    tls: Option<Arc<ServerConfig>>,
-    patience: Duration,
-) -> Result<Stream, HandshakeError> {
-    tcp.set_nodelay(true)?;
-    let mut facts =
-        ConnectionFacts { peer: peer.ip().to_canonical(), secure: tls.is_some(), server_name: None, client_chain: Arc::new([]) };
-    let Some(tls) = tls else {
-        let descriptor = std::os::fd::AsRawFd::as_raw_fd(&tcp);
-        return Ok(Box::new(Connection::new(tcp, &descriptor, None, facts)?));
-    };
-    let stream = tokio::time::timeout(patience, tokio_rustls::TlsAcceptor::from(tls).accept(tcp)).await??;
-    let (tcp, session) = stream.get_ref();
-    let alpn = match session.alpn_protocol() {
-        Some(b"h2") => ALPN::H2,
-        _ => ALPN::H1,
-    };
-    facts.server_name = session.server_name().map(|name| name.to_ascii_lowercase().into());
-    facts.client_chain = session.peer_certificates().unwrap_or_default().iter().map(|one| one.clone().into_owned()).collect();
-    let descriptor = std::os::fd::AsRawFd::as_raw_fd(tcp);
-    Ok(Box::new(Connection::new(stream, &descriptor, Some(alpn), facts)?))
+impl Welcome {
+    async fn shake_hands(&self, mut io: Accepted, peer: IpAddr, live: LiveHandle) -> Result<Stream, HandshakeError> {
+        let mut facts = ConnectionFacts::plain(peer, live);
+        if is_trusted(peer, &self.proxy_protocol_from)
+            && let Some(client) = proxy_protocol::read(&mut io).await?
+        {
+            facts.peer = client;
+        }
+        let head =
+            HeadLimits { bytes: self.limits.header_bytes, fields: self.limits.header_count, target: self.limits.target_bytes };
+        let spans = Spans::from(&self.limits);
+        let descriptor = io.as_raw_fd();
+        let Some(tls) = self.tls.load_full() else {
+            return Ok(Box::new(Connection::new(io, &descriptor, None, facts, head, spans)?));
+        };
+        let stream = tokio_rustls::TlsAcceptor::from(tls).accept(io).await?;
+        let (_, session) = stream.get_ref();
+        let alpn = match session.alpn_protocol() {
+            Some(b"h2") => ALPN::H2,
+            _ => ALPN::H1,
+        };
+        facts.secure = true;
+        facts.server_name = session.server_name().map(|name| name.to_ascii_lowercase().into());
+        facts.client_chain = session.peer_certificates().unwrap_or_default().iter().map(|one| one.clone().into_owned()).collect();
+        Ok(Box::new(Connection::new(stream, &descriptor, Some(alpn), facts, head, spans)?))
+    }
 }

@@ -3,11 +3,25 @@
 //! Refuses everything ambiguous before any other stage looks at it, because almost every bypass of a front door began as a
 //! disagreement between two parsers.
 
+mod authority;
+mod client_addr;
 pub mod connection;
+mod deadline;
+mod farewell;
+pub mod front;
 mod gather;
 pub mod hygiene;
 pub mod listener;
+pub mod live;
+pub mod patience;
+mod proxy_protocol;
+pub mod redirect;
+pub mod socket;
+mod target;
 pub mod tls;
+pub mod wire;
 
-pub use connection::{Connection, ConnectionFacts};
-pub use hygiene::{Arrival, Clean, Hygiene, Unclean};
+pub use connection::{Connection, ConnectionFacts, engage, settled};
+pub use hygiene::{Arrival, Clean, Hygiene, Unclean, settle};
+pub use live::{CloseReason, LiveHandle, LiveStreams};
+pub use target::understood;

@@ -17,7 +17,7 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType, Result};
 
 use crate::clock::SharedClock;
-use crate::edge::{Arrival, ConnectionFacts};
+use crate::edge::{self, Arrival, ConnectionFacts, LiveHandle, settle};
 use crate::forward::Outbound;
 use crate::route::Target;
 use gateway::Gateway;
@@ -68,6 +68,7 @@ impl ProxyHttp for Doorward {
     }
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Progress) -> Result<bool> {
+        edge::engage(session, ctx.gateway.hygiene.limits());
         let outbound = match travel(&ctx.gateway, session, &self.clock).await {
             Ok(outbound) => outbound,
             Err(rejection) => {
@@ -112,8 +113,21 @@ impl ProxyHttp for Doorward {
         ctx.gateway.forwarding.answer(head)
     }
 
+    /// Notes answers that go on for long, so that they can be ended from elsewhere.
+    async fn response_filter(&self, session: &mut Session, head: &mut ResponseHeader, ctx: &mut Progress) -> Result<()> {
+        let (_, outbound) = ctx.outbound()?;
+        if let Some(live) = LiveHandle::of(session) {
+            live.begin(head, outbound.identity.as_ref());
+        }
+        Ok(())
+    }
+
+    async fn logging(&self, session: &mut Session, _: Option<&Error>, _: &mut Progress) {
+        edge::settled(session);
+    }
+
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Progress) -> FailToProxy {
-        let rejection = Rejection::from_engine(error);
+        let rejection = Rejection::from_engine(error, ConnectionFacts::of(session).and_then(|facts| facts.wire.flaw()));
         let error_code = rejection.status().as_u16();
         // A response that has begun cannot be taken back; the connection is closed instead.
         if session.response_written().is_none() && reject::answer(session, &ctx.gateway, &rejection).await.is_err() {
@@ -124,10 +138,10 @@ impl ProxyHttp for Doorward {
 }
 
 /// The journey of the request that `session` holds.
-async fn travel(gateway: &Gateway, session: &Session, clock: &SharedClock) -> Result<Outbound, Rejection> {
+async fn travel(gateway: &Gateway, session: &mut Session, clock: &SharedClock) -> Result<Outbound, Rejection> {
+    settle(session.req_header_mut())?;
     let facts = ConnectionFacts::of(session).ok_or(Rejection::UNJUDGED)?;
-    let raw = session.as_downstream().as_http1().map(pingora::protocols::http::v1::server::HttpSession::get_headers_raw_bytes);
-    let arrival = Arrival { head: session.req_header(), raw: raw.as_deref(), facts, now: clock.now() };
+    let arrival = Arrival { head: session.req_header(), facts, now: clock.now() };
     journey::journey(gateway, arrival).await
 }
 

@@ -53,9 +53,12 @@ impl Rejection {
         self
     }
 
-    /// What the engine's error means for the client.
+    /// What the engine's error means for the client; `flaw` is what was wrong with a body, if that was it.
     #[must_use]
-    pub fn from_engine(error: &Error) -> Self {
+    pub fn from_engine(error: &Error, flaw: Option<Unclean>) -> Self {
+        if let (ErrorSource::Downstream, Some(flaw)) = (&error.esource, flaw) {
+            return flaw.into();
+        }
         let cause = match (&error.esource, &error.etype) {
             (_, ErrorType::HTTPStatus(code)) => Cause::Client(StatusCode::from_u16(*code).unwrap_or(StatusCode::BAD_REQUEST)),
             (ErrorSource::Upstream, ErrorType::ConnectTimedout | ErrorType::ReadTimedout | ErrorType::WriteTimedout) => {

@@ -2,6 +2,8 @@
 //!
 //! Refuses regular expressions, because allow rules with unanchored ones are a class of bypass of their own (threats P3).
 
+use crate::edge::understood;
+
 /// A compiled pattern. Compared byte for byte and case-sensitively.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
@@ -38,6 +40,15 @@ impl Pattern {
 
     pub fn parse(text: &str) -> Result<Self, InvalidPattern> {
         let rest = text.strip_prefix('/').ok_or(InvalidPattern::NoSlash)?;
+        // Requests are compared decoded, so the pattern is.
+        if text.contains('%') {
+            let decoded = understood(text).ok_or(InvalidPattern::Unreachable)?;
+            return Self::parse_decoded(decoded.get(1..).unwrap_or_default());
+        }
+        Self::parse_decoded(rest)
+    }
+
+    fn parse_decoded(rest: &str) -> Result<Self, InvalidPattern> {
         let (rest, open) = match rest.strip_suffix("**") {
             Some("") => return Ok(Self::everything()),
             Some(head) => (head.strip_suffix('/').ok_or(InvalidPattern::OpenInside)?, true),
@@ -94,7 +105,7 @@ fn parse_segment(segment: &str, last: bool) -> Result<Segment, InvalidPattern> {
         "" if !last => Err(InvalidPattern::Unreachable),
         open if open.contains("**") => Err(InvalidPattern::OpenInside),
         star if star.contains('*') => Err(InvalidPattern::StarInSegment),
-        odd if odd.bytes().any(|byte| byte <= 0x20 || byte >= 0x7f || matches!(byte, b'\\' | b';' | b'#' | b'?')) => {
+        odd if odd.bytes().any(|byte| byte < 0x20 || byte == 0x7f || matches!(byte, b'\\' | b';' | b'#' | b'?')) => {
             Err(InvalidPattern::Unreachable)
         }
         exact => Ok(Segment::Exact(exact.into())),

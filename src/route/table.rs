@@ -53,7 +53,7 @@ impl Route {
     fn matches(&self, clean: &Clean<'_>) -> bool {
         self.host.as_ref().is_none_or(|host| **host == *clean.host)
             && (self.methods.is_empty() || self.methods.contains(&clean.head.method))
-            && self.path.matches(clean.path)
+            && self.path.matches(&clean.decoded_path)
     }
 
     /// Whether `self` matches all that `later` matches.
@@ -112,7 +112,7 @@ impl Table {
     /// The rule that decides about this request.
     #[must_use]
     pub fn find(&self, clean: &Clean<'_>) -> &Arc<Route> {
-        let first = clean.path.get(1..).and_then(|rest| rest.split('/').next()).unwrap_or_default();
+        let first = clean.decoded_path.get(1..).and_then(|rest| rest.split('/').next()).unwrap_or_default();
         let candidates = self.by_first_segment.get(first).unwrap_or(&self.anywhere);
         candidates.iter().find(|route| route.matches(clean)).unwrap_or(&self.otherwise)
     }
@@ -209,7 +209,7 @@ mod tests {
     use super::*;
     use crate::clock::Timestamp;
     use crate::config::Limits;
-    use crate::edge::{Arrival, ConnectionFacts, Hygiene};
+    use crate::edge::{Arrival, ConnectionFacts, Hygiene, LiveStreams};
 
     const PATTERNS: [&str; 10] = ["/", "/**", "/a", "/a/", "/a/**", "/*", "/*/b", "/a/*", "/b/**", "/*/*/c"];
 
@@ -229,9 +229,9 @@ mod tests {
             let head = RequestHeader::build("GET", path.as_bytes(), None).unwrap();
             let mut head = head;
             head.insert_header("Host", "app.example").unwrap();
-            let facts = ConnectionFacts { peer: [127, 0, 0, 1].into(), secure: true, server_name: None, client_chain: Arc::new([]) };
+            let facts = ConnectionFacts::plain([127, 0, 0, 1].into(), LiveStreams::default().handle());
             let hygiene = Hygiene::new(Limits::default(), &[]);
-            let arrival = Arrival { head: &head, raw: None, facts: &facts, now: Timestamp::default() };
+            let arrival = Arrival { head: &head, facts: &facts, now: Timestamp::default() };
             let Ok(clean) = hygiene.inspect(arrival) else { return Ok(()) };
             prop_assert!(matches!(clean.host, Cow::Borrowed("app.example")));
             let walked = routes.iter().find(|route| route.matches(&clean)).map_or("otherwise", |route| &route.name);

@@ -10,7 +10,7 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use super::*;
 use crate::clock::Timestamp;
 use crate::config::{Config, Limits};
-use crate::edge::{Arrival, ConnectionFacts, Hygiene};
+use crate::edge::{Arrival, ConnectionFacts, Hygiene, LiveStreams, settle};
 use crate::forward::Forwarding;
 use crate::model::{CredentialKind, Identity, TenantId};
 use crate::policy;
@@ -53,9 +53,14 @@ impl Bench {
         for (name, value) in fields {
             head.append_header(*name, *value).unwrap();
         }
+        if head.headers.get_all("cookie").iter().count() > 1 {
+            // Only HTTP/2 sends a cookie in crumbs.
+            head.set_version(http::Version::HTTP_2);
+        }
+        settle(&mut head).unwrap();
         let peer = IpAddr::from([192, 0, 2, 1]);
-        let facts = ConnectionFacts { peer, secure: true, server_name: None, client_chain: Arc::new([]) };
-        let arrival = Arrival { head: &head, raw: None, facts: &facts, now: Timestamp::from_seconds(1_800_000_000) };
+        let facts = ConnectionFacts { secure: true, ..ConnectionFacts::plain(peer, LiveStreams::default().handle()) };
+        let arrival = Arrival { head: &head, facts: &facts, now: Timestamp::from_seconds(1_800_000_000) };
         let clean = self.hygiene.inspect(arrival).unwrap();
         let permit = policy::decide(self.routes.find(&clean), &clean, identity.map(Arc::new)).unwrap();
         let outbound = self.forwarding.prepare(permit, &clean).unwrap();
