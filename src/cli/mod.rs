@@ -8,10 +8,19 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::model::ProgramKind;
+
+mod audit;
 mod check;
 mod demo;
+mod password;
+mod program;
 mod schema;
 mod serve;
+mod session;
+mod store;
+mod table;
+mod user;
 
 /// How a command ended, as the shell sees it. A wrong command line is 2, which clap says itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +61,21 @@ enum Command {
     Demo(demo::Demo),
     /// Say everything that is wrong with the configuration file.
     Check(check::Check),
+    /// API keys: for programs that send one token.
+    #[command(subcommand)]
+    Key(program::Command),
+    /// Clients: for programs that send an id and a secret.
+    #[command(subcommand)]
+    Client(program::Command),
+    /// People with an account here.
+    #[command(subcommand)]
+    User(user::Command),
+    /// Who is signed in.
+    #[command(subcommand)]
+    Session(session::Command),
+    /// What happened.
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Print the JSON Schema of the configuration file, for editors.
     Schema,
 }
@@ -74,6 +98,11 @@ impl Cli {
             Command::Serve(command) => command.run(self.config),
             Command::Demo(command) => command.run(),
             Command::Check(command) => command.run(&self.config),
+            Command::Key(command) => store::with(&self.config, async |store| command.run(store, ProgramKind::ApiKey).await),
+            Command::Client(command) => store::with(&self.config, async |store| command.run(store, ProgramKind::Client).await),
+            Command::User(command) => store::with(&self.config, async |store| command.run(store).await),
+            Command::Session(command) => store::with(&self.config, async |store| command.run(store).await),
+            Command::Audit(command) => store::with(&self.config, async |store| command.run(store).await),
             Command::Schema => schema::run(),
         }
     }

@@ -30,4 +30,4 @@ pub use problem::{Path, Problem, Problems};
 pub use report::{Finding, Place, Report};
 pub use review::review;
 pub use sources::Sources;
-pub use value::Span;
+pub use value::{InvalidSpan, Span};

@@ -24,6 +24,18 @@ impl Span {
     }
 }
 
+/// The text is no duration.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("a duration is written `30s`, `5m`, `1h` or `7d`")]
+pub struct InvalidSpan;
+
+impl std::str::FromStr for Span {
+    type Err = InvalidSpan;
+    fn from_str(text: &str) -> Result<Self, InvalidSpan> {
+        parse(text).map(Self).ok_or(InvalidSpan)
+    }
+}
+
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;

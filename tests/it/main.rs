@@ -4,4 +4,5 @@
 
 mod journey;
 mod memory;
+mod operate;
 mod support;

@@ -1,4 +1,4 @@
 //! What is kept: people, programs, sessions, the audit trail.
 
-mod conformance;
+pub(crate) mod conformance;
 mod sqlite;

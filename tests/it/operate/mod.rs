@@ -1,0 +1,3 @@
+//! What an operator does: commands beside a running server.
+
+mod commands;
