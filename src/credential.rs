@@ -15,8 +15,7 @@ use crate::edge::Clean;
 use crate::model::CredentialKind;
 use crate::route::Route;
 
-/// The session cookie's name. `__Host-` binds it to this origin (RFC 6265bis §4.1.3.2).
-pub const SESSION_COOKIE: &str = "__Host-doorward";
+pub use crate::session::cookie::SESSION as SESSION_COOKIE;
 
 /// What a request presented, not yet checked. No Debug: it is a secret.
 pub enum Credential<'a> {

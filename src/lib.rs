@@ -13,6 +13,8 @@ pub mod forward;
 pub mod policy;
 pub mod proxy;
 pub mod route;
+// doors
+pub mod login;
 // memory
 pub mod audit;
 pub mod directory;

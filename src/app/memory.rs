@@ -11,6 +11,7 @@ use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::db::{Database, OpenError};
 use crate::directory::{self, Directory, SqliteDirectory};
+use crate::login::Means;
 use crate::revocation::{Bus, Follower};
 use crate::session::{self, SessionStore, SqliteSessions};
 
@@ -27,6 +28,7 @@ pub struct Memory {
     pub audit: Recorder,
     pub seen: Arc<session::Renewals>,
     pub used: Arc<directory::Renewals>,
+    clock: SharedClock,
     follower: Arc<Follower>,
 }
 
@@ -45,6 +47,7 @@ impl Memory {
             directory,
             sessions,
             trail,
+            clock: Arc::clone(clock),
             follower,
         })
     }
@@ -57,6 +60,17 @@ impl Memory {
             sessions: Arc::clone(&self.sessions),
             seen: Arc::clone(&self.seen),
             used: Arc::clone(&self.used),
+        }
+    }
+
+    /// What signing in needs.
+    #[must_use]
+    pub fn means(&self) -> Means {
+        Means {
+            directory: Arc::clone(&self.directory),
+            sessions: Arc::clone(&self.sessions),
+            audit: self.audit.clone(),
+            clock: Arc::clone(&self.clock),
         }
     }
 

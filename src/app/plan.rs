@@ -11,6 +11,7 @@ use crate::credential::Sources;
 use crate::edge::redirect::Destination;
 use crate::edge::{Hygiene, tls};
 use crate::forward::Forwarding;
+use crate::login;
 use crate::policy::role::Roles;
 use crate::proxy::gateway::Gateway;
 use crate::route::Table;
@@ -26,6 +27,7 @@ pub struct Plan {
     credentials: Sources,
     authn: authn::Rules,
     forwarding: Forwarding,
+    login: login::Rules,
 }
 
 /// One address to listen on, and with which TLS.
@@ -42,17 +44,18 @@ pub fn compile(config: Config) -> Result<Plan, Problems> {
     let mut problems = Problems::default();
     config::review(&config, &mut problems);
     let credentials = Sources::compile(&config, &mut problems);
-    let plan = Plan {
-        listeners: listeners(&config, &mut problems),
-        roles: Arc::new(Roles::compile(&config, &mut problems)),
-        hygiene: Hygiene::new(config.limits, &config.trusted_proxies),
-        routes: Table::compile(&config, &mut problems),
-        authn: authn::Rules::compile(&config, &mut problems),
-        forwarding: Forwarding::compile(&config, &credentials, &mut problems),
-        credentials,
-        config,
-    };
-    if problems.is_empty() { Ok(plan) } else { Err(problems) }
+    let roles = Arc::new(Roles::compile(&config, &mut problems));
+    let routes = Table::compile(&config, &mut problems);
+    let authn = authn::Rules::compile(&config, &mut problems);
+    let forwarding = Forwarding::compile(&config, &credentials, &mut problems);
+    let listeners = listeners(&config, &mut problems);
+    let hygiene = Hygiene::new(config.limits, &config.trusted_proxies);
+    match login::Rules::compile(&config, &mut problems) {
+        Some(login) if problems.is_empty() => {
+            Ok(Plan { listeners, roles, config, hygiene, routes, credentials, authn, forwarding, login })
+        }
+        _ => Err(problems),
+    }
 }
 
 impl Plan {
@@ -68,12 +71,14 @@ impl Plan {
     /// The journey under this plan, with fresh caches.
     #[must_use]
     pub fn gateway(self, memory: &Memory) -> Gateway {
+        let jwks = self.forwarding.jwks_router(&self.config.prefix);
         Gateway {
             authn: Authn::new(self.authn, &memory.stores(), &self.roles),
             hygiene: self.hygiene,
             routes: self.routes,
             credentials: self.credentials,
-            doors: self.forwarding.jwks_router(&self.config.prefix),
+            pages: Arc::clone(&self.login.pages),
+            doors: login::router(self.login, memory.means()).merge(jwks),
             forwarding: self.forwarding,
             public_url: self.config.public_url.trim_end_matches('/').into(),
             prefix: self.config.prefix.as_str().into(),

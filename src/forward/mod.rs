@@ -6,6 +6,7 @@ mod assertion;
 mod headers;
 mod upstream;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::HeaderValue;
@@ -34,6 +35,8 @@ pub struct Outbound {
     pub reported: Option<Denial>,
     /// When it was judged.
     pub now: Timestamp,
+    /// Where it comes from, after trusted proxies.
+    pub client: IpAddr,
     pub origin: Origin,
     /// Its place at a server, once one was chosen.
     pub lease: Option<Lease>,
@@ -70,7 +73,7 @@ impl Forwarding {
     pub fn prepare(&self, permit: Permit, clean: &Clean<'_>) -> Result<Outbound, NoRandomness> {
         let origin = Origin::of(clean)?;
         let (route, identity, reported) = permit.spend();
-        Ok(Outbound { route, identity, reported, now: clean.now, origin, lease: None })
+        Ok(Outbound { route, identity, reported, now: clean.now, client: clean.client, origin, lease: None })
     }
 
     /// Rewrites the head that goes to the application.

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{Method, StatusCode, header};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorSource, ErrorType};
@@ -15,7 +15,8 @@ use crate::authn::AuthnError;
 use crate::credential::CredentialError;
 use crate::crypto::random::NoRandomness;
 use crate::edge::Unclean;
-use crate::model::Identity;
+use crate::login::pages::negotiate;
+use crate::model::{CredentialKind, Identity};
 use crate::policy::{Denial, Denied};
 use crate::route::Route;
 
@@ -106,6 +107,11 @@ impl Rejection {
         }
     }
 
+    /// Whether a session would be looked at where it was refused.
+    fn takes_sessions(&self) -> bool {
+        self.route.as_ref().is_none_or(|route| route.accepts(CredentialKind::Session))
+    }
+
     fn retry_after(&self) -> Option<Duration> {
         match &self.cause {
             Cause::Authn(AuthnError::TooMany { retry_after }) => Some(*retry_after),
@@ -166,15 +172,47 @@ impl From<Denied> for Rejection {
     }
 }
 
-/// Writes the answer: a redirect to sign-in for a browser that needs an identity, else an RFC 9457 problem.
+/// Writes the answer: to a person's browser a page, or the way to sign in; to everybody else an RFC 9457 problem.
 pub async fn answer(session: &mut Session, gateway: &Gateway, rejection: &Rejection) -> pingora::Result<()> {
     if matches!(rejection.cause, Cause::Unclean(_) | Cause::Client(_)) {
         session.set_keepalive(None);
     }
-    if matches!(rejection.cause, Cause::Denied { denial: Denial::IdentityNeeded, .. }) && is_navigation(session) {
-        return redirect(session, &sign_in(session, gateway)).await;
+    let head = session.req_header();
+    if !negotiate::reads_pages(&head.headers) {
+        return problem(session, gateway, rejection).await;
     }
-    problem(session, gateway, rejection).await
+    let navigation = negotiate::is_navigation(&head.method, &head.headers);
+    let denial = match &rejection.cause {
+        Cause::Denied { denial, .. } => Some(*denial),
+        _ => None,
+    };
+    match denial {
+        // Signing in again mends the one and brings about the other only if a session counts there.
+        Some(Denial::IdentityNeeded) if navigation && rejection.takes_sessions() => {
+            redirect(session, &gateway.pages.sign_in_address(back(session), false)).await
+        }
+        Some(Denial::SignInTooOld) if navigation => redirect(session, &gateway.pages.sign_in_address(back(session), true)).await,
+        _ => show(session, gateway, rejection).await,
+    }
+}
+
+/// The page that tells a person what happened.
+async fn show(session: &mut Session, gateway: &Gateway, rejection: &Rejection) -> pingora::Result<()> {
+    let pages = &gateway.pages;
+    let page = match &rejection.cause {
+        Cause::Denied { denial: Denial::IdentityNeeded, .. } if !rejection.takes_sessions() => pages.programs_only(),
+        // What was sent is lost; the person goes back to where a page can be read.
+        Cause::Denied { denial: Denial::IdentityNeeded, .. } => pages.sign_in_needed("/"),
+        Cause::Denied { denial, identity } => pages.denied(identity.as_deref(), denial.reason(), back(session)),
+        _ => pages.status(rejection.status(), rejection.detail(), rejection.retry_after()),
+    };
+    let mut head = ResponseHeader::build(page.status, Some(12))?;
+    for (name, value) in page.headers() {
+        if let Some(name) = name {
+            head.insert_header(name, value)?;
+        }
+    }
+    send(session, rejection, head, page.html).await
 }
 
 async fn redirect(session: &mut Session, location: &str) -> pingora::Result<()> {
@@ -193,40 +231,30 @@ async fn problem(session: &mut Session, gateway: &Gateway, rejection: &Rejection
         "status": status.as_u16(),
         "detail": rejection.detail(),
     });
-    let mut head = ResponseHeader::build(status, Some(8))?;
     if status == StatusCode::UNAUTHORIZED {
-        body["sign_in"] = sign_in(session, gateway).into();
+        body["sign_in"] = gateway.pages.sign_in_address(back(session), false).into();
+    }
+    let mut head = ResponseHeader::build(status, Some(8))?;
+    head.insert_header(header::CONTENT_TYPE, "application/problem+json")?;
+    head.insert_header(header::CACHE_CONTROL, "no-store")?;
+    send(session, rejection, head, body.to_string()).await
+}
+
+/// Sends a refusal with what its status asks for.
+async fn send(session: &mut Session, rejection: &Rejection, mut head: ResponseHeader, body: String) -> pingora::Result<()> {
+    if rejection.status() == StatusCode::UNAUTHORIZED {
         head.insert_header(header::WWW_AUTHENTICATE, "Bearer")?;
     }
     if let Some(wait) = rejection.retry_after() {
         head.insert_header(header::RETRY_AFTER, wait.as_secs().max(1).to_string())?;
     }
-    let body = body.to_string();
-    head.insert_header(header::CONTENT_TYPE, "application/problem+json")?;
-    head.insert_header(header::CACHE_CONTROL, "no-store")?;
     head.insert_header(header::CONTENT_LENGTH, body.len().to_string())?;
     let bodiless = session.req_header().method == Method::HEAD;
     session.write_response_header(Box::new(head), bodiless).await?;
     if bodiless { Ok(()) } else { session.write_response_body(Some(body.into()), true).await }
 }
 
-/// A person's browser going somewhere, as opposed to a script or program calling: only then is a redirect of use.
-fn is_navigation(session: &Session) -> bool {
-    let head = session.req_header();
-    let text = |name: &str| head.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-    if head.method != Method::GET || head.headers.contains_key("x-requested-with") {
-        return false;
-    }
-    match text("sec-fetch-mode") {
-        Some(mode) => mode == "navigate",
-        None => text("accept").is_some_and(|accept| accept.trim_start().starts_with("text/html")),
-    }
-}
-
-/// Where to sign in, with the way back.
-fn sign_in(session: &Session, gateway: &Gateway) -> String {
-    let uri = &session.req_header().uri;
-    let back = uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
-    let back = percent_encoding::utf8_percent_encode(back, percent_encoding::NON_ALPHANUMERIC);
-    format!("{}{}/sign-in?return_to={back}", gateway.public_url, gateway.prefix)
+/// The way back to what was asked for.
+fn back(session: &Session) -> &str {
+    session.req_header().uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str)
 }

@@ -79,7 +79,7 @@ pub struct Table {
 impl Table {
     /// `upstream_of` says which upstream a configured route has: the file's (0) or its own.
     pub fn compile(config: &Config, problems: &mut Problems) -> Self {
-        let mut routes = vec![Arc::new(doors(&config.prefix))];
+        let mut routes = vec![Arc::new(who_am_i(&config.prefix)), Arc::new(doors(&config.prefix))];
         let mut upstreams = 0;
         for (index, typed) in config.routes.iter().enumerate() {
             let path = Path::from("routes").item(index);
@@ -121,6 +121,12 @@ impl Table {
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Route>> {
         self.routes.iter().chain(std::iter::once(&self.otherwise))
     }
+}
+
+/// The page that says who one is, to people and programs alike.
+fn who_am_i(prefix: &str) -> Route {
+    let path = Pattern::parse(&format!("{prefix}/session")).unwrap_or_else(|_| Pattern::everything());
+    Route { name: "doorward session".into(), path, accept: Box::new([]), ..doors(prefix) }
 }
 
 /// Doorward's own pages: each decides for itself what it needs, so the rule looks at who it is but demands nothing.

@@ -5,6 +5,8 @@
 mod renewals;
 mod sqlite;
 
+pub mod cookie;
+
 use std::fmt;
 
 use async_trait::async_trait;

@@ -1,0 +1,184 @@
+//! The end of every sign-in, however it began.
+//!
+//! Refuses an inactive person, and a session under an id that existed before: each sign-in gets a new one and ends the old (threats C1).
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+
+use super::return_to::ReturnTo;
+use super::visitor::Visitor;
+use super::{Login, SignInError};
+use crate::audit::{Event, Kind, Outcome};
+use crate::clock::Timestamp;
+use crate::crypto::seal::Sealer;
+use crate::crypto::{Digest, random};
+use crate::model::{ConnectionId, CredentialKind, Session, SessionHandle, TenantId, User};
+use crate::session::cookie;
+
+/// Letters of a session id: 256 bits.
+const ID_LENGTH: usize = 43;
+/// What provider tokens are sealed for.
+const TOKENS: &str = "provider tokens";
+
+/// A sign-in that succeeded but for what is checked here.
+pub(super) struct Proven {
+    pub user: User,
+    pub connection: ConnectionId,
+    /// Methods used (RFC 8176).
+    pub amr: Vec<String>,
+    pub acr: Option<String>,
+    pub authenticated_at: Timestamp,
+    pub provider_session: Option<String>,
+    /// Kept, sealed, as a hint for signing out at the provider.
+    pub id_token: Option<String>,
+    pub return_to: ReturnTo,
+}
+
+impl Login {
+    /// Makes the session and sends the person where they wanted to go.
+    pub(super) async fn complete(&self, visitor: &Visitor, proven: Proven) -> Result<Response, SignInError> {
+        if !proven.user.active {
+            return Err(SignInError::Inactive);
+        }
+        let value = random::alphanumeric(ID_LENGTH).map_err(SignInError::internal)?;
+        let session = self.session(&value, visitor, &proven)?;
+        self.means.sessions.create(&session).await?;
+        if let Some(old) = visitor.session() {
+            self.means.sessions.end(old, self.now()).await?;
+        }
+        let mut event = self.event(visitor, Kind::SignIn, Outcome::Success);
+        event.tenant = proven.user.tenant.to_string();
+        event.actor = Some(proven.user.id.to_string());
+        event.target = Some(proven.connection.to_string());
+        event.session = Some(session.handle.to_string());
+        event.details.insert("amr".to_owned(), proven.amr.into());
+        self.means.audit.record(event).await?;
+        let cookie = cookie::set_session(&value, self.rules.lifetimes.absolute.0).map_err(SignInError::internal)?;
+        redirect(proven.return_to.as_str(), [cookie])
+    }
+
+    fn session(&self, value: &str, visitor: &Visitor, proven: &Proven) -> Result<Session, SignInError> {
+        let now = self.now();
+        let handle = random::alphanumeric(16).map_err(SignInError::internal)?;
+        let sealed_tokens = proven.id_token.as_deref().map(|token| seal_tokens(value, &handle, token)).transpose()?;
+        Ok(Session {
+            handle: SessionHandle(handle),
+            digest: Digest::of(value.as_bytes()),
+            tenant: proven.user.tenant.clone(),
+            user: proven.user.id,
+            connection: proven.connection.clone(),
+            amr: proven.amr.clone(),
+            acr: proven.acr.clone(),
+            authenticated_at: proven.authenticated_at,
+            created_at: now,
+            last_seen_at: now,
+            expires_at: now.after(self.rules.lifetimes.absolute.0),
+            revoked_at: None,
+            provider_session: proven.provider_session.clone(),
+            sealed_tokens,
+            client_address: Some(visitor.client.to_string()),
+            user_agent: visitor.user_agent(),
+        })
+    }
+
+    /// The page for a sign-in that failed, and its record.
+    pub(super) fn refuse(&self, visitor: &Visitor, failed: &Failed<'_>, error: &SignInError) -> Response {
+        match error {
+            SignInError::Unavailable(source) | SignInError::Internal(source) | SignInError::ProviderUnreachable(source) => {
+                tracing::warn!(error = %chain(source.as_ref()), reason = error.reason(), "a sign-in could not go on");
+            }
+            _ => {}
+        }
+        if error.is_failed_sign_in() {
+            self.note_failure(visitor, failed, error);
+        }
+        let again = match failed.connection {
+            Some(connection) => {
+                let back = percent_encoding::utf8_percent_encode(failed.return_to, percent_encoding::NON_ALPHANUMERIC);
+                format!("{}?return_to={back}", self.pages().address(&format!("/sign-in/{connection}")))
+            }
+            None => self.pages().sign_in_address(failed.return_to, false),
+        };
+        let mut answer = self.pages().failed_sign_in(error, &again).into_response();
+        if let Some(wait) = error.retry_after() {
+            answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+        }
+        answer
+    }
+
+    /// Records a failure without waiting for the record.
+    pub(super) fn note_failure(&self, visitor: &Visitor, failed: &Failed<'_>, error: &SignInError) {
+        let mut event = self.event(visitor, Kind::SignIn, Outcome::Failure);
+        event.reason = Some(error.reason());
+        event.actor = failed.actor.map(str::to_owned);
+        event.target = failed.connection.map(ToString::to_string);
+        match error {
+            SignInError::ProviderRefused { code, description } => {
+                event.details.insert("provider_error".to_owned(), code.chars().take(100).collect::<String>().into());
+                let words = description.as_deref().unwrap_or_default();
+                event.details.insert("provider_description".to_owned(), words.chars().take(300).collect::<String>().into());
+            }
+            SignInError::ProviderAnswer { detail, .. } | SignInError::ProviderSetup(detail) => {
+                event.details.insert("detail".to_owned(), detail.chars().take(300).collect::<String>().into());
+            }
+            _ => {}
+        }
+        self.means.audit.note(event);
+    }
+
+    pub(super) fn event(&self, visitor: &Visitor, kind: Kind, outcome: Outcome) -> Event {
+        let mut event = Event::new(self.now(), kind, outcome, &TenantId::default());
+        event.source = Some(visitor.client);
+        event.user_agent = visitor.user_agent();
+        event.request_id.clone_from(&visitor.request_id);
+        event.credential = Some(CredentialKind::Session);
+        event
+    }
+}
+
+/// A sign-in that failed, as far as it is known.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Failed<'a> {
+    pub connection: Option<&'a ConnectionId>,
+    /// Who it was, or tried to be.
+    pub actor: Option<&'a str>,
+    /// Where they wanted to go.
+    pub return_to: &'a str,
+}
+
+/// 303, because whatever came before, what follows is a GET (RFC 9110 §15.4.4).
+pub(super) fn redirect(location: &str, cookies: impl IntoIterator<Item = HeaderValue>) -> Result<Response, SignInError> {
+    let mut answer = StatusCode::SEE_OTHER.into_response();
+    let headers = answer.headers_mut();
+    headers.insert(header::LOCATION, HeaderValue::try_from(location).map_err(SignInError::internal)?);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // The address that is left may hold a code; the next page is not to learn it.
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    cookie::add(headers, cookies);
+    Ok(answer)
+}
+
+/// Seals a provider's token with a key that only the cookie's value gives, so that a stolen store gives no token away.
+fn seal_tokens(value: &str, handle: &str, token: &str) -> Result<Vec<u8>, SignInError> {
+    let sealer = Sealer::new(value.as_bytes(), TOKENS).map_err(SignInError::internal)?;
+    sealer.seal(token.as_bytes(), handle.as_bytes()).map_err(SignInError::internal)
+}
+
+/// The token that was sealed into the session whose cookie has this value.
+pub(super) fn open_tokens(value: &str, session: &Session) -> Option<String> {
+    let sealer = Sealer::new(value.as_bytes(), TOKENS).ok()?;
+    let plain = sealer.open(session.sealed_tokens.as_deref()?, session.handle.0.as_bytes()).ok()?;
+    String::from_utf8(plain).ok()
+}
+
+/// An error with everything that led to it.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(deeper) = source {
+        text.push_str(": ");
+        text.push_str(&deeper.to_string());
+        source = deeper.source();
+    }
+    text
+}

@@ -1,0 +1,118 @@
+//! Waiting after too many wrong passwords.
+//!
+//! Refuses to count in two places: the name and the address of one account share a counter, and unknown names are counted like known
+//! ones, so that waiting tells nobody which accounts exist (threats M5, M7). Counters live in this process: a restart forgets them,
+//! which the cost of a password check (Argon2id) and the limit per source address make bearable.
+
+use std::future::ready;
+use std::time::Duration;
+
+use moka::Entry;
+use moka::future::Cache;
+
+use crate::clock::Timestamp;
+use crate::config::sign_in::Password;
+use crate::limit::Party;
+
+/// Accounts that are remembered; the least used go first.
+const COUNTERS: u64 = 100_000;
+
+/// Tries of one account that have not succeeded, in a row.
+#[derive(Clone, Copy, Debug)]
+struct Row {
+    /// When the last try began that was let through.
+    last: Timestamp,
+    tries: u32,
+}
+
+/// A try that may go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Try {
+    /// Should it fail, the account has to wait.
+    pub last: bool,
+}
+
+/// Counts wrong passwords of accounts.
+pub(super) struct Lockout {
+    after: u32,
+    lasts: Duration,
+    rows: Cache<Party, Row>,
+}
+
+impl std::fmt::Debug for Lockout {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Lockout(after {}, for {:?})", self.after, self.lasts)
+    }
+}
+
+impl Lockout {
+    #[must_use]
+    pub(super) fn new(typed: Password) -> Self {
+        let lasts = typed.lock_for.0;
+        Self {
+            after: typed.lock_after.max(1),
+            lasts,
+            rows: Cache::builder().max_capacity(COUNTERS).time_to_idle(lasts * 2).build(),
+        }
+    }
+
+    /// Begins a try, or says how long the account has to wait. The try counts from here on, so that many at once are not one.
+    pub(super) async fn begin(&self, account: Party, now: Timestamp) -> Result<Try, Duration> {
+        let count = |found: Option<Entry<Party, Row>>| match found.map(Entry::into_value) {
+            Some(row) if now.since(row.last) < self.lasts && row.tries >= self.after => Row { tries: self.after + 1, ..row },
+            Some(row) if now.since(row.last) < self.lasts => Row { last: now, tries: row.tries + 1 },
+            _ => Row { last: now, tries: 1 },
+        };
+        let row = self.rows.entry(account).and_upsert_with(|found| ready(count(found))).await.into_value();
+        if row.tries > self.after {
+            return Err(self.lasts.saturating_sub(now.since(row.last)));
+        }
+        Ok(Try { last: row.tries == self.after })
+    }
+
+    /// Forgets the row after a right password, or where it could not be checked.
+    pub(super) async fn clear(&self, account: Party) {
+        self.rows.invalidate(&account).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Span;
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+
+    fn lockout() -> Lockout {
+        Lockout::new(Password { lock_after: 3, lock_for: Span::seconds(600) })
+    }
+
+    #[tokio::test]
+    async fn an_account_waits_after_its_last_try_and_no_longer() {
+        let (lockout, account) = (lockout(), Party::name("account", "ada"));
+        for last in [false, false, true] {
+            assert_eq!(lockout.begin(account, NOW).await, Ok(Try { last }));
+        }
+        let later = NOW.after(Duration::from_secs(100));
+        assert_eq!(lockout.begin(account, later).await, Err(Duration::from_secs(500)));
+        assert_eq!(lockout.begin(account, later).await, Err(Duration::from_secs(500)), "trying does not prolong it");
+        assert!(lockout.begin(Party::name("account", "bob"), NOW).await.is_ok());
+        assert_eq!(lockout.begin(account, NOW.after(Duration::from_secs(600))).await, Ok(Try { last: false }));
+    }
+
+    #[tokio::test]
+    async fn a_right_password_begins_a_new_row() {
+        let (lockout, account) = (lockout(), Party::name("account", "ada"));
+        for _ in 0..10 {
+            assert!(lockout.begin(account, NOW).await.is_ok());
+            lockout.clear(account).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn many_tries_at_once_are_many() {
+        let (lockout, account) = (lockout(), Party::name("account", "ada"));
+        let tries = futures::future::join_all((0..50).map(|_| lockout.begin(account, NOW))).await;
+        assert_eq!(tries.iter().filter(|begun| begun.is_ok()).count(), 3);
+    }
+}

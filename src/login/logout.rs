@@ -1,0 +1,114 @@
+//! Signing out: here, and at the provider that signed the person in.
+//!
+//! Refuses to sign anybody out by a link or a stranger's form (threats C8); a GET only shows the button.
+
+use std::sync::Arc;
+
+use axum::Form;
+use axum::extract::rejection::FormRejection;
+use axum::extract::{RawQuery, State};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+
+use super::complete::{Failed, open_tokens, redirect};
+use super::form::Purpose;
+use super::routing::{Parameters, Way};
+use super::visitor::Visitor;
+use super::{Login, SignInError};
+use crate::audit::{Kind, Outcome};
+use crate::crypto::Digest;
+use crate::model::Session;
+use crate::session::cookie;
+
+/// The form, as it is sent.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Submitted {
+    #[serde(default)]
+    token: String,
+}
+
+const NOWHERE: Failed<'static> = Failed { connection: None, actor: None, return_to: "/" };
+
+/// `GET /.doorward/sign-out`
+pub(super) async fn ask(State(login): State<Arc<Login>>, RawQuery(query): RawQuery, visitor: Visitor) -> Response {
+    login.ask_to_sign_out(&visitor, query.as_deref()).await.unwrap_or_else(|error| login.refuse(&visitor, &NOWHERE, &error))
+}
+
+/// `POST /.doorward/sign-out`
+pub(super) async fn sign_out(
+    State(login): State<Arc<Login>>,
+    visitor: Visitor,
+    form: Result<Form<Submitted>, FormRejection>,
+) -> Response {
+    let form = form.map(|Form(form)| form).unwrap_or_default();
+    login.sign_out(&visitor, &form.token).await.unwrap_or_else(|error| login.sign_out_failed(&visitor, &error))
+}
+
+/// `GET /.doorward/signed-out`
+pub(super) async fn signed_out(State(login): State<Arc<Login>>) -> Response {
+    login.pages().signed_out().into_response()
+}
+
+impl Login {
+    async fn ask_to_sign_out(&self, visitor: &Visitor, query: Option<&str>) -> Result<Response, SignInError> {
+        let Some(identity) = visitor.identity.as_ref().filter(|_| visitor.is_signed_in()) else {
+            return redirect(&self.pages().address("/signed-out"), []);
+        };
+        let return_to = self.rules.origins.parse_or_home(Parameters::read(query).one("return_to")?);
+        let issued = self.rules.forms.issue(Purpose::SignOut, &visitor.headers, self.now())?;
+        let who = identity.email.as_deref().or(identity.user_name.as_deref());
+        let elsewhere = self.provider_origin(visitor).await;
+        let page = self.pages().sign_out(&issued.token, who, return_to.as_str()).with_form_targets(elsewhere);
+        let mut answer = page.into_response();
+        cookie::add(answer.headers_mut(), issued.cookie);
+        Ok(answer)
+    }
+
+    /// The origin where the provider signs people out, which the page's policy has to allow.
+    async fn provider_origin(&self, visitor: &Visitor) -> Option<String> {
+        let id = visitor.identity.as_ref()?.connection.as_ref()?;
+        let Way::Oidc(provider) = &self.rules.connections.find(id.as_str())?.way else { return None };
+        provider.sign_out_origin(self.now()).await
+    }
+
+    async fn sign_out(&self, visitor: &Visitor, token: &str) -> Result<Response, SignInError> {
+        self.rules.forms.check(Purpose::SignOut, &visitor.headers, token, self.now())?;
+        let mut location = self.pages().address("/signed-out");
+        if let Some(value) = cookie::value(&visitor.headers, cookie::SESSION)
+            && let Some(session) = self.means.sessions.find(&Digest::of(value.as_bytes())).await?
+        {
+            if self.means.sessions.end(&session.handle, self.now()).await? {
+                self.record_sign_out(visitor, &session).await?;
+            }
+            if let Some(elsewhere) = self.provider_sign_out(&session, value, &location).await {
+                location = elsewhere;
+            }
+        }
+        redirect(&location, [cookie::remove_session().map_err(SignInError::internal)?])
+    }
+
+    /// Where the provider signs people out (OpenID Connect RP-Initiated Logout 1.0). Being signed out here does not wait for it.
+    async fn provider_sign_out(&self, session: &Session, value: &str, back: &str) -> Option<String> {
+        let Way::Oidc(provider) = &self.rules.connections.find(session.connection.as_str())?.way else { return None };
+        provider.sign_out_address(open_tokens(value, session).as_deref(), back, self.now()).await
+    }
+
+    async fn record_sign_out(&self, visitor: &Visitor, session: &Session) -> Result<(), SignInError> {
+        let mut event = self.event(visitor, Kind::SignOut, Outcome::Success);
+        event.tenant = session.tenant.to_string();
+        event.actor = Some(session.user.to_string());
+        event.session = Some(session.handle.to_string());
+        Ok(self.means.audit.record(event).await?)
+    }
+
+    fn sign_out_failed(&self, visitor: &Visitor, error: &SignInError) -> Response {
+        match error {
+            // The page with the button is the way on.
+            SignInError::ForeignForm => {
+                let again = self.pages().address("/sign-out");
+                self.pages().failed_sign_in(error, &again).into_response()
+            }
+            _ => self.refuse(visitor, &NOWHERE, error),
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! The door for people: signing in, signing out, and who one is.
+//!
+//! Refuses to end a sign-in anywhere but in `complete`, whatever way it began, because checks that live in several places are
+//! missing in one of them.
+
+mod attempt;
+mod complete;
+mod error;
+mod form;
+mod lockout;
+mod logout;
+mod oidc;
+pub mod pages;
+mod password;
+mod person;
+mod return_to;
+mod routing;
+mod visitor;
+mod whoami;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::get;
+use url::Url;
+
+pub use error::SignInError;
+
+use crate::audit::Recorder;
+use crate::clock::{SharedClock, Timestamp};
+use crate::config::{Config, Path, Problems, Sessions as Lifetimes};
+use crate::directory::Directory;
+use crate::session::SessionStore;
+use attempt::Attempts;
+use form::Forms;
+use pages::Pages;
+use password::Accounts;
+use return_to::Origins;
+use routing::Connections;
+
+/// Bytes of a form; the longest fields are an address and a password.
+const FORM_BYTES: usize = 16 * 1024;
+
+/// What the configuration says about signing in; pure.
+#[derive(Debug)]
+pub struct Rules {
+    pub pages: Arc<Pages>,
+    origins: Origins,
+    connections: Connections,
+    attempts: Attempts,
+    forms: Forms,
+    accounts: Accounts,
+    lifetimes: Lifetimes,
+}
+
+/// What signing in needs of the rest of the house.
+#[derive(Clone, Debug)]
+pub struct Means {
+    pub directory: Arc<dyn Directory>,
+    pub sessions: Arc<dyn SessionStore>,
+    pub audit: Recorder,
+    pub clock: SharedClock,
+}
+
+/// What all handlers share.
+#[derive(Debug)]
+struct Login {
+    rules: Rules,
+    means: Means,
+}
+
+impl Rules {
+    /// `None` where a problem was added, or the review has already told of one.
+    pub fn compile(config: &Config, problems: &mut Problems) -> Option<Self> {
+        let own = Url::parse(&config.public_url).ok()?;
+        let others = config.sign_in.return_origins.iter().filter_map(|origin| Url::parse(origin).ok()).map(|url| url.origin());
+        let origins = Origins::new(own.join("/").ok()?, others.collect());
+        let connections = Connections::compile(config, &origins, problems)?;
+        let master = config.secret_key.expose().as_bytes();
+        let broken = |problems: &mut Problems| {
+            problems.add(Path::from("secret_key"), "no keys can be derived from it", "use at least 32 random bytes");
+        };
+        let origin = origins.own().origin().ascii_serialization();
+        let (Ok(attempts), Ok(forms)) = (Attempts::new(master), Forms::new(master, origin)) else {
+            broken(problems);
+            return None;
+        };
+        Some(Self {
+            pages: Arc::new(Pages::new(config)),
+            accounts: Accounts::new(connections.password(), config.limits.failures_per_minute),
+            lifetimes: config.sessions,
+            origins,
+            connections,
+            attempts,
+            forms,
+        })
+    }
+}
+
+/// The pages, under the reserved prefix.
+pub fn router(rules: Rules, means: Means) -> Router {
+    let prefix = rules.pages.prefix().to_owned();
+    let at = |path: &str| format!("{prefix}{path}");
+    Router::new()
+        .route(&at("/sign-in"), get(routing::choose))
+        .route(&at("/sign-in/{connection}"), get(routing::start).post(password::submit))
+        .route(&at("/callback/{connection}"), get(oidc::callback))
+        .route(&at("/sign-out"), get(logout::ask).post(logout::sign_out))
+        .route(&at("/signed-out"), get(logout::signed_out))
+        .route(&at("/session"), get(whoami::session))
+        .route(&at("/assets/{name}"), get(pages::asset::serve))
+        .fallback(routing::nowhere)
+        .method_not_allowed_fallback(routing::wrong_method)
+        .layer(DefaultBodyLimit::max(FORM_BYTES))
+        .with_state(Arc::new(Login { rules, means }))
+}
+
+impl Login {
+    fn now(&self) -> Timestamp {
+        self.means.clock.now()
+    }
+
+    fn pages(&self) -> &Pages {
+        &self.rules.pages
+    }
+}

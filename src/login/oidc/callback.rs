@@ -1,0 +1,186 @@
+//! The way back from the provider: `GET /.doorward/callback/{connection}`.
+//!
+//! Refuses before it asks anybody: parameters, attempt, connection and issuer are judged first, and the attempt is used up before the
+//! code is.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Path, RawQuery, State};
+use axum::response::Response;
+
+use super::metadata::Metadata;
+use super::{Provider, claims};
+use crate::clock::Timestamp;
+use crate::login::attempt::{Attempt, Found, Redeemed, Redemption};
+use crate::login::complete::{Failed, Proven, redirect};
+use crate::login::routing::{Connection, Parameters, Way};
+use crate::login::visitor::Visitor;
+use crate::login::{Login, SignInError};
+use crate::session::cookie;
+
+/// How far the provider's clock and ours may differ.
+const SKEW: Duration = Duration::from_secs(60);
+
+/// What the provider sent the browser back with (RFC 6749 §4.1.2).
+struct Answer {
+    state: String,
+    issuer: Option<String>,
+    outcome: Result<String, SignInError>,
+}
+
+/// `GET /.doorward/callback/{connection}`
+pub(crate) async fn callback(
+    State(login): State<Arc<Login>>,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+    visitor: Visitor,
+) -> Response {
+    let nowhere = Failed { connection: None, actor: None, return_to: "/" };
+    let found = login.rules.connections.find(&id);
+    let Some((connection, Way::Oidc(provider))) = found.map(|connection| (connection, &connection.way)) else {
+        return login.refuse(&visitor, &nowhere, &SignInError::UnknownConnection);
+    };
+    let failed = Failed { connection: Some(&connection.id), ..nowhere };
+    let answer = match Answer::read(query.as_deref()) {
+        Ok(answer) => answer,
+        Err(error) => return login.refuse(&visitor, &failed, &error),
+    };
+    match login.rules.attempts.find(&visitor.headers, &answer.state, login.now()) {
+        Found::Unknown => login.without_attempt(&visitor).unwrap_or_else(|error| login.refuse(&visitor, &failed, &error)),
+        Found::Expired(attempt) => login.again(&visitor, provider, &attempt).await,
+        Found::Live(attempt) => login.come_back(&visitor, connection, provider, answer, attempt).await,
+    }
+}
+
+impl Answer {
+    fn read(query: Option<&str>) -> Result<Self, SignInError> {
+        let parameters = Parameters::read(query);
+        let one = |name| parameters.one(name).map(|value| value.map(str::to_owned));
+        let (code, error, description) = (one("code")?, one("error")?, one("error_description")?);
+        let (state, issuer) = (one("state")?.unwrap_or_default(), one("iss")?);
+        let outcome = match (code, error) {
+            (Some(code), None) => Ok(code),
+            (_, Some(code)) => Err(said(code, description)),
+            (None, None) => Err(SignInError::answer("code_missing", "the answer holds neither a code nor an error")),
+        };
+        Ok(Self { state, issuer, outcome })
+    }
+}
+
+/// An error answer (RFC 6749 §4.1.2.1). Two of its codes say "not now".
+fn said(code: String, description: Option<String>) -> SignInError {
+    match code.as_str() {
+        "server_error" | "temporarily_unavailable" => SignInError::ProviderUnreachable(format!("it said {code}").into()),
+        _ => SignInError::ProviderRefused { code, description },
+    }
+}
+
+impl Login {
+    /// A callback that this browser did not begin, or has already finished: whoever is signed in goes on.
+    fn without_attempt(&self, visitor: &Visitor) -> Result<Response, SignInError> {
+        if visitor.is_signed_in() { redirect(self.rules.origins.home().as_str(), []) } else { Err(SignInError::Stale) }
+    }
+
+    /// An attempt that came too late, or for the second time: whoever is signed in goes on, everybody else begins again.
+    async fn again(&self, visitor: &Visitor, provider: &Provider, attempt: &Attempt) -> Response {
+        let begun = async {
+            if visitor.is_signed_in() {
+                return redirect(self.rules.origins.parse_or_home(Some(&attempt.return_to)).as_str(), [attempt.forget()?]);
+            }
+            let anew = attempt.again(self.now()).ok_or(SignInError::Stale)?.map_err(SignInError::internal)?;
+            let mut answer = self.go(visitor, provider, &anew, None).await?;
+            cookie::add(answer.headers_mut(), [attempt.forget()?]);
+            Ok(answer)
+        };
+        begun.await.unwrap_or_else(|error| self.refuse_attempt(visitor, attempt, &error))
+    }
+
+    async fn come_back(
+        &self,
+        visitor: &Visitor,
+        connection: &Connection,
+        provider: &Provider,
+        answer: Answer,
+        attempt: Attempt,
+    ) -> Response {
+        let remembered = attempt.clone();
+        let now = self.now();
+        let metadata = match provider.judge_issuer(connection, &attempt, answer.issuer.as_deref(), now).await {
+            Ok(metadata) => metadata,
+            // Nothing was used up yet: the same address can be tried again once the provider is back.
+            Err(error) => return self.refuse_attempt(visitor, &remembered, &error),
+        };
+        let redeemed = match attempt.redeem(&*self.means.sessions).await {
+            Ok(Redemption::Taken(redeemed)) => redeemed,
+            Ok(Redemption::Spent(spent)) => return self.again(visitor, provider, &spent).await,
+            Err(error) => return self.refuse_attempt(visitor, &remembered, &error),
+        };
+        let mut done = match self.finish(visitor, connection, provider, metadata, answer.outcome, &redeemed).await {
+            Ok(done) => done,
+            Err(error) => self.refuse_attempt(visitor, &redeemed, &error),
+        };
+        match redeemed.forget() {
+            Ok(forget) => cookie::add(done.headers_mut(), [forget]),
+            Err(error) => tracing::warn!(%error, "a used attempt stays in the browser until it expires"),
+        }
+        done
+    }
+
+    async fn finish(
+        &self,
+        visitor: &Visitor,
+        connection: &Connection,
+        provider: &Provider,
+        metadata: Arc<Metadata>,
+        outcome: Result<String, SignInError>,
+        attempt: &Redeemed,
+    ) -> Result<Response, SignInError> {
+        let now = self.now();
+        let issuer = metadata.issuer().to_string();
+        let proof = provider.prove(metadata, attempt, &outcome?, now).await?;
+        let asked_anew = proof.authenticated_at.is_none_or(|at| at >= attempt.started_at.before(SKEW));
+        if attempt.fresh && !asked_anew {
+            return Err(SignInError::answer("not_asked_anew", "the provider did not ask for a new sign-in"));
+        }
+        let user = self.recognise(connection, &provider.assert(&connection.id, &issuer, &proof)).await?;
+        let proven = Proven {
+            user,
+            connection: connection.id.clone(),
+            amr: claims::list(&proof, "amr"),
+            acr: claims::text(&proof, "acr"),
+            authenticated_at: proof.authenticated_at.map_or(now, |at| at.min(now)),
+            provider_session: claims::text(&proof, "sid"),
+            id_token: Some(proof.id_token),
+            return_to: self.rules.origins.parse_or_home(Some(&attempt.return_to)),
+        };
+        self.complete(visitor, proven).await
+    }
+
+    fn refuse_attempt(&self, visitor: &Visitor, attempt: &Attempt, error: &SignInError) -> Response {
+        let failed = Failed { connection: Some(&attempt.connection), actor: None, return_to: &attempt.return_to };
+        self.refuse(visitor, &failed, error)
+    }
+}
+
+impl Provider {
+    /// Whether the answer is this connection's and this issuer's (RFC 9207 §2.4): where the provider announces that it names itself,
+    /// it has to; where it names itself unannounced, it has to be right.
+    async fn judge_issuer(
+        &self,
+        connection: &Connection,
+        attempt: &Attempt,
+        issuer: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Arc<Metadata>, SignInError> {
+        if attempt.connection != connection.id {
+            return Err(SignInError::MixUp);
+        }
+        let metadata = self.metadata(now).await?;
+        match issuer {
+            Some(issuer) if issuer == metadata.issuer().as_str() => Ok(metadata),
+            None if !metadata.additional_metadata().authorization_response_iss_parameter_supported => Ok(metadata),
+            _ => Err(SignInError::MixUp),
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! From a provider's claims to what Doorward knows of a person.
+//!
+//! Refuses an e-mail address that the provider does not call verified (threats J12), and values no header could carry.
+
+use serde_json::{Map, Value};
+
+use super::Provider;
+use super::token::Proof;
+use crate::login::person::Asserted;
+use crate::model::{ConnectionId, EmailAddress, FederatedLink};
+
+/// Groups that are kept; more than this is a provider's mistake.
+const MOST_GROUPS: usize = 500;
+/// Longest text that is kept, in bytes.
+const LONGEST: usize = 256;
+
+impl Provider {
+    /// Who `proof` is about.
+    pub(super) fn assert(&self, connection: &ConnectionId, issuer: &str, proof: &Proof) -> Asserted {
+        let names = &self.claims;
+        Asserted {
+            link: FederatedLink { connection: connection.clone(), issuer: issuer.to_owned(), subject: proof.subject.clone() },
+            user_name: self.text(proof, &names.user_name),
+            email: self.email(proof),
+            name: self.text(proof, &names.name),
+            groups: find(proof, &names.groups).map(|(value, _)| groups(value)),
+        }
+    }
+
+    fn text(&self, proof: &Proof, name: &str) -> Option<String> {
+        find(proof, name).and_then(|(value, _)| value.as_str()).and_then(plain)
+    }
+
+    /// The address, if whoever named it also says that it is verified.
+    fn email(&self, proof: &Proof) -> Option<EmailAddress> {
+        let (value, source) = find(proof, &self.claims.email)?;
+        let address: EmailAddress = value.as_str()?.parse().ok()?;
+        let says = |claims: &Map<String, Value>| claims.get("email_verified").map(|verified| *verified == Value::Bool(true));
+        let same = proof.userinfo.get(&self.claims.email) == Some(value);
+        let verified = says(source).or_else(|| says(&proof.userinfo).filter(|_| same));
+        (verified == Some(true) || self.trust_unverified_email).then_some(address)
+    }
+}
+
+/// A claim and the claims it stands among: the signed ID token's before the userinfo endpoint's.
+fn find<'a>(proof: &'a Proof, name: &str) -> Option<(&'a Value, &'a Map<String, Value>)> {
+    [&proof.claims, &proof.userinfo].into_iter().find_map(|claims| Some((claims.get(name)?, claims)))
+}
+
+/// A list of texts, or one text.
+fn groups(value: &Value) -> Vec<String> {
+    let mut groups: Vec<String> = match value {
+        Value::Array(all) => all.iter().filter_map(Value::as_str).filter_map(plain).take(MOST_GROUPS).collect(),
+        Value::String(one) => plain(one).into_iter().collect(),
+        _ => Vec::new(),
+    };
+    groups.sort();
+    groups.dedup();
+    groups
+}
+
+fn plain(text: &str) -> Option<String> {
+    let text = text.trim();
+    let fits = !text.is_empty() && text.len() <= LONGEST && !text.contains(char::is_control);
+    fits.then(|| text.to_owned())
+}
+
+/// A list of texts under `name` in the ID token.
+pub(super) fn list(proof: &Proof, name: &str) -> Vec<String> {
+    proof.claims.get(name).map(groups).unwrap_or_default()
+}
+
+/// A text under `name` in the ID token.
+pub(super) fn text(proof: &Proof, name: &str) -> Option<String> {
+    proof.claims.get(name).and_then(Value::as_str).and_then(plain)
+}

@@ -1,0 +1,282 @@
+//! The ID token: from the code to claims that hold (OpenID Connect Core 1.0 §3.1.3).
+//!
+//! Refuses symmetric and missing signatures whatever the provider's metadata allows, a foreign audience or authorized party, another
+//! nonce, an access token that is not the one the ID token was made with, and times beyond the two clocks' difference.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use openidconnect::core::{
+    CoreAuthDisplay, CoreAuthPrompt, CoreErrorResponseType, CoreGenderClaim, CoreJsonWebKey, CoreJweContentEncryptionAlgorithm,
+    CoreJwsSigningAlgorithm, CoreRevocableToken, CoreRevocationErrorResponse, CoreTokenIntrospectionResponse, CoreTokenType,
+};
+use openidconnect::{
+    AccessToken, AccessTokenHash, AdditionalClaims, AuthorizationCode, ClaimsVerificationError, EmptyExtraTokenFields,
+    EndpointMaybeSet, EndpointNotSet, EndpointSet, IdTokenFields, IdTokenVerifier, Nonce, OAuth2TokenResponse as _,
+    PkceCodeVerifier, RequestTokenError, SignatureVerificationError, StandardErrorResponse, StandardTokenResponse,
+    TokenResponse as _, UserInfoClaims, UserInfoError,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::Provider;
+use super::metadata::Metadata;
+use crate::clock::Timestamp;
+use crate::login::SignInError;
+use crate::login::attempt::Redeemed;
+
+/// How far the provider's clock and ours may differ, in seconds.
+const SKEW: i64 = 60;
+
+/// Claims beside the standard ones, as they come.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(super) struct Further(Map<String, Value>);
+
+impl AdditionalClaims for Further {}
+
+type Fields =
+    IdTokenFields<Further, EmptyExtraTokenFields, CoreGenderClaim, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm>;
+type Tokens = StandardTokenResponse<Fields, CoreTokenType>;
+pub(super) type IdToken =
+    openidconnect::IdToken<Further, CoreGenderClaim, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm>;
+type IdTokenClaims = openidconnect::IdTokenClaims<Further, CoreGenderClaim>;
+pub(super) type Client = openidconnect::Client<
+    Further,
+    CoreAuthDisplay,
+    CoreGenderClaim,
+    CoreJweContentEncryptionAlgorithm,
+    CoreJsonWebKey,
+    CoreAuthPrompt,
+    StandardErrorResponse<CoreErrorResponseType>,
+    Tokens,
+    CoreTokenIntrospectionResponse,
+    CoreRevocableToken,
+    CoreRevocationErrorResponse,
+    EndpointSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointMaybeSet,
+    EndpointMaybeSet,
+>;
+
+/// What the provider proved, in its own words.
+pub(super) struct Proof {
+    /// The ID token's claims.
+    pub claims: Map<String, Value>,
+    /// The userinfo endpoint's, where it had to be asked.
+    pub userinfo: Map<String, Value>,
+    pub subject: String,
+    /// When the person proved to the provider who they are, if it says so.
+    pub authenticated_at: Option<Timestamp>,
+    pub id_token: String,
+}
+
+impl Provider {
+    /// Exchanges the code and judges what comes back.
+    pub(super) async fn prove(
+        &self,
+        metadata: Arc<Metadata>,
+        attempt: &Redeemed,
+        code: &str,
+        now: Timestamp,
+    ) -> Result<Proof, SignInError> {
+        let tokens = self.exchange(&metadata, attempt, code).await?;
+        let id_token = tokens.id_token().ok_or_else(|| SignInError::answer("id_token_missing", "there is no ID token"))?;
+        let nonce = Nonce::new(attempt.nonce.clone());
+        let (metadata, claims) = match self.verify(&metadata, &tokens, id_token, &nonce, now) {
+            Err(Refused::UnknownKey) => {
+                let newer = self.discovery.newer_than(&metadata, &self.caller, now).await?;
+                let claims = self.verify(&newer, &tokens, id_token, &nonce, now)?;
+                (newer, claims)
+            }
+            judged => (metadata, judged?),
+        };
+        let mut proof = Proof {
+            subject: claims.subject().to_string(),
+            authenticated_at: claims.auth_time().map(|at| Timestamp::from_millis(at.timestamp_millis())),
+            claims: object(&claims)?,
+            userinfo: Map::new(),
+            id_token: id_token.to_string(),
+        };
+        if self.is_incomplete(&proof.claims) {
+            proof.userinfo = self.userinfo(&metadata, tokens.access_token(), &claims).await?;
+        }
+        Ok(proof)
+    }
+
+    async fn exchange(&self, metadata: &Metadata, attempt: &Redeemed, code: &str) -> Result<Tokens, SignInError> {
+        let client = self.client(metadata);
+        let request = client
+            .exchange_code(AuthorizationCode::new(code.to_owned()))
+            .map_err(|error| SignInError::ProviderSetup(error.to_string()))?
+            .set_pkce_verifier(PkceCodeVerifier::new(attempt.verifier.clone()));
+        request.request_async(&self.caller).await.map_err(|error| match error {
+            RequestTokenError::Request(error) => SignInError::ProviderUnreachable(error.into()),
+            RequestTokenError::ServerResponse(said) => refused(&said),
+            RequestTokenError::Parse(error, _) => SignInError::answer("token_answer", error),
+            RequestTokenError::Other(what) => SignInError::answer("token_answer", what),
+        })
+    }
+
+    fn verify(
+        &self,
+        metadata: &Metadata,
+        tokens: &Tokens,
+        id_token: &IdToken,
+        nonce: &Nonce,
+        now: Timestamp,
+    ) -> Result<IdTokenClaims, Refused> {
+        let client = self.client(metadata);
+        let verifier = client
+            .id_token_verifier()
+            .set_allowed_algs(ALGORITHMS)
+            .set_time_fn(move || moment(now, -SKEW))
+            .set_issue_time_verifier_fn(
+                move |issued| if issued <= moment(now, SKEW) { Ok(()) } else { Err("in the future".into()) },
+            );
+        let claims = id_token.claims(&verifier, nonce).map_err(|error| judged(&error, id_token, now))?;
+        if claims.authorized_party().is_some_and(|party| *party != self.client_id) {
+            return Err(SignInError::answer("id_token_azp", "it was made for another client").into());
+        }
+        self.bound(&verifier, tokens.access_token(), id_token, claims)?;
+        Ok(claims.clone())
+    }
+
+    /// The access token is the one the ID token was made with (OpenID Connect Core 1.0 §3.1.3.8).
+    fn bound(
+        &self,
+        verifier: &IdTokenVerifier<'_, CoreJsonWebKey>,
+        access: &AccessToken,
+        id_token: &IdToken,
+        claims: &IdTokenClaims,
+    ) -> Result<(), SignInError> {
+        let Some(expected) = claims.access_token_hash() else { return Ok(()) };
+        let wrong = |what: String| SignInError::answer("id_token_at_hash", what);
+        let algorithm = id_token.signing_alg().map_err(|error| wrong(error.to_string()))?;
+        let key = id_token.signing_key(verifier).map_err(|error| wrong(error.to_string()))?;
+        let actual = AccessTokenHash::from_token(access, algorithm, key).map_err(|error| wrong(error.to_string()))?;
+        if actual == *expected { Ok(()) } else { Err(wrong("it belongs to another access token".to_owned())) }
+    }
+
+    /// OpenID Connect Core 1.0 §5.3; the library refuses an answer about another subject.
+    async fn userinfo(
+        &self,
+        metadata: &Metadata,
+        access: &AccessToken,
+        claims: &IdTokenClaims,
+    ) -> Result<Map<String, Value>, SignInError> {
+        let client = self.client(metadata);
+        // A provider without the endpoint has said all it has to say.
+        let Ok(request) = client.user_info(access.clone(), Some(claims.subject().clone())) else { return Ok(Map::new()) };
+        let asked: Result<UserInfoClaims<Further, CoreGenderClaim>, _> = request.request_async(&self.caller).await;
+        match asked {
+            Ok(claims) => object(&claims),
+            Err(UserInfoError::Request(error)) => Err(SignInError::ProviderUnreachable(error.into())),
+            Err(error) => Err(SignInError::answer("userinfo", error)),
+        }
+    }
+
+    fn is_incomplete(&self, claims: &Map<String, Value>) -> bool {
+        let names = &self.claims;
+        let unverified = !self.trust_unverified_email && !claims.contains_key("email_verified");
+        unverified || [&names.email, &names.name, &names.groups].into_iter().any(|name| !claims.contains_key(name))
+    }
+}
+
+/// Public-key signatures only; metadata cannot add to them.
+const ALGORITHMS: [CoreJwsSigningAlgorithm; 9] = [
+    CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256,
+    CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha384,
+    CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha512,
+    CoreJwsSigningAlgorithm::RsaSsaPssSha256,
+    CoreJwsSigningAlgorithm::RsaSsaPssSha384,
+    CoreJwsSigningAlgorithm::RsaSsaPssSha512,
+    CoreJwsSigningAlgorithm::EcdsaP256Sha256,
+    CoreJwsSigningAlgorithm::EcdsaP384Sha384,
+    CoreJwsSigningAlgorithm::EdDsa,
+];
+
+/// Why an ID token was not taken.
+enum Refused {
+    /// No key that is known fits: the provider may have rotated its keys.
+    UnknownKey,
+    Wrong(SignInError),
+}
+
+impl From<SignInError> for Refused {
+    fn from(error: SignInError) -> Self {
+        Self::Wrong(error)
+    }
+}
+
+impl From<Refused> for SignInError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::UnknownKey => Self::answer("id_token_signature", "no key of the provider fits"),
+            Refused::Wrong(error) => error,
+        }
+    }
+}
+
+fn judged(error: &ClaimsVerificationError, id_token: &IdToken, now: Timestamp) -> Refused {
+    use ClaimsVerificationError as Wrong;
+    let reason = match error {
+        Wrong::SignatureVerification(
+            SignatureVerificationError::NoMatchingKey
+            | SignatureVerificationError::AmbiguousKeyId(_)
+            | SignatureVerificationError::CryptoError(_),
+        ) => return Refused::UnknownKey,
+        Wrong::SignatureVerification(_) => "id_token_signature",
+        Wrong::Expired(_) => return clocks("id_token_expired", id_token, now),
+        Wrong::InvalidAudience(_) => "id_token_audience",
+        Wrong::InvalidIssuer(_) => "id_token_issuer",
+        Wrong::InvalidNonce(_) => "id_token_nonce",
+        // The library reports what the issue-time check said as another error.
+        Wrong::Other(what) if what.contains("in the future") => return clocks("id_token_issued_later", id_token, now),
+        _ => "id_token",
+    };
+    Refused::Wrong(SignInError::answer(reason, error))
+}
+
+/// Names the difference between the clocks, which is what such errors are mostly about. The token's signature did hold.
+fn clocks(reason: &'static str, id_token: &IdToken, now: Timestamp) -> Refused {
+    let text = id_token.to_string();
+    let issued = text.split('.').nth(1).and_then(issued_at);
+    let detail = match issued.map(|issued| issued - now.seconds()) {
+        Some(ahead @ 1..) => format!("the provider's clock is {ahead} seconds ahead of this one"),
+        Some(behind) => format!("the provider's clock is {} seconds behind this one, or the token is old", -behind),
+        None => "the provider's clock and this one differ".to_owned(),
+    };
+    Refused::Wrong(SignInError::answer(reason, detail))
+}
+
+fn issued_at(payload: &str) -> Option<i64> {
+    use base64::Engine as _;
+    let payload = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload).ok()?;
+    serde_json::from_slice::<Value>(&payload).ok()?.get("iat")?.as_i64()
+}
+
+/// What the token endpoint's error means (RFC 6749 §5.2): some are the person's bad luck, others the configuration's.
+fn refused(said: &StandardErrorResponse<CoreErrorResponseType>) -> SignInError {
+    let code = said.error().as_ref().to_owned();
+    let description = said.error_description().cloned();
+    match said.error() {
+        CoreErrorResponseType::InvalidClient | CoreErrorResponseType::UnauthorizedClient => {
+            SignInError::ProviderSetup(description.map_or(code.clone(), |words| format!("{code}: {words}")))
+        }
+        _ => SignInError::ProviderRefused { code, description },
+    }
+}
+
+fn object(claims: &impl Serialize) -> Result<Map<String, Value>, SignInError> {
+    match serde_json::to_value(claims) {
+        Ok(Value::Object(map)) => Ok(map),
+        Ok(_) => Err(SignInError::answer("id_token", "it holds no claims")),
+        Err(error) => Err(SignInError::internal(error)),
+    }
+}
+
+fn moment(now: Timestamp, seconds: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp_millis(now.millis().saturating_add(seconds * 1000)).unwrap_or(DateTime::<Utc>::MAX_UTC)
+}

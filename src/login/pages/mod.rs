@@ -1,0 +1,134 @@
+//! Doorward's own pages.
+//!
+//! Refuses scripts, foreign content and framing by its content security policy, and to put a text on a page without escaping it
+//! (maud escapes at compile time), because a page that asks for passwords is the first to be attacked (threats C7).
+
+pub mod asset;
+pub mod negotiate;
+mod outcome;
+mod sign_in;
+mod text;
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use maud::{DOCTYPE, Markup, html};
+
+use crate::config::Config;
+
+pub use sign_in::{Choice, PasswordForm};
+
+/// What all pages share.
+#[derive(Debug)]
+pub struct Pages {
+    /// What the application is called.
+    title: String,
+    /// `/.doorward`
+    prefix: String,
+    /// `https://app.example.com`
+    public_url: String,
+    stylesheet: String,
+}
+
+/// One page, ready to be sent.
+#[derive(Debug)]
+pub struct Page {
+    pub status: StatusCode,
+    pub html: String,
+    /// Origins besides our own that a form of this page may end up at.
+    form_targets: Vec<String>,
+}
+
+impl Pages {
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        Self {
+            title: config.sign_in.title.clone().unwrap_or_else(|| text::UNTITLED.to_owned()),
+            prefix: config.prefix.clone(),
+            public_url: config.public_url.trim_end_matches('/').to_owned(),
+            stylesheet: format!("{}/assets/{}", config.prefix, asset::stylesheet_name()),
+        }
+    }
+
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// One of our own addresses, whole.
+    #[must_use]
+    pub fn address(&self, path: &str) -> String {
+        format!("{}{}{path}", self.public_url, self.prefix)
+    }
+
+    /// Where to sign in, with the way back; `prompt`: even if somebody is signed in.
+    #[must_use]
+    pub fn sign_in_address(&self, return_to: &str, prompt: bool) -> String {
+        let back = percent_encoding::utf8_percent_encode(return_to, percent_encoding::NON_ALPHANUMERIC);
+        let prompt = if prompt { "&prompt=login" } else { "" };
+        format!("{}?return_to={back}{prompt}", self.address("/sign-in"))
+    }
+
+    /// The frame around every page: one heading, one landmark.
+    fn page(&self, status: StatusCode, heading: &str, body: Markup) -> Page {
+        let html = html! {
+            (DOCTYPE)
+            html lang=(text::LANGUAGE) {
+                head {
+                    meta charset="utf-8";
+                    meta name="viewport" content="width=device-width, initial-scale=1";
+                    meta name="color-scheme" content="light dark";
+                    meta name="robots" content="noindex";
+                    title { (heading) " · " (self.title) }
+                    link rel="stylesheet" href=(self.stylesheet);
+                }
+                body {
+                    main {
+                        p class="app" { (self.title) }
+                        h1 { (heading) }
+                        (body)
+                    }
+                }
+            }
+        };
+        Page { status, html: html.into_string(), form_targets: Vec::new() }
+    }
+}
+
+impl Page {
+    /// Lets the page's form end up at these origins too, which Chromium also asks of redirects.
+    #[must_use]
+    pub fn with_form_targets(mut self, origins: impl IntoIterator<Item = String>) -> Self {
+        self.form_targets.extend(origins);
+        self
+    }
+
+    /// The headers that go with every page.
+    #[must_use]
+    pub fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::with_capacity(8);
+        let mut set = |name: HeaderName, value: &'static str| headers.insert(name, HeaderValue::from_static(value));
+        set(header::CONTENT_TYPE, "text/html; charset=utf-8");
+        set(header::CACHE_CONTROL, "no-store");
+        set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+        set(header::X_FRAME_OPTIONS, "DENY");
+        // Not `no-referrer`: browsers would then send `Origin: null` with our own forms.
+        set(header::REFERRER_POLICY, "same-origin");
+        let mut policy =
+            "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'".to_owned();
+        for origin in &self.form_targets {
+            policy.push(' ');
+            policy.push_str(origin);
+        }
+        // An origin is printable ASCII without spaces; should one not be, the page keeps the strictest policy.
+        let policy = HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"));
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+        headers
+    }
+}
+
+impl IntoResponse for Page {
+    fn into_response(self) -> Response {
+        let headers = self.headers();
+        (self.status, headers, self.html).into_response()
+    }
+}

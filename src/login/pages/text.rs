@@ -1,0 +1,115 @@
+//! Every word of the pages, in one place for translation.
+//!
+//! Refuses blame and jargon: each text says what happened and what the person can do.
+
+pub(super) const LANGUAGE: &str = "en";
+pub(super) const UNTITLED: &str = "Sign-in";
+
+pub(super) const SIGN_IN: &str = "Sign in";
+pub(super) const SIGN_IN_NONE: &str = "No way to sign in is configured here. Programs can send an API key.";
+pub(super) const OR: &str = "or";
+pub(super) const USER_NAME: &str = "User name or e-mail";
+pub(super) const PASSWORD: &str = "Password";
+pub(super) const WRONG_PASSWORD: &str = "The user name or the password is wrong.";
+pub(super) const SIGN_IN_AGAIN: &str = "Sign in again";
+pub(super) const SIGN_IN_OTHER: &str = "Sign in as somebody else";
+pub(super) const TRY_AGAIN: &str = "Try again";
+pub(super) const GO_HOME: &str = "Go to the application";
+pub(super) const REASON: &str = "Reason";
+pub(super) const YOU_ARE: &str = "You are signed in as";
+
+pub(super) const SIGN_OUT: &str = "Sign out";
+pub(super) const SIGN_OUT_QUESTION: &str = "This ends your session in this browser.";
+pub(super) const STAY: &str = "Stay signed in";
+pub(super) const SIGNED_OUT: &str = "You are signed out";
+pub(super) const SIGNED_OUT_TEXT: &str = "Your session has ended. You can close this window.";
+
+pub(super) const DENIED: &str = "You are not allowed to go there";
+pub(super) const NOT_FOUND: &str = "There is no such page";
+pub(super) const NOT_FOUND_TEXT: &str = "The address does not lead anywhere. It may have been mistyped.";
+pub(super) const SIGN_IN_NEEDED: &str = "Sign in first";
+pub(super) const SIGN_IN_NEEDED_TEXT: &str =
+    "What you sent was not passed on, because you are not signed in or your session has ended. Sign in, then send it again.";
+pub(super) const CREDENTIAL_REFUSED: &str = "Your sign-in is not accepted";
+pub(super) const PROGRAMS_ONLY: &str = "This address is for programs";
+pub(super) const PROGRAMS_ONLY_TEXT: &str = "A session does not open it. Programs send an API key or another credential.";
+pub(super) const UPSTREAM_FAILED: &str = "The application cannot be reached";
+pub(super) const UPSTREAM_FAILED_TEXT: &str =
+    "The front door is well, but the application behind it does not answer. Try again in a moment.";
+pub(super) const UPSTREAM_SLOW: &str = "The application did not answer in time";
+pub(super) const UNAVAILABLE: &str = "This cannot be checked right now";
+pub(super) const UNAVAILABLE_TEXT: &str = "You have not been signed out. Try again in a moment.";
+pub(super) const TOO_MANY: &str = "Too many tries";
+pub(super) const MALFORMED: &str = "The request could not be understood";
+pub(super) const INTERNAL: &str = "Something went wrong in the front door";
+pub(super) const INTERNAL_TEXT: &str = "It is not your fault. Try again; if it stays so, tell the people who run this.";
+
+/// Why somebody who is known may not pass, by the policy's reason.
+pub(super) fn denial(reason: &str) -> &'static str {
+    match reason {
+        "closed" => "Nobody may go there.",
+        "network" => "It may not be reached from the network you are in.",
+        "tenant" => "It belongs to another organisation.",
+        "role" => "It needs a role that you do not have.",
+        "group" => "It is for a group that you are not in.",
+        "scope" => "It needs a permission that you do not have.",
+        "second_factor" => "It needs a sign-in with a second factor.",
+        "sign_in_too_old" => "It needs a more recent sign-in.",
+        _ => "The rules do not let you pass.",
+    }
+}
+
+/// Heading and explanation of a failed sign-in, by its reason.
+pub(super) fn failure(reason: &str) -> (&'static str, &'static str) {
+    match reason {
+        "unknown_connection" => ("There is no such way to sign in", "The address names one that is not configured here."),
+        "repeated_parameter" => ("The answer cannot be read", "A part of it was sent more than once. Begin again."),
+        "stale_attempt" => (
+            "This sign-in cannot be finished",
+            "It took too long, was already used, or was begun in another browser. If this happens every time, allow cookies for this site.",
+        ),
+        "foreign_form" => ("Send this form again", "It was out of date, or did not come from this site. Nothing was done."),
+        "mix_up" => {
+            ("This answer is for another sign-in", "It does not belong to the identity provider that you went to. Begin again.")
+        }
+        "provider_unreachable" => (
+            "The identity provider cannot be reached",
+            "Signing in needs it. It may be down for a moment; people who are signed in are not affected.",
+        ),
+        "provider_refused" => ("The identity provider did not sign you in", "Its reason is below."),
+        "provider_setup" => (
+            "The identity provider does not know this application",
+            "Its settings do not fit: tell the people who run this what is written below.",
+        ),
+        "no_account" => (
+            "We couldn't find your account",
+            "You are known to your identity provider, but nobody has made an account for you here. Ask an administrator to add you.",
+        ),
+        "inactive" => ("Your account is switched off", "An administrator can switch it on again."),
+        "foreign_address" => (
+            "This e-mail address does not belong here",
+            "The identity provider gave no verified address, or one that this way of signing in does not serve.",
+        ),
+        "locked" => ("Too many tries", "Wait before you try again. Nothing is lost."),
+        "busy" => ("Too many people are signing in", "Try again in a moment."),
+        "unavailable" => ("Signing in is not possible right now", "Try again in a moment. Nobody was signed out."),
+        "internal" => (INTERNAL, INTERNAL_TEXT),
+        _ => (
+            "The identity provider's answer does not hold",
+            "It could not be proved to be genuine, so it was not taken. Begin again; if it stays so, tell the people who run this what is written below.",
+        ),
+    }
+}
+
+/// How long to wait, in words.
+pub(super) fn wait(seconds: u64) -> String {
+    match seconds {
+        0..=1 => "Wait a second.".to_owned(),
+        2..=90 => format!("Wait {seconds} seconds."),
+        _ => format!("Wait {} minutes.", seconds.div_ceil(60)),
+    }
+}
+
+pub(super) fn continue_with(name: &str) -> String {
+    format!("Continue with {name}")
+}

@@ -1,0 +1,200 @@
+//! Local accounts: user name or e-mail address, and a password.
+//!
+//! Refuses to answer an unknown account in other words or another time than a wrong password (threats M5), and to check more passwords
+//! at once than half of the cores can, because each costs 19 MiB and some 20 ms by design and a flood of them must not stop the door.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Form;
+use axum::extract::rejection::FormRejection;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use tokio::sync::Semaphore;
+
+use super::complete::{Failed, Proven};
+use super::form::Purpose;
+use super::lockout::Lockout;
+use super::pages::PasswordForm;
+use super::return_to::ReturnTo;
+use super::routing::{Connection, Way};
+use super::visitor::Visitor;
+use super::{Login, SignInError};
+use crate::audit::{Kind, Outcome};
+use crate::config::sign_in::Password;
+use crate::crypto::password;
+use crate::limit::{FailureLimit, Party};
+use crate::model::{TenantId, User};
+use crate::session::cookie;
+
+/// How long a password waits for its turn to be checked.
+const TURN: Duration = Duration::from_secs(3);
+/// Longest name and password that are looked at, in bytes.
+const LONGEST: usize = 1024;
+
+/// What guards the local accounts.
+#[derive(Debug)]
+pub(super) struct Accounts {
+    lockout: Lockout,
+    sources: FailureLimit,
+    turns: Arc<Semaphore>,
+}
+
+/// The form, as it is sent. No Debug: it holds a password.
+#[derive(Deserialize)]
+pub(super) struct Submitted {
+    #[serde(default)]
+    token: String,
+    #[serde(default)]
+    return_to: String,
+    #[serde(default)]
+    user: String,
+    #[serde(default)]
+    password: String,
+}
+
+impl Accounts {
+    /// `per_minute`: wrong passwords borne from one source address within a minute.
+    #[must_use]
+    pub(super) fn new(typed: Password, per_minute: u32) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            lockout: Lockout::new(typed),
+            sources: FailureLimit::new(per_minute),
+            turns: Arc::new(Semaphore::new((cores / 2).max(1))),
+        }
+    }
+
+    /// Whether the password is the person's; costs the same for nobody.
+    async fn verify(&self, password: String, stored: Option<String>) -> Result<bool, SignInError> {
+        let turn = tokio::time::timeout(TURN, Arc::clone(&self.turns).acquire_owned()).await;
+        let Ok(Ok(turn)) = turn else { return Err(SignInError::Busy) };
+        let work = move || {
+            // Held until the work is done, even if whoever asked has left.
+            let _turn = turn;
+            password::verify(&password, stored.as_deref())
+        };
+        tokio::task::spawn_blocking(work).await.map_err(SignInError::internal)
+    }
+}
+
+/// `POST /.doorward/sign-in/{connection}`
+pub(super) async fn submit(
+    State(login): State<Arc<Login>>,
+    Path(id): Path<String>,
+    visitor: Visitor,
+    form: Result<Form<Submitted>, FormRejection>,
+) -> Response {
+    let Ok(Form(form)) = form else {
+        return login.refuse(&visitor, &Failed { connection: None, actor: None, return_to: "/" }, &SignInError::ForeignForm);
+    };
+    let return_to = login.rules.origins.parse_or_home(Some(&form.return_to));
+    let connection = login.rules.connections.find(&id).filter(|connection| matches!(connection.way, Way::Password));
+    let typed = form.user.trim().to_lowercase();
+    let failed = Failed { connection: connection.map(|found| &found.id), actor: Some(&typed), return_to: return_to.as_str() };
+    let Some(connection) = connection else { return login.refuse(&visitor, &failed, &SignInError::UnknownConnection) };
+    match login.sign_in_with_password(&visitor, connection, &form, &typed, &return_to).await {
+        Ok(answer) => answer,
+        Err(SignInError::WrongPassword) => {
+            login.note_failure(&visitor, &failed, &SignInError::WrongPassword);
+            login.password_page(&visitor, &form.user, &return_to)
+        }
+        Err(error) => login.refuse(&visitor, &failed, &error),
+    }
+}
+
+impl Login {
+    async fn sign_in_with_password(
+        &self,
+        visitor: &Visitor,
+        connection: &Connection,
+        form: &Submitted,
+        typed: &str,
+        return_to: &ReturnTo,
+    ) -> Result<Response, SignInError> {
+        let now = self.now();
+        self.rules.forms.check(Purpose::Password, &visitor.headers, &form.token, now)?;
+        let accounts = &self.rules.accounts;
+        let source = Party::source(visitor.client);
+        if let Some(retry_after) = accounts.sources.wait(source, now).await {
+            return Err(SignInError::TooMany { retry_after });
+        }
+        if typed.len() > LONGEST || form.password.len() > LONGEST {
+            return Err(SignInError::WrongPassword);
+        }
+        let user = self.local_user(typed).await?;
+        // One counter for all spellings of an account; a name that nobody has counts under itself.
+        let account =
+            user.as_ref().map_or_else(|| Party::name("nobody", typed), |user| Party::name("account", &user.id.to_string()));
+        let begun = accounts.lockout.begin(account, now).await.map_err(|retry_after| SignInError::TooMany { retry_after })?;
+        let stored = user.as_ref().and_then(|user| user.password_hash.clone());
+        let right = match accounts.verify(form.password.clone(), stored).await {
+            Ok(right) => right,
+            Err(error) => {
+                accounts.lockout.clear(account).await;
+                return Err(error);
+            }
+        };
+        let Some(user) = user.filter(|_| right) else {
+            // What the answer says does not depend on it; the next try will find the source locked.
+            let _ = accounts.sources.fail(source, now).await;
+            if begun.last {
+                self.record_lock(visitor, typed).await?;
+            }
+            return Err(SignInError::WrongPassword);
+        };
+        accounts.lockout.clear(account).await;
+        let proven = Proven {
+            user,
+            connection: connection.id.clone(),
+            amr: vec!["pwd".to_owned()],
+            acr: None,
+            authenticated_at: now,
+            provider_session: None,
+            id_token: None,
+            return_to: return_to.clone(),
+        };
+        self.complete(visitor, proven).await
+    }
+
+    async fn local_user(&self, typed: &str) -> Result<Option<User>, SignInError> {
+        Ok(self.means.directory.user_by_name(&TenantId::default(), typed).await?)
+    }
+
+    async fn record_lock(&self, visitor: &Visitor, typed: &str) -> Result<(), SignInError> {
+        let mut event = self.event(visitor, Kind::AccountLocked, Outcome::Success);
+        event.target = Some(typed.to_owned());
+        Ok(self.means.audit.record(event).await?)
+    }
+
+    /// The sign-in page after a wrong password.
+    fn password_page(&self, visitor: &Visitor, user: &str, return_to: &ReturnTo) -> Response {
+        match self.choices(visitor, return_to, Some(user)) {
+            Ok(answer) => answer,
+            Err(error) => {
+                let failed = Failed { connection: None, actor: None, return_to: return_to.as_str() };
+                self.refuse(visitor, &failed, &error)
+            }
+        }
+    }
+
+    /// The page with every way to sign in. `wrong`: the user name of a try that just failed.
+    pub(super) fn choices(&self, visitor: &Visitor, return_to: &ReturnTo, wrong: Option<&str>) -> Result<Response, SignInError> {
+        let connections = &self.rules.connections;
+        let choices = connections.choices(self.pages(), return_to);
+        let Some(password) = connections.local() else { return Ok(self.pages().sign_in(&choices, None).into_response()) };
+        let issued = self.rules.forms.issue(Purpose::Password, &visitor.headers, self.now())?;
+        let form = PasswordForm {
+            action: format!("{}/sign-in/{}", self.pages().prefix(), password.id),
+            token: issued.token,
+            return_to: return_to.as_str().to_owned(),
+            user: wrong.unwrap_or_default().to_owned(),
+            wrong: wrong.is_some(),
+        };
+        let page = self.pages().sign_in(&choices, Some(&form)).with_form_targets(self.rules.origins.others());
+        let mut answer = page.into_response();
+        cookie::add(answer.headers_mut(), issued.cookie);
+        Ok(answer)
+    }
+}

@@ -1,0 +1,153 @@
+//! From what a provider asserts to a person of the directory.
+//!
+//! Refuses to find anybody by a claim that can change hands: a person is (connection, issuer, subject), and an e-mail address counts
+//! only if the provider says that it is verified and the connection may speak for its domain (threats J12).
+
+use uuid::Builder;
+
+use super::routing::Connection;
+use super::{Login, SignInError};
+use crate::audit::{Event, Kind, Outcome};
+use crate::config::sign_in::Provision;
+use crate::crypto::random;
+use crate::directory::DirectoryError;
+use crate::model::{EmailAddress, FederatedLink, TenantId, User, UserId};
+
+/// Who the provider says somebody is.
+#[derive(Clone, Debug)]
+pub(super) struct Asserted {
+    pub link: FederatedLink,
+    pub user_name: Option<String>,
+    /// Verified, or taken on trust by configuration.
+    pub email: Option<EmailAddress>,
+    pub name: Option<String>,
+    /// `None` where the provider said nothing about groups.
+    pub groups: Option<Vec<String>>,
+}
+
+impl Login {
+    /// The person of the directory whom `asserted` means, brought up to date; made or adopted where the connection says so.
+    pub(super) async fn recognise(&self, connection: &Connection, asserted: &Asserted) -> Result<User, SignInError> {
+        if !connection.serves(asserted.email.as_ref()) {
+            return Err(SignInError::ForeignAddress);
+        }
+        let tenant = TenantId::default();
+        // Somebody may change the person, or finish another tab's first sign-in, in between: then everything is looked at anew.
+        for _ in 0..5 {
+            let found = match self.means.directory.user_by_link(&tenant, &asserted.link).await? {
+                Some(user) => self.refresh(connection, user, asserted).await,
+                None if connection.provision == Provision::Jit => self.create(&tenant, asserted).await,
+                None => self.adopt(connection, &tenant, asserted).await,
+            };
+            match found {
+                Err(Attempted::Again) => {}
+                Err(Attempted::Failed(error)) => return Err(error),
+                Ok(user) if !user.active => return Err(SignInError::Inactive),
+                Ok(user) => return Ok(user),
+            }
+        }
+        Err(SignInError::internal("the directory changed at every look"))
+    }
+
+    async fn refresh(&self, connection: &Connection, user: User, asserted: &Asserted) -> Result<User, Attempted> {
+        let mut fresh = user.clone();
+        fresh.name = asserted.name.clone().or(fresh.name);
+        fresh.email.clone_from(&asserted.email);
+        match (&asserted.groups, connection.provision) {
+            (Some(groups), _) => fresh.groups.clone_from(groups),
+            // A provider that leaves the claim out says that there are none.
+            (None, Provision::Jit) => fresh.groups.clear(),
+            // An administrator made this person and may have set the groups.
+            (None, Provision::Existing) => {}
+        }
+        if fresh == user || !user.active {
+            return Ok(user);
+        }
+        match self.means.directory.update_user(&fresh).await {
+            Err(DirectoryError::Stale(_) | DirectoryError::Missing(_)) => Err(Attempted::Again),
+            done => Ok(done?),
+        }
+    }
+
+    async fn create(&self, tenant: &TenantId, asserted: &Asserted) -> Result<User, Attempted> {
+        let now = self.now();
+        let id = random::bytes::<16>().map_err(SignInError::internal)?;
+        let mut user = User {
+            id: UserId(Builder::from_random_bytes(id).into_uuid()),
+            tenant: tenant.clone(),
+            user_name: String::new(),
+            email: asserted.email.clone(),
+            name: asserted.name.clone(),
+            active: true,
+            groups: asserted.groups.clone().unwrap_or_default(),
+            roles: Vec::new(),
+            link: Some(asserted.link.clone()),
+            password_hash: None,
+            created_at: now,
+            updated_at: now,
+        };
+        for name in names(asserted) {
+            user.user_name = name;
+            match self.means.directory.create_user(&user).await {
+                // The name or the link: the next look tells, as a link that is taken is then found.
+                Err(DirectoryError::Conflict(_)) if self.is_linked(tenant, &asserted.link).await? => {
+                    return Err(Attempted::Again);
+                }
+                Err(DirectoryError::Conflict(_)) => {}
+                Err(error) => return Err(error.into()),
+                Ok(()) => {
+                    let mut event = Event::new(now, Kind::UserCreated, Outcome::Success, tenant);
+                    event.actor = Some(asserted.link.connection.to_string());
+                    event.target = Some(user.id.to_string());
+                    self.means.audit.record(event).await.map_err(SignInError::from)?;
+                    return Ok(user);
+                }
+            }
+        }
+        Err(Attempted::Failed(SignInError::internal("every user name for the new person is taken")))
+    }
+
+    async fn is_linked(&self, tenant: &TenantId, link: &FederatedLink) -> Result<bool, SignInError> {
+        Ok(self.means.directory.user_by_link(tenant, link).await?.is_some())
+    }
+
+    /// Links somebody whom an administrator has made, at their first sign-in: by the address that is their user name, if the connection
+    /// is configured to speak for its domain and nobody else, nor a password, has that account already.
+    async fn adopt(&self, connection: &Connection, tenant: &TenantId, asserted: &Asserted) -> Result<User, Attempted> {
+        let email = asserted.email.as_ref().filter(|_| connection.has_domains()).ok_or(SignInError::NoAccount)?;
+        let found = self.means.directory.user_by_name(tenant, email.as_str()).await?;
+        let free = |user: &User| user.link.is_none() && user.password_hash.is_none();
+        let mut user = found.filter(free).ok_or(SignInError::NoAccount)?;
+        user.link = Some(asserted.link.clone());
+        match self.means.directory.update_user(&user).await {
+            Err(DirectoryError::Stale(_) | DirectoryError::Conflict(_)) => Err(Attempted::Again),
+            done => self.refresh(connection, done?, asserted).await,
+        }
+    }
+}
+
+/// Why a look at the directory did not settle it.
+enum Attempted {
+    Again,
+    Failed(SignInError),
+}
+
+impl From<SignInError> for Attempted {
+    fn from(error: SignInError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<DirectoryError> for Attempted {
+    fn from(error: DirectoryError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// User names for a new person, best first. The last cannot be anybody else's; a taken name is never shared (threats J12).
+fn names(asserted: &Asserted) -> impl Iterator<Item = String> {
+    let link = &asserted.link;
+    let preferred = asserted.user_name.clone();
+    let email = asserted.email.as_ref().map(ToString::to_string);
+    [email, preferred, Some(format!("{}:{}", link.connection, link.subject))].into_iter().flatten()
+}

@@ -1,0 +1,106 @@
+//! Cookies: the only place that writes `Set-Cookie`, and the names of those that are Doorward's.
+//!
+//! Refuses any cookie without the `__Host-` prefix, Secure, HttpOnly, SameSite=Lax and Path=/, for setting and for removing alike,
+//! because a cookie is only removed by the attributes it was set with, and only the prefix keeps a sibling domain from planting one
+//! (RFC 6265bis §4.1.3.2; threats C2, C5). Browsers take such cookies over plain HTTP from the local machine alone.
+
+use std::time::Duration;
+
+use http::header::InvalidHeaderValue;
+use http::{HeaderMap, HeaderValue, header};
+
+/// The session.
+pub const SESSION: &str = "__Host-doorward";
+/// What binds a form to the browser it was shown in.
+pub const FORM: &str = "__Host-doorward-form";
+/// What the names of attempts begin with; one cookie for each.
+const ATTEMPT: &str = "__Host-doorward-attempt-";
+
+/// Gives the session to the browser for `life`.
+pub fn set_session(value: &str, life: Duration) -> Result<HeaderValue, InvalidHeaderValue> {
+    write(SESSION, value, Some(life))
+}
+
+/// Takes the session from the browser.
+pub fn remove_session() -> Result<HeaderValue, InvalidHeaderValue> {
+    write(SESSION, "", Some(Duration::ZERO))
+}
+
+/// Binds forms to the browser until it is closed.
+pub fn set_form(value: &str) -> Result<HeaderValue, InvalidHeaderValue> {
+    write(FORM, value, None)
+}
+
+/// Keeps an attempt in the browser for `life`.
+pub fn set_attempt(name: &str, value: &str, life: Duration) -> Result<HeaderValue, InvalidHeaderValue> {
+    write(name, value, Some(life))
+}
+
+/// Takes an attempt from the browser.
+pub fn remove_attempt(name: &str) -> Result<HeaderValue, InvalidHeaderValue> {
+    write(name, "", Some(Duration::ZERO))
+}
+
+/// The name of the attempt that `tag` (letters and digits) tells from others.
+#[must_use]
+pub fn attempt_name(tag: &str) -> String {
+    format!("{ATTEMPT}{tag}")
+}
+
+/// The attempts that the browser sent: name and value.
+pub fn attempts(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+    pairs(headers).filter(|(name, _)| name.starts_with(ATTEMPT))
+}
+
+/// The value of the one cookie called `name`; two of a name are none of ours.
+#[must_use]
+pub fn value<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let mut found = pairs(headers).filter(|(found, _)| *found == name).map(|(_, value)| value);
+    let first = found.next()?;
+    found.next().is_none().then_some(first)
+}
+
+/// Adds `Set-Cookie` lines to an answer.
+pub fn add(headers: &mut HeaderMap, cookies: impl IntoIterator<Item = HeaderValue>) {
+    for cookie in cookies {
+        headers.append(header::SET_COOKIE, cookie);
+    }
+}
+
+fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+    let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim_matches(' ').split_once('='))
+}
+
+fn write(name: &str, value: &str, life: Option<Duration>) -> Result<HeaderValue, InvalidHeaderValue> {
+    let mut text = format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite=Lax");
+    if let Some(life) = life {
+        text.push_str(&format!("; Max-Age={}", life.as_secs()));
+    }
+    let mut line = HeaderValue::try_from(text)?;
+    line.set_sensitive(true);
+    Ok(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cookie_is_removed_with_the_attributes_it_was_set_with() -> Result<(), InvalidHeaderValue> {
+        let set = set_session("abc", Duration::from_secs(60))?;
+        assert_eq!(set.to_str().ok(), Some("__Host-doorward=abc; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=60"));
+        let removed = remove_session()?;
+        assert_eq!(removed.to_str().ok(), Some("__Host-doorward=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0"));
+        Ok(())
+    }
+
+    #[test]
+    fn two_cookies_of_a_name_are_none() {
+        let mut headers = HeaderMap::new();
+        headers.append(header::COOKIE, HeaderValue::from_static("a=1; __Host-doorward=x"));
+        assert_eq!(value(&headers, SESSION), Some("x"));
+        headers.append(header::COOKIE, HeaderValue::from_static("__Host-doorward=y"));
+        assert_eq!(value(&headers, SESSION), None);
+    }
+}
