@@ -122,9 +122,11 @@ pub struct UpstreamTls {
 #[serde(deny_unknown_fields, default)]
 pub struct Timeouts {
     pub connect: Span,
-    /// From the request's head being sent to the first byte of the answer.
+    /// From the request being sent (its head, or the latest part of its body) to the head of the answer. On HTTP/2, where one
+    /// connection carries many requests, `idle` bounds this too.
     pub first_byte: Span,
-    /// Without a byte in either direction once the answer has begun; streams that are silent longer are cut.
+    /// Without a byte in either direction once the answer has begun; streams that are silent longer are cut. Not less than
+    /// `first_byte`: a shorter one counts as that.
     pub idle: Span,
 }
 

@@ -7,18 +7,22 @@ pub mod gateway;
 pub mod journey;
 pub mod reject;
 
+use std::os::fd::RawFd;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
+use bytes::Bytes;
+use http::StatusCode;
 use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::protocols::Digest;
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType, Result};
 
 use crate::clock::SharedClock;
 use crate::edge::{self, Arrival, ConnectionFacts, LiveHandle, settle};
-use crate::forward::Outbound;
+use crate::forward::{Lease, Outbound};
 use crate::route::Target;
 use gateway::Gateway;
 use reject::Rejection;
@@ -104,13 +108,63 @@ impl ProxyHttp for Doorward {
         error
     }
 
+    async fn connected_to_upstream(
+        &self,
+        _session: &mut Session,
+        _reused: bool,
+        peer: &HttpPeer,
+        descriptor: RawFd,
+        _digest: Option<&Digest>,
+        ctx: &mut Progress,
+    ) -> Result<()> {
+        if let Some(lease) = &mut ctx.outbound()?.1.lease {
+            lease.connected(descriptor, peer);
+        }
+        Ok(())
+    }
+
+    async fn request_body_filter(&self, _: &mut Session, _: &mut Option<Bytes>, _: bool, ctx: &mut Progress) -> Result<()> {
+        if let Some(lease) = &ctx.outbound()?.1.lease {
+            lease.sending();
+        }
+        Ok(())
+    }
+
+    fn error_while_proxy(
+        &self,
+        _peer: &HttpPeer,
+        session: &mut Session,
+        mut error: Box<Error>,
+        ctx: &mut Progress,
+        reused: bool,
+    ) -> Box<Error> {
+        let overdue = ctx.outbound().is_ok_and(|(_, outbound)| outbound.lease.as_ref().is_some_and(Lease::is_overdue));
+        if overdue {
+            return Error::explain(ErrorType::ReadTimedout, "no answer in time").into_up();
+        }
+        // Only what the server closed unseen before it read anything may be sent again, and only what does nothing twice.
+        if session.req_header().method.is_idempotent() && session.as_downstream_mut().is_body_empty() {
+            error.retry.decide_reuse(reused);
+        } else {
+            error.set_retry(false);
+        }
+        error
+    }
+
     async fn upstream_request_filter(&self, _session: &mut Session, head: &mut RequestHeader, ctx: &mut Progress) -> Result<()> {
         let (gateway, outbound) = ctx.outbound()?;
         gateway.forwarding.request(outbound, head)
     }
 
     async fn upstream_response_filter(&self, _: &mut Session, head: &mut ResponseHeader, ctx: &mut Progress) -> Result<()> {
-        ctx.gateway.forwarding.answer(head)
+        let (gateway, outbound) = ctx.outbound()?;
+        // Interim answers are not what was asked for; 101 is final for HTTP.
+        if let Some(lease) = outbound.lease.as_ref()
+            && (!head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS)
+        {
+            lease.answered();
+        }
+        gateway.forwarding.answer(head)
     }
 
     /// Notes answers that go on for long, so that they can be ended from elsewhere.

@@ -3,6 +3,7 @@
 //! Refuses to pool connections of different trust together: the engine's pool key is told what it leaves out.
 
 mod address;
+mod line;
 mod server;
 mod tend;
 mod tls;
@@ -17,7 +18,7 @@ use pingora::upstreams::peer::HttpPeer;
 
 use super::headers::own_name;
 use crate::clock::Timestamp;
-use crate::config::upstream::{Balance, BasicCredentials, Health, HostHeader, Timeouts, Upstream as Typed};
+use crate::config::upstream::{Balance, BasicCredentials, Health, HostHeader, Upstream as Typed};
 use crate::config::{Config, Path, Problems};
 use crate::crypto::Secret;
 use address::Address;
@@ -36,7 +37,6 @@ struct Upstream {
     host: HostHeader,
     /// Set on every request; they replace what the client sent.
     secret: Box<[(HeaderName, HeaderValue)]>,
-    timeouts: Timeouts,
     health: Option<Health>,
 }
 
@@ -77,9 +77,7 @@ impl Upstreams {
     ) -> Option<(Lease, Box<HttpPeer>)> {
         let upstream = self.0.get(upstream)?;
         let server = upstream.server(now, after)?;
-        let mut peer = Box::new(server.peer(is_grpc(head))?);
-        let timeouts = &upstream.timeouts;
-        peer.options.read_timeout = Some(if is_stream(head) { timeouts.idle.0 } else { timeouts.first_byte.0 });
+        let peer = Box::new(server.peer(is_grpc(head))?);
         Some((Lease::new(server, after.map_or(0, |lease| lease.tries + 1)), peer))
     }
 
@@ -150,7 +148,6 @@ impl Upstream {
             next: AtomicUsize::new(0),
             host: typed.host,
             secret: secret(typed, path, problems),
-            timeouts: typed.timeouts,
             health: typed.health.clone(),
         }
     }
@@ -211,10 +208,4 @@ fn authorization(basic: &BasicCredentials) -> Option<HeaderValue> {
 /// gRPC is HTTP/2 from end to end; its trailers do not survive HTTP/1.
 fn is_grpc(head: &RequestHeader) -> bool {
     head.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
-}
-
-/// A request whose answer may be silent for long.
-fn is_stream(head: &RequestHeader) -> bool {
-    let accepts_events = |value: &HeaderValue| value.as_bytes().windows(17).any(|window| window == b"text/event-stream");
-    head.headers.contains_key(header::UPGRADE) || is_grpc(head) || head.headers.get(header::ACCEPT).is_some_and(accepts_events)
 }

@@ -3,6 +3,7 @@
 //! Refuses to look up a name while a request waits: addresses are looked up beforehand and again in the background.
 
 use std::net::SocketAddr;
+use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -11,6 +12,7 @@ use arc_swap::ArcSwapOption;
 use pingora::upstreams::peer::HttpPeer;
 
 use super::address::{Address, Place, Scheme};
+use super::line::{Dialer, Line, Lines};
 use super::tls::Trust;
 use crate::clock::Timestamp;
 use crate::config::upstream::{HttpVersion, Timeouts};
@@ -33,6 +35,7 @@ pub(super) struct Server {
     pub(super) label: Box<str>,
     /// Empty while its name cannot be looked up.
     peers: ArcSwapOption<Peers>,
+    pub(super) lines: Arc<Lines>,
     shape: Shape,
     in_flight: AtomicUsize,
     /// What the health checks last concluded; true without checks.
@@ -62,8 +65,10 @@ struct Peers {
 
 impl Server {
     pub(super) fn new(address: Address, label: &str, shape: Shape, well: bool) -> Self {
+        let lines = Arc::new(Lines::new(shape.timeouts.first_byte.0));
         let server = Self {
             address,
+            lines,
             label: label.into(),
             peers: ArcSwapOption::empty(),
             shape,
@@ -103,7 +108,11 @@ impl Server {
         let (shape, options) = (&self.shape, &mut peer.options);
         options.connection_timeout = Some(shape.timeouts.connect.0);
         options.total_connection_timeout = Some(shape.timeouts.connect.0);
-        options.write_timeout = Some(shape.timeouts.idle.0);
+        options.custom_l4 = Some(Arc::new(Dialer(Arc::clone(&self.lines))));
+        // Silence once the answer has begun; the wait for it is bounded by the connection's line.
+        let silence = shape.timeouts.idle.0.max(shape.timeouts.first_byte.0);
+        options.read_timeout = Some(silence);
+        options.write_timeout = Some(silence);
         options.idle_timeout = Some(KEPT);
         options.max_h2_streams = STREAMS;
         options.h2_stream_window_size = Some(STREAM_WINDOW);
@@ -171,17 +180,47 @@ pub struct Lease {
     pub(super) server: Arc<Server>,
     /// How many servers were tried before this one.
     pub(super) tries: usize,
+    /// The connection it is on, where that is its own for the time being.
+    line: Option<Arc<Line>>,
 }
 
 impl Lease {
     pub(super) fn new(server: Arc<Server>, tries: usize) -> Self {
         server.in_flight.fetch_add(1, Ordering::Relaxed);
-        Self { server, tries }
+        Self { server, tries, line: None }
+    }
+
+    /// The request goes out on the connection with this descriptor; its answer is awaited from now on.
+    pub fn connected(&mut self, descriptor: RawFd, peer: &HttpPeer) {
+        if peer.options.alpn.get_max_http_version() == 1 {
+            self.line = self.server.lines.await_answer(descriptor);
+        }
+    }
+
+    /// Part of the request's body goes out: its answer is awaited from now on.
+    pub fn sending(&self) {
+        if let Some(line) = self.line.as_ref().filter(|line| line.owes()) {
+            self.server.lines.renew(line);
+        }
+    }
+
+    /// The head of the answer is here.
+    pub fn answered(&self) {
+        if let Some(line) = &self.line {
+            line.settle();
+        }
+    }
+
+    /// Whether its connection was cut because the answer did not come in time.
+    #[must_use]
+    pub fn is_overdue(&self) -> bool {
+        self.line.as_ref().is_some_and(|line| line.was_cut())
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
+        self.answered();
         self.server.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -34,6 +34,7 @@ impl Upstream {
         let first = self.servers.iter().map(|server| async {
             look_up(server).await;
             tokio::spawn(keep_looking_up(Arc::downgrade(server)));
+            tokio::spawn(keep_sweeping(Arc::downgrade(server), server.lines.sweep_every()));
             if let Some((connector, health)) = &asker {
                 let verdict = ask(connector, server, health, server.address.authority()).await;
                 note(server, verdict);
@@ -65,6 +66,14 @@ async fn keep_looking_up(server: Weak<Server>) {
         tokio::time::sleep(LOOK_UP_EVERY).await;
         let Some(server) = server.upgrade() else { return };
         look_up(&server).await;
+    }
+}
+
+async fn keep_sweeping(server: Weak<Server>, every: Duration) {
+    loop {
+        tokio::time::sleep(every).await;
+        let Some(server) = server.upgrade() else { return };
+        server.lines.sweep();
     }
 }
 

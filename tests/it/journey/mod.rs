@@ -1,4 +1,7 @@
 //! The request's way, through the real binary.
 
 mod demo;
+mod headers;
 mod serve;
+mod streaming;
+mod upstream;

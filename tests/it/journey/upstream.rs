@@ -1,0 +1,225 @@
+//! The leg to the application: protocols, trust, several servers, time limits.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::support::{Door, curl, eventually, part};
+
+/// A door with these upstreams; every path is public.
+#[track_caller]
+fn door(upstream: &str, routes: &str) -> Door {
+    let configuration = format!(
+        "\
+version: 1
+public_url: http://localhost:1
+listeners: [{{ address: 127.0.0.1:0 }}]
+upstream: {upstream}
+store: {{ url: sqlite:{{folder}}/doorward.db }}
+secret_key: 0123456789abcdef0123456789abcdef
+routes:
+{routes}
+  - {{ path: /**, access: public }}
+"
+    );
+    Door::serve(&configuration, |_| ())
+}
+
+fn url(door: &Door, path: &str) -> String {
+    format!("http://{}{path}", door.listener(0))
+}
+
+/// Authorities and what they signed, as files.
+struct Authority {
+    folder: TempDir,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, "authority of a test");
+        let certificate = params.self_signed(&key).unwrap();
+        std::fs::write(folder.path().join("ca.pem"), certificate.pem()).unwrap();
+        Self { folder, issuer: Issuer::new(params, key) }
+    }
+
+    fn ca(&self) -> PathBuf {
+        self.folder.path().join("ca.pem")
+    }
+
+    /// Certificate and key for `name`.
+    fn sign(&self, name: &str) -> (PathBuf, PathBuf) {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        let at = |kind: &str| self.folder.path().join(format!("{name}.{kind}.pem"));
+        std::fs::write(at("cert"), certificate.pem()).unwrap();
+        std::fs::write(at("key"), key.serialize_pem()).unwrap();
+        (at("cert"), at("key"))
+    }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[test]
+fn the_upstreams_authority_and_the_doors_certificate_are_checked() {
+    let (right, wrong) = (Authority::new(), Authority::new());
+    let (cert, key) = right.sign("app.internal");
+    let (door_cert, door_key) = right.sign("door.internal");
+    let upstream = part("echo", &["--cert", text(&cert), "--key", text(&key), "--client-ca", text(&right.ca())]);
+    let tls = |ca: &Authority| {
+        format!(
+            "tls: {{ ca: '{}', server_name: app.internal, cert: '{}', key: '{}' }}",
+            text(&ca.ca()),
+            text(&door_cert),
+            text(&door_key)
+        )
+    };
+    let at = format!("url: https://127.0.0.1:{}", upstream.port());
+    let routes = format!("  - {{ path: /wrong/**, access: public, upstream: {{ {at}, {} }} }}", tls(&wrong));
+    let door = door(&format!("{{ {at}, {} }}", tls(&right)), &routes);
+    let answer = curl(&[&url(&door, "/")]);
+    assert_eq!(answer.status, 200, "{} {}", answer.text(), door.process.said());
+    assert!(answer.json()["client_certificate"].to_string().contains("door.internal"), "{}", answer.text());
+    // The connection of the right authority is idle now; the wrong one must not get to use it.
+    for _ in 0..3 {
+        assert_eq!(curl(&[&url(&door, "/wrong/")]).status, 502);
+        assert_eq!(curl(&[&url(&door, "/")]).status, 200);
+    }
+}
+
+#[test]
+fn http2_without_tls_a_unix_socket_and_a_name_are_reached() {
+    let folder = TempDir::new().unwrap();
+    let socket = folder.path().join("app.sock");
+    let (h2c, unix, named) = (part("echo", &["--h2c"]), part("echo", &["--unix", text(&socket)]), part("echo", &[]));
+    let routes = format!(
+        "  - {{ path: /h2c/**, access: public, upstream: {{ url: h2c://127.0.0.1:{} }} }}\n  \
+         - {{ path: /unix/**, access: public, upstream: {{ url: 'unix:{}', host: rewrite }} }}",
+        h2c.port(),
+        text(&socket)
+    );
+    let door = door(&format!("{{ url: 'http://localhost:{}', host: rewrite }}", named.port()), &routes);
+    let seen = |path: &str| {
+        let answer = curl(&["-d", "body", &url(&door, path)]);
+        assert_eq!(answer.status, 200, "{path}: {} {}", answer.text(), door.process.said());
+        answer.json()
+    };
+    assert_eq!((&seen("/h2c/a")["http_version"], &seen("/h2c/a")["body"]["length"]), (&json!("2.0"), &json!(4)));
+    assert_eq!(seen("/unix/a")["body"]["length"], 4);
+    let host = format!("localhost:{}", named.port());
+    assert!(seen("/named")["raw_headers"].to_string().contains(&host), "the host is the upstream's own");
+    assert!(ready_of(&unix).is_some());
+}
+
+fn ready_of(part: &crate::support::process::Part) -> Option<&str> {
+    part.ready["unix"].as_str()
+}
+
+#[test]
+fn an_upstream_that_is_down_is_502_and_one_that_is_slow_504() {
+    let upstream = part("echo", &[]);
+    let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let routes = format!("  - {{ path: /dead/**, access: public, upstream: {{ url: 'http://{dead}' }} }}");
+    let door = door(&format!("{{ url: 'http://127.0.0.1:{}', timeouts: {{ first_byte: 400ms }} }}", upstream.port()), &routes);
+    for (path, expected) in [("/dead/", 502), ("/reset", 502), ("/hang", 504), ("/slow?ms=3000", 504)] {
+        let begun = Instant::now();
+        let answer = curl(&[&url(&door, path)]);
+        assert_eq!(answer.status, expected, "{path}: {}", door.process.said());
+        assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{path}");
+        assert!(begun.elapsed() < Duration::from_secs(3), "{path}");
+    }
+    assert_eq!(curl(&[&url(&door, "/slow?ms=100")]).status, 200);
+}
+
+#[test]
+fn a_slow_upload_is_no_late_answer() {
+    let upstream = part("echo", &[]);
+    let door = door(&format!("{{ url: 'http://127.0.0.1:{}', timeouts: {{ first_byte: 400ms }} }}", upstream.port()), "");
+    let mut upload = Command::new("curl")
+        .args(["--silent", "--show-error", "--max-time", "20", "-T", "-", &url(&door, "/up")])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = upload.stdin.take().unwrap();
+    for _ in 0..8 {
+        stdin.write_all(&[b'x'; 1000]).unwrap();
+        stdin.flush().unwrap();
+        // The pace of the client is what is tested.
+        std::thread::sleep(Duration::from_millis(150));
+    }
+    drop(stdin);
+    let output = upload.wait_with_output().unwrap();
+    let seen: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(seen["body"]["length"], 8000, "{seen}");
+}
+
+#[test]
+fn a_server_that_refuses_connections_is_passed_over_whatever_the_method() {
+    let upstream = part("echo", &["--name", "alive"]);
+    let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let door = door(&format!("{{ urls: ['http://{dead}', 'http://127.0.0.1:{}'] }}", upstream.port()), "");
+    for _ in 0..6 {
+        assert_eq!(curl(&[&url(&door, "/")]).json()["upstream"], "alive");
+        assert_eq!(curl(&["-d", "a=1", &url(&door, "/")]).json()["body"]["length"], 3);
+    }
+}
+
+#[test]
+fn what_was_sent_is_not_sent_again() {
+    let (one, two) = (part("echo", &[]), part("echo", &[]));
+    let door = door(&format!("{{ urls: ['http://127.0.0.1:{}', 'http://127.0.0.1:{}'] }}", one.port(), two.port()), "");
+    assert_eq!(curl(&["-d", "pay=1", &url(&door, "/reset")]).status, 502);
+    let arrived = || [&one, &two].map(|part| part.control("GET", "/requests").as_array().unwrap().len()).iter().sum::<usize>();
+    assert_eq!(arrived(), 1, "a request with a body reaches one server");
+}
+
+#[test]
+fn requests_go_round_and_leave_out_a_server_whose_checks_fail() {
+    let (one, two) = (part("echo", &["--name", "one"]), part("echo", &["--name", "two"]));
+    let health = "health: { path: /health, interval: 50ms, failures: 2, successes: 2 }";
+    let urls = format!("urls: ['http://127.0.0.1:{}', 'http://127.0.0.1:{}']", one.port(), two.port());
+    let door = door(&format!("{{ {urls}, {health} }}"), "");
+    let answering = || {
+        let mut names: Vec<String> =
+            (0..6).map(|_| curl(&[&url(&door, "/")]).json()["upstream"].as_str().unwrap().to_owned()).collect();
+        names.sort();
+        names.dedup();
+        names
+    };
+    assert_eq!(answering(), ["one", "two"], "both are well before the first request");
+    one.tell("/health", &json!({ "status": 503 }));
+    eventually("the unwell server is left out", || (answering() == ["two"]).then_some(()));
+    one.tell("/health", &json!({ "status": 200 }));
+    eventually("the server that is well again takes part", || (answering() == ["one", "two"]).then_some(()));
+}
+
+#[test]
+fn the_least_busy_server_is_asked() {
+    let (one, two) = (part("echo", &["--name", "one"]), part("echo", &["--name", "two"]));
+    let urls = format!("urls: ['http://127.0.0.1:{}', 'http://127.0.0.1:{}']", one.port(), two.port());
+    let door = door(&format!("{{ {urls}, balance: least_requests }}"), "");
+    let slow = url(&door, "/slow?ms=4000");
+    let mut busy = Command::new("curl").args(["--silent", &slow]).stdout(Stdio::piped()).spawn().unwrap();
+    let count = |part: &crate::support::process::Part| part.control("GET", "/requests").as_array().unwrap().len();
+    eventually("one server is busy", || (count(&one) + count(&two) == 1).then_some(()));
+    let free = if count(&one) == 1 { "two" } else { "one" };
+    for _ in 0..5 {
+        assert_eq!(curl(&[&url(&door, "/")]).json()["upstream"], free);
+    }
+    busy.kill().unwrap();
+    busy.wait().unwrap();
+}
