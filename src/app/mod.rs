@@ -2,8 +2,8 @@
 //!
 //! Refuses to run with a configuration that has a problem; a reload that has one keeps the old.
 
+pub mod insight;
 pub mod memory;
-pub mod operations;
 pub mod plan;
 pub mod run;
 pub mod serve;

@@ -13,8 +13,9 @@ use crate::edge::{Hygiene, tls};
 use crate::forward::Forwarding;
 use crate::login;
 use crate::policy::role::Roles;
-use crate::proxy::gateway::Gateway;
+use crate::proxy::gateway::{Gateway, Observed};
 use crate::route::Table;
+use crate::telemetry::Telemetry;
 
 /// A configuration that was understood.
 pub struct Plan {
@@ -70,10 +71,11 @@ impl Plan {
 
     /// The journey under this plan, with fresh caches.
     #[must_use]
-    pub fn gateway(self, memory: &Memory) -> Gateway {
+    pub fn gateway(self, memory: &Memory, telemetry: &Telemetry) -> Gateway {
         let jwks = self.forwarding.jwks_router(&self.config.prefix);
         Gateway {
             authn: Authn::new(self.authn, &memory.stores(), &self.roles),
+            observed: Observed::new(telemetry, &self.config, &self.routes),
             hygiene: self.hygiene,
             routes: self.routes,
             credentials: self.credentials,

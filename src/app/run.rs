@@ -27,12 +27,14 @@ use crate::edge::{CloseReason, LiveStreams};
 use crate::proxy::Doorward;
 use crate::proxy::gateway::Gateway;
 use crate::revocation::Subscription;
+use crate::telemetry::Telemetry;
 
 /// A running front door.
 pub struct Running {
     /// In the order of `listeners`.
     pub addresses: Vec<String>,
     memory: Memory,
+    telemetry: Arc<Telemetry>,
     gateway: Arc<ArcSwap<Gateway>>,
     tls: Vec<Arc<ArcSwapOption<ServerConfig>>>,
     stop: watch::Sender<bool>,
@@ -56,17 +58,24 @@ pub struct StartError {
 }
 
 /// Brings the listeners up; the first of them on sockets that were opened `before`.
-pub async fn start(mut plan: Plan, memory: Memory, clock: SharedClock, before: Vec<Opened>) -> Result<Running, StartError> {
+pub async fn start(
+    mut plan: Plan,
+    memory: Memory,
+    telemetry: Arc<Telemetry>,
+    clock: SharedClock,
+    before: Vec<Opened>,
+) -> Result<Running, StartError> {
     let limits = plan.config.limits;
     let grace = plan.config.shutdown.grace.0;
     let planned = std::mem::take(&mut plan.listeners);
     let destination = Arc::new(ArcSwap::from_pointee(plan.destination()));
     let redirect = Arc::new(Redirect::new(Arc::clone(&destination), Arc::clone(&clock)));
-    let gateway = Arc::new(ArcSwap::from_pointee(plan.gateway(&memory)));
+    let gateway = Arc::new(ArcSwap::from_pointee(plan.gateway(&memory, &telemetry)));
     gateway.load().authn.warm_up(clock.now());
     gateway.load().forwarding.upstreams.begin().await;
     let forgetting = tokio::spawn(forget(memory.bus().subscribe(), Arc::clone(&gateway)));
-    let engine = engine(Doorward::new(Arc::clone(&gateway), Arc::clone(&clock)), &limits);
+    let app = Doorward::new(Arc::clone(&gateway), Arc::clone(&clock), Arc::clone(&telemetry), memory.audit.clone());
+    let engine = engine(app, &limits);
     let streams = LiveStreams::default();
     let (stop, stopped) = watch::channel(false);
     let (listeners, connections) = (TaskTracker::new(), TaskTracker::new());
@@ -82,9 +91,9 @@ pub async fn start(mut plan: Plan, memory: Memory, clock: SharedClock, before: V
         addresses.push(socket.address().map_err(error)?);
         let tls = Arc::new(ArcSwapOption::new(typed.tls));
         swaps.push(Arc::clone(&tls));
-        let (slots, streams) = (Arc::clone(&slots), streams.clone());
-        let listener =
-            Listener::new(socket, Welcome { tls, proxy_protocol_from: typed.proxy_protocol_from, limits, slots, streams });
+        let (slots, streams, metrics) = (Arc::clone(&slots), streams.clone(), Arc::clone(&telemetry.metrics));
+        let proxy_protocol_from = typed.proxy_protocol_from;
+        let listener = Listener::new(socket, Welcome { tls, proxy_protocol_from, limits, slots, streams, metrics });
         if typed.redirect {
             listeners.spawn(listener.serve(Arc::clone(&redirect), stopped.clone(), connections.clone()));
         } else {
@@ -94,6 +103,7 @@ pub async fn start(mut plan: Plan, memory: Memory, clock: SharedClock, before: V
     Ok(Running {
         addresses,
         memory,
+        telemetry,
         gateway,
         tls: swaps,
         stop,
@@ -112,7 +122,7 @@ impl Running {
     pub async fn replace(&self, mut plan: Plan) {
         let planned = std::mem::take(&mut plan.listeners);
         let destination = plan.destination();
-        let gateway = plan.gateway(&self.memory);
+        let gateway = plan.gateway(&self.memory, &self.telemetry);
         gateway.forwarding.upstreams.begin().await;
         gateway.authn.inherit(&self.gateway.load().authn);
         for (swap, planned) in self.tls.iter().zip(&planned) {
@@ -122,10 +132,10 @@ impl Running {
         self.gateway.store(Arc::new(gateway));
     }
 
-    /// The journey as it stands, for those who must tell it to forget something.
+    /// The journey as it stands at each moment.
     #[must_use]
-    pub fn gateway(&self) -> Arc<Gateway> {
-        self.gateway.load_full()
+    pub fn gateway(&self) -> &Arc<ArcSwap<Gateway>> {
+        &self.gateway
     }
 
     /// The long answers that are under way, for those who must end some of them.

@@ -5,19 +5,21 @@
 use std::net::TcpListener as Socket;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::insight::View;
 use super::memory::Memory;
-use super::operations;
 use super::plan::{self, Plan};
 use super::run::{self, Running, StartError};
 use super::upkeep;
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{self, LoadError, Report};
 use crate::db::OpenError;
-use crate::telemetry;
+use crate::telemetry::operations::router;
+use crate::telemetry::{self, Telemetry, TelemetryError};
 
 /// Sockets that were opened before, in the order of `listeners`; what is missing is opened as configured.
 #[derive(Debug, Default)]
@@ -49,6 +51,8 @@ pub enum ServeError {
     Preparation(Box<dyn std::error::Error + Send + Sync>),
     #[error("`logging.level` is no filter")]
     Logging(#[source] tracing_subscriber::filter::ParseError),
+    #[error("telemetry cannot begin")]
+    Telemetry(#[from] TelemetryError),
     #[error("signals cannot be heard")]
     Signals(#[source] std::io::Error),
 }
@@ -70,27 +74,63 @@ impl ServeError {
     }
 }
 
+/// How it went down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Told to stop, and did so in peace.
+    Drained,
+    /// Told twice to stop; the signal's number.
+    Cut(i32),
+}
+
+/// Where the access lines go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccessLines {
+    StandardOutput,
+    /// Where standard output is taken by an answer for a program.
+    StandardError,
+}
+
 /// Serves with the configuration in `file` until a signal says to stop. `ready` is called once everything listens.
-pub async fn serve(file: PathBuf, sockets: Sockets, ready: impl FnOnce(&Ready)) -> Result<(), ServeError> {
+pub async fn serve(file: PathBuf, sockets: Sockets, lines: AccessLines, ready: impl FnOnce(&Ready)) -> Result<Ended, ServeError> {
     let mut signals = Signals::listen().map_err(ServeError::Signals)?;
     let clock: SharedClock = Arc::new(SystemClock);
     let plan = understand(&file)?;
     telemetry::log::start(&plan.config.logging).map_err(ServeError::Logging)?;
+    let telemetry = Arc::new(match lines {
+        AccessLines::StandardOutput => Telemetry::start(std::io::stdout())?,
+        AccessLines::StandardError => Telemetry::start(std::io::stderr())?,
+    });
     let memory = Memory::open(&plan.config, &clock).await?;
     let delay = plan.config.shutdown.delay.0;
     let _upkeep = upkeep::start(memory.clone(), Arc::clone(&clock), plan.config.audit.retention.0);
-    let operations = operate(&plan, &memory, sockets.operations).await?;
-    let running = run::start(plan, memory, clock, sockets.listeners).await?;
-    ready(&Ready { listeners: running.addresses.clone(), operations });
+    let operations = bind_operations(&plan, sockets.operations).await?;
+    let running = run::start(plan, memory.clone(), Arc::clone(&telemetry), Arc::clone(&clock), sockets.listeners).await?;
+    let stopping = Arc::new(AtomicBool::new(false));
+    let view =
+        View { memory, gateway: Arc::clone(running.gateway()), clock: Arc::clone(&clock), stopping: Arc::clone(&stopping) };
+    let (operations, address) = operations.unzip();
+    if let Some(socket) = operations {
+        operate(socket, router(Arc::clone(&telemetry.metrics), Arc::new(view)));
+    }
+    ready(&Ready { listeners: running.addresses.clone(), operations: address });
     while let Heard::Reload = signals.next().await {
-        reload(&file, &running).await;
+        reload(&file, &running, &telemetry, &clock).await;
     }
     tracing::info!("stopping");
-    tokio::select! {
-        _ = signals.next() => tracing::warn!("told twice to stop: stopping at once"),
-        cut = async { tokio::time::sleep(delay).await; running.drain().await } => tracing::info!(cut, "stopped"),
-    }
-    Ok(())
+    stopping.store(true, Ordering::Relaxed);
+    let ended = tokio::select! {
+        signal = signals.next_stop() => {
+            tracing::warn!("told twice to stop: stopping at once");
+            Ended::Cut(signal.as_raw_value())
+        }
+        cut = async { tokio::time::sleep(delay).await; running.drain().await } => {
+            tracing::info!(cut, "stopped");
+            Ended::Drained
+        }
+    };
+    telemetry.close();
+    Ok(ended)
 }
 
 /// Reads and understands the file.
@@ -99,17 +139,21 @@ pub fn understand(file: &Path) -> Result<Plan, ServeError> {
     plan::compile(loaded.config).map_err(|problems| ServeError::Invalid(loaded.sources.report(&problems)))
 }
 
-async fn reload(file: &Path, running: &Running) {
+async fn reload(file: &Path, running: &Running, telemetry: &Telemetry, clock: &SharedClock) {
     match understand(file) {
         Ok(plan) => {
             running.replace(plan).await;
+            telemetry.metrics.reloads.succeed(clock.now());
             tracing::info!("the configuration was reloaded");
         }
-        Err(error) => tracing::error!(%error, "the configuration was not reloaded; the old one stays in force"),
+        Err(error) => {
+            telemetry.metrics.reloads.fail();
+            tracing::error!(%error, "the configuration was not reloaded; the old one stays in force");
+        }
     }
 }
 
-async fn operate(plan: &Plan, memory: &Memory, bound: Option<Socket>) -> Result<Option<String>, StartError> {
+async fn bind_operations(plan: &Plan, bound: Option<Socket>) -> Result<Option<(TcpListener, String)>, StartError> {
     let Some(typed) = &plan.config.operations else { return Ok(None) };
     let error = |source| StartError { address: typed.address.clone(), source };
     let socket = match bound {
@@ -117,19 +161,22 @@ async fn operate(plan: &Plan, memory: &Memory, bound: Option<Socket>) -> Result<
         None => TcpListener::bind(&typed.address).await.map_err(error)?,
     };
     let address = socket.local_addr().map_err(error)?;
-    let router = operations::router(memory.clone());
+    Ok(Some((socket, address.to_string())))
+}
+
+/// Answers until the end of the process, so that probes hear "draining" rather than nothing.
+fn operate(socket: TcpListener, pages: axum::Router) {
     tokio::spawn(async move {
-        if let Err(error) = axum::serve(socket, router).await {
+        if let Err(error) = axum::serve(socket, pages).await {
             tracing::error!(%error, "the operations listener ended");
         }
     });
-    Ok(Some(address.to_string()))
 }
 
 /// What a signal asks for.
 enum Heard {
     Reload,
-    Stop,
+    Stop(SignalKind),
 }
 
 struct Signals {
@@ -150,8 +197,17 @@ impl Signals {
     async fn next(&mut self) -> Heard {
         tokio::select! {
             _ = self.hangup.recv() => Heard::Reload,
-            _ = self.terminate.recv() => Heard::Stop,
-            _ = self.interrupt.recv() => Heard::Stop,
+            _ = self.terminate.recv() => Heard::Stop(SignalKind::terminate()),
+            _ = self.interrupt.recv() => Heard::Stop(SignalKind::interrupt()),
+        }
+    }
+
+    /// The next signal to stop; while stopping there is nothing to reload.
+    async fn next_stop(&mut self) -> SignalKind {
+        loop {
+            if let Heard::Stop(signal) = self.next().await {
+                return signal;
+            }
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::model::ProgramKind;
 mod audit;
 mod check;
 mod demo;
+mod health;
 mod password;
 mod program;
 mod schema;
@@ -30,6 +31,8 @@ pub enum Exit {
     Failure,
     /// The server was not started because its configuration is wrong (`EX_CONFIG` of sysexits.h).
     Configuration,
+    /// The server was told twice to stop and did so at once: 128 and the second signal's number, as shells have it.
+    Signal(i32),
 }
 
 impl From<Exit> for ExitCode {
@@ -38,6 +41,7 @@ impl From<Exit> for ExitCode {
             Exit::Success => Self::SUCCESS,
             Exit::Failure => Self::FAILURE,
             Exit::Configuration => Self::from(78),
+            Exit::Signal(number) => u8::try_from(128 + number).map_or(Self::FAILURE, Self::from),
         }
     }
 }
@@ -76,6 +80,8 @@ enum Command {
     /// What happened.
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Ask a running server whether it is ready.
+    Health(health::Health),
     /// Print the JSON Schema of the configuration file, for editors.
     Schema,
 }
@@ -103,6 +109,7 @@ impl Cli {
             Command::User(command) => store::with(&self.config, async |store| command.run(store).await),
             Command::Session(command) => store::with(&self.config, async |store| command.run(store).await),
             Command::Audit(command) => store::with(&self.config, async |store| command.run(store).await),
+            Command::Health(command) => command.run(&self.config),
             Command::Schema => schema::run(),
         }
     }

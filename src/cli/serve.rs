@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::Exit;
-use crate::app::serve::{self, Ready, ServeError, Sockets};
+use crate::app::serve::{self, AccessLines, Ended, Ready, ServeError, Sockets};
 
 /// Run the front door.
 #[derive(Debug, Default, Args)]
@@ -24,19 +24,21 @@ impl Serve {
                 println!("{}", serde_json::json!(ready));
             }
         };
-        blocking(serve::serve(config, Sockets::default(), tell))
+        let lines = if self.json { AccessLines::StandardError } else { AccessLines::StandardOutput };
+        blocking(serve::serve(config, Sockets::default(), lines, tell))
     }
 }
 
 /// Runs the server on a runtime of its own and says how it ended.
-pub(super) fn blocking(server: impl Future<Output = Result<(), ServeError>>) -> anyhow::Result<Exit> {
+pub(super) fn blocking(server: impl Future<Output = Result<Ended, ServeError>>) -> anyhow::Result<Exit> {
     // Must be the first use of TLS in the process: the engine would otherwise install another provider.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let ended = runtime.block_on(server);
     runtime.shutdown_background();
     match ended {
-        Ok(()) => Ok(Exit::Success),
+        Ok(Ended::Drained) => Ok(Exit::Success),
+        Ok(Ended::Cut(signal)) => Ok(Exit::Signal(signal)),
         Err(error) if error.is_configuration() => {
             eprintln!("{error}");
             Ok(Exit::Configuration)

@@ -37,6 +37,8 @@ pub struct ConnectionFacts {
     pub peer: IpAddr,
     /// Whether the client's leg is encrypted.
     pub secure: bool,
+    /// `1.2` or `1.3`; `None` without TLS.
+    pub tls_version: Option<&'static str>,
     /// Server name of the TLS handshake, in lower case.
     pub server_name: Option<Box<str>>,
     /// The client's verified certificate, leaf first.
@@ -54,6 +56,7 @@ impl ConnectionFacts {
         Self {
             peer: peer.to_canonical(),
             secure: false,
+            tls_version: None,
             server_name: None,
             client_chain: Arc::new([]),
             wire: Arc::default(),

@@ -89,6 +89,12 @@ impl Hygiene {
         &self.limits
     }
 
+    /// Whether what `peer` says about a request's origin is believed.
+    #[must_use]
+    pub fn trusts(&self, peer: IpAddr) -> bool {
+        client_addr::is_trusted(peer, &self.trusted)
+    }
+
     /// Judges a request's head, after [`settle`].
     ///
     /// # Errors
@@ -104,7 +110,7 @@ impl Hygiene {
         let mut authority = authority::of(head)?;
         let mut host = authority::host(authority)?;
         let (mut client, mut secure) = (facts.peer, facts.secure);
-        let from_trusted_proxy = client_addr::is_trusted(facts.peer, &self.trusted);
+        let from_trusted_proxy = self.trusts(facts.peer);
         if from_trusted_proxy {
             let told = client_addr::behind(facts.peer, &head.headers, &self.trusted)?;
             (client, secure) = (told.address, told.secure.unwrap_or(secure));

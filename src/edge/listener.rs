@@ -23,6 +23,7 @@ use super::socket::{Accepted, Socket};
 use super::wire::HeadLimits;
 use super::{Connection, ConnectionFacts};
 use crate::config::Limits;
+use crate::telemetry::Metrics;
 
 /// How a listener treats those who come.
 #[derive(Clone)]
@@ -35,6 +36,7 @@ pub struct Welcome {
     /// One for each connection there may be, shared by all listeners.
     pub slots: Arc<Semaphore>,
     pub streams: LiveStreams,
+    pub metrics: Arc<Metrics>,
 }
 
 /// One address that is being listened on.
@@ -71,11 +73,19 @@ impl Listener {
             let (app, stop, welcome) = (Arc::clone(&app), stop.clone(), self.welcome.clone());
             connections.spawn(async move {
                 let live = welcome.streams.handle();
+                let meter = &welcome.metrics.connections;
+                let _open = meter.open();
                 let patience = welcome.limits.handshake_timeout.0;
                 match tokio::time::timeout(patience, welcome.shake_hands(io, peer, live.clone())).await {
                     Ok(Ok(stream)) => converse(&app, stream, &stop, &live).await,
-                    Ok(Err(error)) => tracing::debug!(%peer, %error, "the handshake failed"),
-                    Err(_) => tracing::debug!(%peer, "the handshake took too long"),
+                    Ok(Err(error)) => {
+                        meter.failed_handshakes.one();
+                        tracing::debug!(%peer, %error, "the handshake failed");
+                    }
+                    Err(_) => {
+                        meter.failed_handshakes.one();
+                        tracing::debug!(%peer, "the handshake took too long");
+                    }
                 }
                 drop(slot);
             });
@@ -137,6 +147,11 @@ impl Welcome {
             _ => ALPN::H1,
         };
         facts.secure = true;
+        facts.tls_version = match session.protocol_version() {
+            Some(rustls::ProtocolVersion::TLSv1_2) => Some("1.2"),
+            Some(rustls::ProtocolVersion::TLSv1_3) => Some("1.3"),
+            _ => None,
+        };
         facts.server_name = session.server_name().map(|name| name.to_ascii_lowercase().into());
         facts.client_chain = session.peer_certificates().unwrap_or_default().iter().map(|one| one.clone().into_owned()).collect();
         Ok(Box::new(Connection::new(stream, &descriptor, Some(alpn), facts, head, spans)?))

@@ -20,7 +20,6 @@ pub use upstream::{Lease, ServerState, Upstreams};
 use crate::clock::Timestamp;
 use crate::config::{Config, Problems};
 use crate::credential::Sources;
-use crate::crypto::random::NoRandomness;
 use crate::edge::Clean;
 use crate::model::Identity;
 use crate::policy::{Denial, Permit};
@@ -67,13 +66,11 @@ impl Forwarding {
     }
 
     /// Spends the permit.
-    ///
-    /// # Errors
-    /// [`NoRandomness`] when the request could not be given an id.
-    pub fn prepare(&self, permit: Permit, clean: &Clean<'_>) -> Result<Outbound, NoRandomness> {
-        let origin = Origin::of(clean)?;
+    #[must_use]
+    pub fn prepare(&self, permit: Permit, clean: &Clean<'_>) -> Outbound {
+        let origin = Origin::of(clean);
         let (route, identity, reported) = permit.spend();
-        Ok(Outbound { route, identity, reported, now: clean.now, client: clean.client, origin, lease: None })
+        Outbound { route, identity, reported, now: clean.now, client: clean.client, origin, lease: None }
     }
 
     /// Rewrites the head that goes to the application.

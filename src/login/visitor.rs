@@ -11,6 +11,7 @@ use http::{HeaderMap, StatusCode, header};
 
 use crate::forward::Outbound;
 use crate::model::{CredentialKind, Identity, SessionHandle};
+use crate::telemetry::RequestId;
 
 /// One request, as the handlers see it. No Debug: its headers hold cookies.
 #[derive(Clone)]
@@ -51,7 +52,7 @@ impl<S: Sync> FromRequestParts<S> for Visitor {
             headers: parts.headers.clone(),
             client: judged.client,
             identity: judged.identity.clone(),
-            request_id: judged.origin.request_id.to_str().ok().map(str::to_owned),
+            request_id: parts.extensions.get::<RequestId>().map(|id| id.as_str().to_owned()),
         })
     }
 }

@@ -19,12 +19,13 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tower::ServiceExt as _;
 
+use super::account::Account;
 use crate::forward::Outbound;
 
 type Chunk = std::result::Result<Frame<Bytes>, io::Error>;
 
-/// Answers from the router; handlers find the judged request as the extension `Arc<Outbound>`.
-pub async fn open(session: &mut Session, router: &Router, outbound: Outbound) -> Result<()> {
+/// Answers from the router; handlers find the judged request as the extension `Arc<Outbound>` and its name as [`RequestId`](crate::telemetry::RequestId).
+pub(super) async fn open(session: &mut Session, router: &Router, outbound: Outbound, account: &Account) -> Result<()> {
     let (sender, receiver) = mpsc::channel(1);
     let mut sender = (!session.is_body_empty()).then_some(sender);
     let body = match &sender {
@@ -33,6 +34,7 @@ pub async fn open(session: &mut Session, router: &Router, outbound: Outbound) ->
     };
     let mut request = Request::from_parts(session.req_header().as_owned_parts(), body);
     request.extensions_mut().insert(Arc::new(outbound));
+    request.extensions_mut().insert(account.id().clone());
     let answer = router.clone().oneshot(request);
     tokio::pin!(answer);
     let answered: std::result::Result<_, Infallible> = loop {
@@ -43,7 +45,7 @@ pub async fn open(session: &mut Session, router: &Router, outbound: Outbound) ->
         }
     };
     let Ok(response) = answered;
-    respond(session, response, sender).await
+    respond(session, response, sender, account).await
 }
 
 /// Moves one chunk of the request's body once the handler has room for it; says whether there may be more.
@@ -63,12 +65,18 @@ async fn pump(session: &mut Session, sender: Option<&mpsc::Sender<Chunk>>) -> bo
     }
 }
 
-async fn respond(session: &mut Session, response: http::Response<Body>, mut sender: Option<mpsc::Sender<Chunk>>) -> Result<()> {
+async fn respond(
+    session: &mut Session,
+    response: http::Response<Body>,
+    mut sender: Option<mpsc::Sender<Chunk>>,
+    account: &Account,
+) -> Result<()> {
     let (parts, mut body) = response.into_parts();
     let bodiless = session.req_header().method == Method::HEAD
         || matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
         || body.is_end_stream();
-    let head = head(session, parts, &body)?;
+    let mut head = head(session, parts, &body)?;
+    account.label(&mut head)?;
     session.write_response_header(Box::new(head), bodiless).await?;
     if bodiless {
         return Ok(());

@@ -5,11 +5,13 @@
 use std::sync::Arc;
 
 use crate::authn::Authn;
+use crate::config::Config;
 use crate::credential;
 use crate::edge::Hygiene;
 use crate::forward::Forwarding;
 use crate::login::pages::Pages;
 use crate::route;
+use crate::telemetry::{AccessLog, RouteMeter, Telemetry, UpstreamMeter};
 
 /// The compiled configuration of the journey.
 pub struct Gateway {
@@ -18,6 +20,7 @@ pub struct Gateway {
     pub credentials: credential::Sources,
     pub authn: Authn,
     pub forwarding: Forwarding,
+    pub observed: Observed,
     /// Doorward's own pages.
     pub doors: axum::Router,
     /// What people are shown who get no further.
@@ -26,4 +29,31 @@ pub struct Gateway {
     pub public_url: Box<str>,
     /// `/.doorward`
     pub prefix: Box<str>,
+}
+
+/// Where this configuration's requests are counted and written down.
+pub struct Observed {
+    /// In the order of the route table.
+    pub(super) routes: Box<[Arc<RouteMeter>]>,
+    /// Requests that came to no route.
+    pub(super) unrouted: Arc<RouteMeter>,
+    /// In the order of `forward`'s upstreams.
+    pub(super) upstreams: Box<[Arc<UpstreamMeter>]>,
+    pub(super) access_log: Option<AccessLog>,
+}
+
+impl Observed {
+    /// Finds the meters of this configuration's routes and upstreams.
+    #[must_use]
+    pub fn new(telemetry: &Telemetry, config: &Config, routes: &route::Table) -> Self {
+        let metrics = &telemetry.metrics;
+        let own = config.routes.iter().enumerate().filter(|(_, route)| route.upstream.is_some());
+        let own = own.map(|(index, route)| route.name.clone().unwrap_or_else(|| format!("routes[{index}]")));
+        Self {
+            routes: routes.iter().map(|route| metrics.route(&route.name)).collect(),
+            unrouted: metrics.route("none"),
+            upstreams: std::iter::once("default".to_owned()).chain(own).map(|name| metrics.upstream(&name)).collect(),
+            access_log: telemetry.access_log(&config.logging),
+        }
+    }
 }

@@ -15,5 +15,5 @@ pub async fn journey(gateway: &Gateway, arrival: Arrival<'_>) -> Result<Outbound
     let credential = gateway.credentials.present(&clean, route).map_err(|error| Rejection::from(error).on(route))?;
     let identity = gateway.authn.identify(credential, &clean).await.map_err(|error| Rejection::from(error).on(route))?;
     let permit = policy::decide(route, &clean, identity).map_err(|denied| Rejection::from(denied).on(route))?;
-    Ok(gateway.forwarding.prepare(permit, &clean)?)
+    Ok(gateway.forwarding.prepare(permit, &clean))
 }

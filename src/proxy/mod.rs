@@ -2,9 +2,11 @@
 //!
 //! Refuses to reach the upstream without an [`Outbound`]: a request whose journey did not end in one is answered here.
 
+mod account;
 pub mod doors;
 pub mod gateway;
 pub mod journey;
+mod record;
 pub mod reject;
 
 use std::os::fd::RawFd;
@@ -20,10 +22,13 @@ use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType, Result};
 
+use crate::audit::Recorder;
 use crate::clock::SharedClock;
 use crate::edge::{self, Arrival, ConnectionFacts, LiveHandle, settle};
 use crate::forward::{Lease, Outbound};
 use crate::route::Target;
+use crate::telemetry::Telemetry;
+use account::Account;
 use gateway::Gateway;
 use reject::Rejection;
 
@@ -31,12 +36,14 @@ use reject::Rejection;
 pub struct Doorward {
     gateway: Arc<ArcSwap<Gateway>>,
     clock: SharedClock,
+    telemetry: Arc<Telemetry>,
+    audit: Recorder,
 }
 
 impl Doorward {
     #[must_use]
-    pub fn new(gateway: Arc<ArcSwap<Gateway>>, clock: SharedClock) -> Self {
-        Self { gateway, clock }
+    pub fn new(gateway: Arc<ArcSwap<Gateway>>, clock: SharedClock, telemetry: Arc<Telemetry>, audit: Recorder) -> Self {
+        Self { gateway, clock, telemetry, audit }
     }
 }
 
@@ -44,13 +51,14 @@ impl Doorward {
 pub struct Progress {
     /// The configuration this request began under; a reload does not change it midway.
     gateway: Arc<Gateway>,
+    account: Account,
     stage: Stage,
 }
 
 impl Progress {
-    fn outbound(&mut self) -> Result<(&Gateway, &mut Outbound)> {
+    fn outbound(&mut self) -> Result<(&Gateway, &mut Outbound, &mut Account)> {
         match &mut self.stage {
-            Stage::Outbound(outbound) => Ok((&self.gateway, outbound)),
+            Stage::Outbound(outbound) => Ok((&self.gateway, outbound, &mut self.account)),
             Stage::Arriving | Stage::Answered => Err(unjudged()),
         }
     }
@@ -68,28 +76,38 @@ impl ProxyHttp for Doorward {
     type CTX = Progress;
 
     fn new_ctx(&self) -> Progress {
-        Progress { gateway: self.gateway.load_full(), stage: Stage::Arriving }
+        let account = Account::open(&self.telemetry, &self.clock);
+        Progress { gateway: self.gateway.load_full(), account, stage: Stage::Arriving }
     }
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Progress) -> Result<bool> {
         edge::engage(session, ctx.gateway.hygiene.limits());
+        if let Some(facts) = ConnectionFacts::of(session) {
+            ctx.account.greet(&session.req_header().headers, facts, &ctx.gateway);
+        }
         let outbound = match travel(&ctx.gateway, session, &self.clock).await {
             Ok(outbound) => outbound,
             Err(rejection) => {
                 ctx.stage = Stage::Answered;
-                return reject::answer(session, &ctx.gateway, &rejection).await.map(|()| true);
+                ctx.account.reject(&rejection);
+                if let Some(event) = record::event(session, &ctx.account, &rejection) {
+                    self.audit.note(event);
+                }
+                return reject::answer(session, &ctx.gateway, &rejection, &ctx.account).await.map(|()| true);
             }
         };
+        ctx.account.admit(&outbound);
         if outbound.target() == Target::Door {
             ctx.stage = Stage::Answered;
-            return doors::open(session, &ctx.gateway.doors, outbound).await.map(|()| true);
+            return doors::open(session, &ctx.gateway.doors, outbound, &ctx.account).await.map(|()| true);
         }
         ctx.stage = Stage::Outbound(Box::new(outbound));
         Ok(false)
     }
 
     async fn upstream_peer(&self, session: &mut Session, ctx: &mut Progress) -> Result<Box<HttpPeer>> {
-        let (gateway, outbound) = ctx.outbound()?;
+        let (gateway, outbound, account) = ctx.outbound()?;
+        account.set_out(gateway, outbound.target());
         let Target::Upstream(upstream) = outbound.target() else { return Err(unjudged()) };
         let upstreams = &gateway.forwarding.upstreams;
         let chosen = upstreams.choose(upstream, session.req_header(), self.clock.now(), outbound.lease.as_ref());
@@ -99,8 +117,9 @@ impl ProxyHttp for Doorward {
     }
 
     fn fail_to_connect(&self, _session: &mut Session, _peer: &HttpPeer, ctx: &mut Progress, mut error: Box<Error>) -> Box<Error> {
+        ctx.account.miss();
         // Nothing was sent, so another server may be asked whatever the method is.
-        let again = ctx.outbound().is_ok_and(|(gateway, outbound)| match (outbound.target(), &outbound.lease) {
+        let again = ctx.outbound().is_ok_and(|(gateway, outbound, _)| match (outbound.target(), &outbound.lease) {
             (Target::Upstream(upstream), Some(lease)) => gateway.forwarding.upstreams.failed(upstream, lease, self.clock.now()),
             _ => false,
         });
@@ -111,13 +130,15 @@ impl ProxyHttp for Doorward {
     async fn connected_to_upstream(
         &self,
         _session: &mut Session,
-        _reused: bool,
+        reused: bool,
         peer: &HttpPeer,
         descriptor: RawFd,
         _digest: Option<&Digest>,
         ctx: &mut Progress,
     ) -> Result<()> {
-        if let Some(lease) = &mut ctx.outbound()?.1.lease {
+        let (_, outbound, account) = ctx.outbound()?;
+        account.reach(peer, reused);
+        if let Some(lease) = &mut outbound.lease {
             lease.connected(descriptor, peer);
         }
         Ok(())
@@ -138,7 +159,7 @@ impl ProxyHttp for Doorward {
         ctx: &mut Progress,
         reused: bool,
     ) -> Box<Error> {
-        let overdue = ctx.outbound().is_ok_and(|(_, outbound)| outbound.lease.as_ref().is_some_and(Lease::is_overdue));
+        let overdue = ctx.outbound().is_ok_and(|(_, outbound, _)| outbound.lease.as_ref().is_some_and(Lease::is_overdue));
         if overdue {
             return Error::explain(ErrorType::ReadTimedout, "no answer in time").into_up();
         }
@@ -152,39 +173,50 @@ impl ProxyHttp for Doorward {
     }
 
     async fn upstream_request_filter(&self, _session: &mut Session, head: &mut RequestHeader, ctx: &mut Progress) -> Result<()> {
-        let (gateway, outbound) = ctx.outbound()?;
-        gateway.forwarding.request(outbound, head)
+        let (gateway, outbound, account) = ctx.outbound()?;
+        gateway.forwarding.request(outbound, head)?;
+        account.introduce(head)
     }
 
     async fn upstream_response_filter(&self, _: &mut Session, head: &mut ResponseHeader, ctx: &mut Progress) -> Result<()> {
-        let (gateway, outbound) = ctx.outbound()?;
+        let (gateway, outbound, account) = ctx.outbound()?;
         // Interim answers are not what was asked for; 101 is final for HTTP.
-        if let Some(lease) = outbound.lease.as_ref()
-            && (!head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS)
-        {
-            lease.answered();
+        if !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {
+            account.hear(head.status.as_u16());
+            if let Some(lease) = outbound.lease.as_ref() {
+                lease.answered();
+            }
         }
+        account.label(head)?;
         gateway.forwarding.answer(head)
     }
 
     /// Notes answers that go on for long, so that they can be ended from elsewhere.
     async fn response_filter(&self, session: &mut Session, head: &mut ResponseHeader, ctx: &mut Progress) -> Result<()> {
-        let (_, outbound) = ctx.outbound()?;
+        let (_, outbound, _) = ctx.outbound()?;
         if let Some(live) = LiveHandle::of(session) {
             live.begin(head, outbound.identity.as_ref());
         }
         Ok(())
     }
 
-    async fn logging(&self, session: &mut Session, _: Option<&Error>, _: &mut Progress) {
+    async fn logging(&self, session: &mut Session, _: Option<&Error>, ctx: &mut Progress) {
+        ctx.account.close(session, &ctx.gateway);
         edge::settled(session);
+    }
+
+    /// The account says it already, and without the query that the engine would print.
+    fn suppress_error_log(&self, _: &Session, _: &Progress, _: &Error) -> bool {
+        true
     }
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Progress) -> FailToProxy {
         let rejection = Rejection::from_engine(error, ConnectionFacts::of(session).and_then(|facts| facts.wire.flaw()));
+        ctx.account.reject(&rejection);
         let error_code = rejection.status().as_u16();
         // A response that has begun cannot be taken back; the connection is closed instead.
-        if session.response_written().is_none() && reject::answer(session, &ctx.gateway, &rejection).await.is_err() {
+        if session.response_written().is_none() && reject::answer(session, &ctx.gateway, &rejection, &ctx.account).await.is_err()
+        {
             tracing::debug!("the client left before it could be told");
         }
         FailToProxy { error_code, can_reuse_downstream: false }

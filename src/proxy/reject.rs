@@ -10,15 +10,16 @@ use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorSource, ErrorType};
 
+use super::account::Account;
 use super::gateway::Gateway;
 use crate::authn::AuthnError;
 use crate::credential::CredentialError;
-use crate::crypto::random::NoRandomness;
 use crate::edge::Unclean;
 use crate::login::pages::negotiate;
 use crate::model::{CredentialKind, Identity};
 use crate::policy::{Denial, Denied};
 use crate::route::Route;
+use crate::telemetry::Decision;
 
 /// Why a request went no further, and on which route.
 #[derive(Debug)]
@@ -112,6 +113,45 @@ impl Rejection {
         self.route.as_ref().is_none_or(|route| route.accepts(CredentialKind::Session))
     }
 
+    /// The reason's kind, for records and metrics.
+    #[must_use]
+    pub const fn decision(&self) -> Decision {
+        match &self.cause {
+            Cause::Unclean(_) => Decision::Malformed,
+            Cause::Credential(_) | Cause::Authn(AuthnError::Refused { .. } | AuthnError::TooMany { .. }) => Decision::Refused,
+            Cause::Authn(AuthnError::Unavailable { .. }) => Decision::Unavailable,
+            Cause::Denied { denial: Denial::IdentityNeeded, .. } => Decision::Unidentified,
+            Cause::Denied { .. } => Decision::Denied,
+            Cause::Upstream(_) | Cause::Internal => Decision::Failed,
+            Cause::Client(_) => Decision::Abandoned,
+        }
+    }
+
+    /// Who was rejected, where the credential was good.
+    #[must_use]
+    pub const fn identity(&self) -> Option<&Arc<Identity>> {
+        match &self.cause {
+            Cause::Denied { identity, .. } => identity.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Whether a credential was at fault, or could not be checked.
+    #[must_use]
+    pub const fn is_about_credential(&self) -> bool {
+        matches!(self.cause, Cause::Credential(_) | Cause::Authn(_))
+    }
+
+    /// Kind of the credential at fault, where it can be told.
+    #[must_use]
+    pub const fn refused_kind(&self) -> Option<CredentialKind> {
+        match &self.cause {
+            Cause::Credential(CredentialError::Malformed(kind) | CredentialError::NotTaken(kind))
+            | Cause::Authn(AuthnError::Refused { kind, .. } | AuthnError::Unavailable { kind, .. }) => Some(*kind),
+            _ => None,
+        }
+    }
+
     fn retry_after(&self) -> Option<Duration> {
         match &self.cause {
             Cause::Authn(AuthnError::TooMany { retry_after }) => Some(*retry_after),
@@ -160,12 +200,6 @@ impl From<AuthnError> for Rejection {
     }
 }
 
-impl From<NoRandomness> for Rejection {
-    fn from(_: NoRandomness) -> Self {
-        Self { cause: Cause::Internal, route: None }
-    }
-}
-
 impl From<Denied> for Rejection {
     fn from(denied: Denied) -> Self {
         Self { cause: Cause::Denied { denial: denied.denial, identity: denied.identity }, route: None }
@@ -173,13 +207,18 @@ impl From<Denied> for Rejection {
 }
 
 /// Writes the answer: to a person's browser a page, or the way to sign in; to everybody else an RFC 9457 problem.
-pub async fn answer(session: &mut Session, gateway: &Gateway, rejection: &Rejection) -> pingora::Result<()> {
+pub(super) async fn answer(
+    session: &mut Session,
+    gateway: &Gateway,
+    rejection: &Rejection,
+    account: &Account,
+) -> pingora::Result<()> {
     if matches!(rejection.cause, Cause::Unclean(_) | Cause::Client(_)) {
         session.set_keepalive(None);
     }
     let head = session.req_header();
     if !negotiate::reads_pages(&head.headers) {
-        return problem(session, gateway, rejection).await;
+        return problem(session, gateway, rejection, account).await;
     }
     let navigation = negotiate::is_navigation(&head.method, &head.headers);
     let denial = match &rejection.cause {
@@ -189,15 +228,17 @@ pub async fn answer(session: &mut Session, gateway: &Gateway, rejection: &Reject
     match denial {
         // Signing in again mends the one and brings about the other only if a session counts there.
         Some(Denial::IdentityNeeded) if navigation && rejection.takes_sessions() => {
-            redirect(session, &gateway.pages.sign_in_address(back(session), false)).await
+            redirect(session, &gateway.pages.sign_in_address(back(session), false), account).await
         }
-        Some(Denial::SignInTooOld) if navigation => redirect(session, &gateway.pages.sign_in_address(back(session), true)).await,
-        _ => show(session, gateway, rejection).await,
+        Some(Denial::SignInTooOld) if navigation => {
+            redirect(session, &gateway.pages.sign_in_address(back(session), true), account).await
+        }
+        _ => show(session, gateway, rejection, account).await,
     }
 }
 
 /// The page that tells a person what happened.
-async fn show(session: &mut Session, gateway: &Gateway, rejection: &Rejection) -> pingora::Result<()> {
+async fn show(session: &mut Session, gateway: &Gateway, rejection: &Rejection, account: &Account) -> pingora::Result<()> {
     let pages = &gateway.pages;
     let page = match &rejection.cause {
         Cause::Denied { denial: Denial::IdentityNeeded, .. } if !rejection.takes_sessions() => pages.programs_only(),
@@ -207,6 +248,7 @@ async fn show(session: &mut Session, gateway: &Gateway, rejection: &Rejection) -
         _ => pages.status(rejection.status(), rejection.detail(), rejection.retry_after()),
     };
     let mut head = ResponseHeader::build(page.status, Some(12))?;
+    account.label(&mut head)?;
     for (name, value) in page.headers() {
         if let Some(name) = name {
             head.insert_header(name, value)?;
@@ -215,26 +257,29 @@ async fn show(session: &mut Session, gateway: &Gateway, rejection: &Rejection) -
     send(session, rejection, head, page.html).await
 }
 
-async fn redirect(session: &mut Session, location: &str) -> pingora::Result<()> {
+async fn redirect(session: &mut Session, location: &str, account: &Account) -> pingora::Result<()> {
     let mut head = ResponseHeader::build(StatusCode::SEE_OTHER, Some(4))?;
+    account.label(&mut head)?;
     head.insert_header(header::LOCATION, location)?;
     head.insert_header(header::CACHE_CONTROL, "no-store")?;
     head.insert_header(header::CONTENT_LENGTH, "0")?;
     session.write_response_header(Box::new(head), true).await
 }
 
-async fn problem(session: &mut Session, gateway: &Gateway, rejection: &Rejection) -> pingora::Result<()> {
+async fn problem(session: &mut Session, gateway: &Gateway, rejection: &Rejection, account: &Account) -> pingora::Result<()> {
     let status = rejection.status();
     let mut body = serde_json::json!({
         "type": "about:blank",
         "title": status.canonical_reason().unwrap_or("Error"),
         "status": status.as_u16(),
         "detail": rejection.detail(),
+        "request_id": account.id().as_str(),
     });
     if status == StatusCode::UNAUTHORIZED {
         body["sign_in"] = gateway.pages.sign_in_address(back(session), false).into();
     }
     let mut head = ResponseHeader::build(status, Some(8))?;
+    account.label(&mut head)?;
     head.insert_header(header::CONTENT_TYPE, "application/problem+json")?;
     head.insert_header(header::CACHE_CONTROL, "no-store")?;
     send(session, rejection, head, body.to_string()).await

@@ -27,6 +27,8 @@ pub enum Target {
 pub struct Route {
     /// Name in metrics and records.
     pub name: Box<str>,
+    /// Its place in [`Table::iter`].
+    pub place: usize,
     host: Option<Box<str>>,
     path: Pattern,
     methods: Box<[Method]>,
@@ -89,7 +91,8 @@ impl Table {
             } else {
                 Target::Upstream(0)
             };
-            let Some(route) = compile(typed, target, &path, problems) else { continue };
+            let Some(mut route) = compile(typed, target, &path, problems) else { continue };
+            route.place = routes.len();
             if let Some(hidden) = routes.iter().find(|earlier| earlier.hides(&route)) {
                 let message = format!("this route is never reached: `{}` before it matches everything it matches", hidden.name);
                 problems.add(path, message, "move it further up, or remove it");
@@ -106,7 +109,8 @@ impl Table {
         };
         let firsts = routes.iter().filter_map(|route| route.path.first_segment());
         let by_first_segment = firsts.map(|first| (first.into(), below(Some(first)))).collect();
-        Self { by_first_segment, anywhere: below(None), routes: routes.into(), otherwise: Arc::new(otherwise()) }
+        let otherwise = Arc::new(Route { place: routes.len(), ..otherwise() });
+        Self { by_first_segment, anywhere: below(None), routes: routes.into(), otherwise }
     }
 
     /// The rule that decides about this request.
@@ -145,6 +149,7 @@ fn doors(prefix: &str) -> Route {
 fn otherwise() -> Route {
     Route {
         name: "otherwise".into(),
+        place: 0,
         host: None,
         path: Pattern::everything(),
         methods: Box::new([]),
@@ -188,6 +193,7 @@ fn compile(typed: &Typed, target: Target, path: &Path, problems: &mut Problems) 
         .unwrap_or_else(|| format!("{}{}", typed.host.as_deref().unwrap_or_default(), typed.path.as_deref().unwrap_or("/**")));
     Some(Route {
         name: name.into(),
+        place: 0,
         host: typed.host.as_ref().map(|host| host.to_ascii_lowercase().into()),
         path: pattern,
         methods: methods.into(),

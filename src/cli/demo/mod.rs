@@ -14,7 +14,7 @@ use clap::Args;
 
 use super::Exit;
 use super::serve::blocking;
-use crate::app::serve::{self, Sockets};
+use crate::app::serve::{self, AccessLines, Ended, Sockets};
 use files::{Folder, Wanted};
 use guests::Guests;
 
@@ -55,7 +55,7 @@ impl Demo {
         blocking(async { self.live().await.map_err(|error| serve::ServeError::Preparation(error.into())) })
     }
 
-    async fn live(self) -> anyhow::Result<()> {
+    async fn live(self) -> anyhow::Result<Ended> {
         let folder = Folder::open(self.folder)?;
         let (listen_socket, listen) = bind(self.listen)?;
         let plain = self.plain.map(bind).transpose()?;
@@ -81,8 +81,8 @@ impl Demo {
         let listeners = std::iter::once(listen_socket).chain(plain.map(|(socket, _)| socket)).collect();
         let sockets = Sockets { listeners, operations: Some(operations_socket) };
         let json = self.json;
-        serve::serve(config, sockets, |_| tour.tell(json)).await?;
-        Ok(())
+        let lines = if json { AccessLines::StandardError } else { AccessLines::StandardOutput };
+        Ok(serve::serve(config, sockets, lines, |_| tour.tell(json)).await?)
     }
 }
 

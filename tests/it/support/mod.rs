@@ -5,7 +5,7 @@ pub(crate) mod door;
 pub(crate) mod process;
 
 pub(crate) use curl::{Answer, curl};
-pub(crate) use door::Door;
+pub(crate) use door::{Door, doorward};
 pub(crate) use process::{Process, part};
 
 use std::time::{Duration, Instant};

@@ -1,0 +1,251 @@
+//! What is noted about one request while it is served, and told once when it has been.
+//!
+//! Refuses to be part of the judgement: it only listens, so that a stage never has to think of records.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::{HeaderMap, HeaderName, Version};
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::proxy::Session;
+use pingora::upstreams::peer::HttpPeer;
+use pingora_core::protocols::l4::socket::SocketAddr;
+
+use super::gateway::Gateway;
+use super::reject::Rejection;
+use crate::clock::{SharedClock, Timestamp};
+use crate::edge::ConnectionFacts;
+use crate::forward::Outbound;
+use crate::model::{CredentialKind, Identity};
+use crate::route::{Route, Target};
+use crate::telemetry::{
+    AccessLine, Decision, RequestId, Server, TRACEPARENT, TRACESTATE, Telemetry, TraceContext, UpstreamMeter,
+};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// One request's account.
+pub(super) struct Account {
+    telemetry: Arc<Telemetry>,
+    started: Instant,
+    at: Timestamp,
+    id: RequestId,
+    trace: TraceContext,
+    client: Option<IpAddr>,
+    route: Option<Arc<Route>>,
+    identity: Option<Arc<Identity>>,
+    decision: Decision,
+    reason: Option<&'static str>,
+    visit: Option<Visit>,
+}
+
+/// The way to the application and back.
+struct Visit {
+    meter: Arc<UpstreamMeter>,
+    began: Instant,
+    /// The server that was reached.
+    server: Option<SocketAddr>,
+    /// Status of its answer, and how long after [`Account::started`] it came.
+    answer: Option<(u16, Duration)>,
+}
+
+impl Account {
+    /// Opens the account of a request whose head was read just now.
+    pub(super) fn open(telemetry: &Arc<Telemetry>, clock: &SharedClock) -> Self {
+        telemetry.metrics.in_flight.rise();
+        let id = telemetry.ids.next();
+        Self {
+            telemetry: Arc::clone(telemetry),
+            started: Instant::now(),
+            at: clock.now(),
+            trace: TraceContext::begin(id),
+            id: RequestId::from(&id),
+            client: None,
+            route: None,
+            identity: None,
+            decision: Decision::default(),
+            reason: None,
+            visit: None,
+        }
+    }
+
+    /// Takes over the names that the request brought: the trace's from anybody, its own from a trusted proxy only.
+    pub(super) fn greet(&mut self, headers: &HeaderMap, facts: &ConnectionFacts, gateway: &Gateway) {
+        self.client = Some(facts.peer);
+        if let Some(trace) = TraceContext::of(headers) {
+            self.trace = trace;
+        }
+        if let Some(given) = headers.get(REQUEST_ID)
+            && gateway.hygiene.trusts(facts.peer)
+            && let Some(id) = RequestId::parse(given)
+        {
+            self.id = id;
+        }
+    }
+
+    pub(super) fn id(&self) -> &RequestId {
+        &self.id
+    }
+
+    /// When its head had been read.
+    pub(super) fn at(&self) -> Timestamp {
+        self.at
+    }
+
+    /// Where it comes from, as far as that is known yet.
+    pub(super) fn client(&self) -> Option<IpAddr> {
+        self.client
+    }
+
+    /// It may go out.
+    pub(super) fn admit(&mut self, outbound: &Outbound) {
+        self.client = Some(outbound.client);
+        self.route = Some(Arc::clone(&outbound.route));
+        self.identity.clone_from(&outbound.identity);
+        self.decision = if outbound.reported.is_some() { Decision::Reported } else { Decision::Allowed };
+        self.reason = outbound.reported.map(crate::policy::Denial::reason);
+        if let Some(identity) = &outbound.identity {
+            self.telemetry.metrics.authn.accept(identity.credential);
+        }
+    }
+
+    /// It went no further.
+    pub(super) fn reject(&mut self, rejection: &Rejection) {
+        if let Some(route) = &rejection.route {
+            self.route = Some(Arc::clone(route));
+        }
+        if let Some(identity) = rejection.identity() {
+            self.telemetry.metrics.authn.accept(identity.credential);
+            self.identity = Some(Arc::clone(identity));
+        }
+        if rejection.is_about_credential() {
+            let kind = rejection.refused_kind().map_or("none", CredentialKind::as_str);
+            self.telemetry.metrics.authn.refuse(kind, rejection.reason());
+        }
+        self.decision = rejection.decision();
+        self.reason = Some(rejection.reason());
+    }
+
+    /// Its way to the application begins; again, if another server has to be asked.
+    pub(super) fn set_out(&mut self, gateway: &Gateway, target: Target) {
+        let Target::Upstream(upstream) = target else { return };
+        self.visit = gateway.observed.upstreams.get(upstream).map(|meter| Visit {
+            meter: Arc::clone(meter),
+            began: Instant::now(),
+            server: None,
+            answer: None,
+        });
+    }
+
+    /// A server was reached.
+    pub(super) fn reach(&mut self, peer: &HttpPeer, reused: bool) {
+        if let Some(visit) = &mut self.visit {
+            visit.server = Some(peer._address.clone());
+            if reused {
+                visit.meter.reused.one();
+            }
+        }
+    }
+
+    /// No server was reached.
+    pub(super) fn miss(&mut self) {
+        if let Some(visit) = &self.visit {
+            visit.meter.connect_errors.one();
+        }
+    }
+
+    /// Names the request to the application.
+    pub(super) fn introduce(&self, head: &mut RequestHeader) -> pingora::Result<()> {
+        head.insert_header(REQUEST_ID, self.id.header().clone())?;
+        if !self.trace.keeps_state(&head.headers) {
+            head.remove_header(&TRACESTATE);
+        }
+        head.insert_header(TRACEPARENT, self.trace.traceparent(&self.telemetry.ids))
+    }
+
+    /// The application answered.
+    pub(super) fn hear(&mut self, status: u16) {
+        if let Some(visit) = &mut self.visit {
+            visit.meter.first_byte.record(visit.began.elapsed());
+            visit.meter.count(status);
+            visit.answer = Some((status, self.started.elapsed()));
+        }
+    }
+
+    /// Names the request in an answer.
+    pub(super) fn label(&self, head: &mut ResponseHeader) -> pingora::Result<()> {
+        head.insert_header(REQUEST_ID, self.id.header().clone())
+    }
+
+    /// The request has been served, well or not: counts it and writes its line.
+    pub(super) fn close(&self, session: &Session, gateway: &Gateway) {
+        let status = session.response_written().map_or(0, |head| head.status.as_u16());
+        let took = self.started.elapsed();
+        if let Some(visit) = &self.visit
+            && visit.answer.is_none()
+        {
+            visit.meter.count(0);
+        }
+        let meter =
+            self.route.as_ref().and_then(|route| gateway.observed.routes.get(route.place)).unwrap_or(&gateway.observed.unrouted);
+        meter.count(self.decision, status);
+        meter.durations.record(took);
+        if let Some(log) = &gateway.observed.access_log {
+            log.write(&self.line(session, gateway, status, took));
+        }
+    }
+
+    fn line<'a>(&'a self, session: &'a Session, gateway: &Gateway, status: u16, took: Duration) -> AccessLine<'a> {
+        let head = session.req_header();
+        let downstream = session.as_downstream();
+        let path = head.uri.path();
+        let host = head.headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
+        let server = self.visit.as_ref().and_then(|visit| visit.server.as_ref());
+        AccessLine {
+            at: self.at,
+            request_id: self.id.as_str(),
+            trace_id: self.trace.trace_id(),
+            method: head.method.as_str(),
+            host: host.or_else(|| head.uri.authority().map(http::uri::Authority::as_str)).unwrap_or_default(),
+            path,
+            query: head.uri.query(),
+            own_page: path.starts_with(&*gateway.prefix),
+            route: self.route.as_ref().map(|route| &*route.name),
+            decision: self.decision,
+            reason: self.reason,
+            status,
+            identity: self.identity.as_deref(),
+            client: self.client,
+            upstream: server.and_then(as_server),
+            bytes_in: downstream.body_bytes_read() as u64,
+            bytes_out: downstream.body_bytes_sent() as u64,
+            took,
+            first_byte: self.visit.as_ref().and_then(|visit| visit.answer).map(|(_, after)| after),
+            tls: ConnectionFacts::of(session).and_then(|facts| facts.tls_version),
+            http: version(head.version),
+        }
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        self.telemetry.metrics.in_flight.fall();
+    }
+}
+
+fn as_server(address: &SocketAddr) -> Option<Server<'_>> {
+    match address {
+        SocketAddr::Inet(address) => Some(Server::Address(*address)),
+        SocketAddr::Unix(address) => address.as_pathname().and_then(std::path::Path::to_str).map(Server::Path),
+    }
+}
+
+const fn version(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_10 => "1.0",
+        Version::HTTP_2 => "2",
+        Version::HTTP_3 => "3",
+        _ => "1.1",
+    }
+}

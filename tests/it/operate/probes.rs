@@ -1,0 +1,88 @@
+//! Probes and metrics.
+
+use super::{configuration, metric, operations, secret};
+use crate::support::{Door, curl, doorward, eventually, part};
+
+#[test]
+fn requests_are_counted_by_route_decision_and_status() {
+    let upstream = part("echo", &[]);
+    let door = Door::serve(&configuration(upstream.port(), ""), secret);
+    let address = door.listener(0);
+    for _ in 0..3 {
+        assert_eq!(curl(&[&format!("http://{address}/open/a")]).status, 200);
+    }
+    assert_eq!(curl(&[&format!("http://{address}/open/status?code=404")]).status, 404);
+    assert_eq!(curl(&[&format!("http://{address}/closed")]).status, 401);
+    assert_eq!(curl(&["-H", "X-Api-Key: dw_nonsense", &format!("http://{address}/closed")]).status, 401);
+
+    let open = |decision: &str, status: &str| {
+        metric(&door, &format!("doorward_requests_total{{route=\"/open/**\",decision=\"{decision}\",status=\"{status}\"}}"))
+    };
+    eventually("all are counted", || (open("allowed", "4xx") == Some(1.0)).then_some(()));
+    assert_eq!(open("allowed", "2xx"), Some(3.0));
+    let otherwise = |decision: &str| {
+        metric(&door, &format!("doorward_requests_total{{route=\"otherwise\",decision=\"{decision}\",status=\"4xx\"}}"))
+    };
+    eventually("the refused ones are counted", || (otherwise("refused") == Some(1.0)).then_some(()));
+    assert_eq!(otherwise("unidentified"), Some(1.0));
+    assert_eq!(metric(&door, "doorward_request_duration_seconds_count{route=\"/open/**\"}"), Some(4.0));
+    assert_eq!(metric(&door, "doorward_upstream_requests_total{upstream=\"default\",status=\"2xx\"}"), Some(3.0));
+    assert_eq!(metric(&door, "doorward_upstream_requests_total{upstream=\"default\",status=\"4xx\"}"), Some(1.0));
+    assert_eq!(metric(&door, "doorward_requests_in_flight"), Some(0.0));
+    assert_eq!(metric(&door, "doorward_connections_total"), Some(6.0));
+    eventually("all are closed", || (metric(&door, "doorward_connections_open") == Some(0.0)).then_some(()));
+    let text = operations(&door, "/metrics").text();
+    assert!(text.contains("doorward_authentications_total{credential=\"api_key\",reason="), "{text}");
+    assert!(text.contains("doorward_build_info{version=\"") && text.contains("doorward_sessions_live 0.0"), "{text}");
+}
+
+#[test]
+fn an_application_that_is_down_is_counted_and_said_to_be() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let door = Door::serve(&configuration(free, ""), secret);
+    let answer = curl(&[&format!("http://{}/open/a", door.listener(0))]);
+    assert_eq!(answer.status, 502);
+    let failed = "doorward_requests_total{route=\"/open/**\",decision=\"failed\",status=\"5xx\"}";
+    eventually("it is counted", || (metric(&door, failed) == Some(1.0)).then_some(()));
+    assert!(metric(&door, "doorward_upstream_connect_errors_total{upstream=\"default\"}") >= Some(1.0));
+}
+
+#[test]
+fn reloads_are_counted() {
+    let upstream = part("echo", &[]);
+    let door = Door::serve(&configuration(upstream.port(), ""), secret);
+    let count = |outcome: &str| metric(&door, &format!("doorward_reloads_total{{outcome=\"{outcome}\"}}"));
+    assert_eq!((count("success"), count("failure")), (Some(0.0), Some(0.0)));
+    door.process.signal("HUP");
+    eventually("the good one is counted", || (count("success") == Some(1.0)).then_some(()));
+    assert!(metric(&door, "doorward_reload_last_success_timestamp_seconds") > Some(1e9));
+    std::fs::write(door.config(), "version: 1\nnonsense: true\n").unwrap();
+    door.process.signal("HUP");
+    eventually("the bad one is counted", || (count("failure") == Some(1.0)).then_some(()));
+}
+
+#[test]
+fn probes_say_alive_and_ready_and_health_asks_for_them() {
+    let upstream = part("echo", &[]);
+    let door = Door::serve(&configuration(upstream.port(), ""), secret);
+    assert_eq!(operations(&door, "/livez").json()["status"], "alive");
+    let ready = operations(&door, "/readyz");
+    assert_eq!((ready.status, ready.json()["status"].as_str()), (200, Some("ready")));
+    let url = format!("http://{}/readyz", door.text("operations"));
+    let well = doorward(&["health", "--url", &url]).output().unwrap();
+    assert_eq!(well.status.code(), Some(0));
+    assert_eq!(String::from_utf8_lossy(&well.stdout).trim(), r#"{"status":"ready"}"#);
+    drop(door);
+    let gone = doorward(&["health", "--url", &url]).output().unwrap();
+    assert_eq!(gone.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&gone.stderr).contains("no answer"), "{gone:?}");
+}
+
+#[test]
+fn operations_pages_are_not_on_the_front_door() {
+    let upstream = part("echo", &[]);
+    let door = Door::serve(&configuration(upstream.port(), ""), secret);
+    for path in ["/metrics", "/readyz", "/livez"] {
+        assert_eq!(curl(&[&format!("http://{}{path}", door.listener(0))]).status, 401, "{path}");
+    }
+}
