@@ -30,7 +30,7 @@ pub enum OpenError {
     Folder(PathBuf),
     #[error("the store's file {file} cannot be opened: {source}")]
     File { file: PathBuf, source: io::Error },
-    #[error("the store {file} cannot be opened as a database")]
+    #[error("the store {file} cannot be opened as a database: name a file of its own in `store.url`, or restore a backup")]
     Database { file: PathBuf, source: sqlx::Error },
     #[error("the store {0} was written by a newer Doorward: run that version, or restore a backup made before the upgrade")]
     Newer(PathBuf),

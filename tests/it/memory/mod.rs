@@ -1,4 +1,8 @@
 //! What is kept: people, programs, sessions, the audit trail.
 
 pub(crate) mod conformance;
+mod crash;
+mod failure;
+mod feed;
+mod file;
 mod sqlite;
