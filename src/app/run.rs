@@ -23,6 +23,7 @@ use crate::edge::front::Front;
 use crate::edge::listener::{Listener, Welcome};
 use crate::edge::redirect::{Destination, Redirect};
 use crate::edge::socket::Socket;
+use crate::edge::workers::{Crew, Workers};
 use crate::edge::{CloseReason, LiveStreams};
 use crate::proxy::Doorward;
 use crate::proxy::gateway::Gateway;
@@ -39,7 +40,7 @@ pub struct Running {
     tls: Vec<Arc<ArcSwapOption<ServerConfig>>>,
     stop: watch::Sender<bool>,
     destination: Arc<ArcSwap<Destination>>,
-    engine: Arc<Front<HttpProxy<Doorward>>>,
+    crew: Arc<Crew<Front<HttpProxy<Doorward>>>>,
     streams: LiveStreams,
     listeners: TaskTracker,
     connections: TaskTracker,
@@ -50,11 +51,15 @@ pub struct Running {
 
 /// Why it did not come up.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}")]
-pub struct StartError {
-    pub address: String,
-    #[source]
-    pub source: std::io::Error,
+pub enum StartError {
+    #[error("cannot listen on {address}")]
+    Listen {
+        address: String,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("cannot start the threads that serve")]
+    Threads(#[source] std::io::Error),
 }
 
 /// Brings the listeners up; the first of them on sockets that were opened `before`.
@@ -74,8 +79,10 @@ pub async fn start(
     gateway.load().authn.warm_up(clock.now());
     gateway.load().forwarding.upstreams.begin().await;
     let forgetting = tokio::spawn(forget(memory.bus().subscribe(), Arc::clone(&gateway)));
+    let workers = Arc::new(Workers::start().map_err(StartError::Threads)?);
+    let redirect = Arc::new(Crew::new(Arc::clone(&workers), || Arc::clone(&redirect)));
     let app = Doorward::new(Arc::clone(&gateway), Arc::clone(&clock), Arc::clone(&telemetry), memory.audit.clone());
-    let engine = engine(app, &limits);
+    let crew = Arc::new(Crew::new(workers, || engine(app.clone(), &limits)));
     let streams = LiveStreams::default();
     let (stop, stopped) = watch::channel(false);
     let (listeners, connections) = (TaskTracker::new(), TaskTracker::new());
@@ -83,7 +90,7 @@ pub async fn start(
     let (mut addresses, mut swaps) = (Vec::new(), Vec::new());
     let mut before = before.into_iter();
     for typed in planned {
-        let error = |source| StartError { address: typed.address.clone(), source };
+        let error = |source| StartError::Listen { address: typed.address.clone(), source };
         let socket = match before.next() {
             Some(socket) => adopt(socket).map(Socket::from).map_err(error)?,
             None => Socket::bind(&typed.address).await.map_err(error)?,
@@ -97,7 +104,7 @@ pub async fn start(
         if typed.redirect {
             listeners.spawn(listener.serve(Arc::clone(&redirect), stopped.clone(), connections.clone()));
         } else {
-            listeners.spawn(listener.serve(Arc::clone(&engine), stopped.clone(), connections.clone()));
+            listeners.spawn(listener.serve(Arc::clone(&crew), stopped.clone(), connections.clone()));
         }
     }
     Ok(Running {
@@ -108,7 +115,7 @@ pub async fn start(
         tls: swaps,
         stop,
         destination,
-        engine,
+        crew,
         streams,
         listeners,
         connections,
@@ -150,7 +157,9 @@ impl Running {
         self.stop.send_replace(true);
         self.listeners.close();
         self.listeners.wait().await;
-        self.engine.cleanup().await;
+        for engine in self.crew.apps() {
+            engine.cleanup().await;
+        }
         self.streams.close_all(CloseReason::GoingAway);
         self.connections.close();
         // What is left after the grace is cut when the runtime ends.

@@ -155,7 +155,7 @@ async fn reload(file: &Path, running: &Running, telemetry: &Telemetry, clock: &S
 
 async fn bind_operations(plan: &Plan, bound: Option<Socket>) -> Result<Option<(TcpListener, String)>, StartError> {
     let Some(typed) = &plan.config.operations else { return Ok(None) };
-    let error = |source| StartError { address: typed.address.clone(), source };
+    let error = |source| StartError::Listen { address: typed.address.clone(), source };
     let socket = match bound {
         Some(socket) => run::adopt(socket).map_err(error)?,
         None => TcpListener::bind(&typed.address).await.map_err(error)?,

@@ -33,7 +33,8 @@ impl Serve {
 pub(super) fn blocking(server: impl Future<Output = Result<Ended, ServeError>>) -> anyhow::Result<Exit> {
     // Must be the first use of TLS in the process: the engine would otherwise install another provider.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    // Connections have threads of their own; these two keep the house.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let ended = runtime.block_on(server);
     runtime.shutdown_background();
     match ended {

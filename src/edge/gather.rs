@@ -87,7 +87,9 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Gather<T> {
         if self.held.capacity() == 0 {
             self.held.reserve_exact(HELD);
         }
-        bufs.iter().for_each(|buf| self.held.extend_from_slice(buf));
+        for buf in bufs {
+            self.held.extend_from_slice(buf);
+        }
         Poll::Ready(Ok(offered))
     }
 

@@ -19,8 +19,9 @@ use super::client_addr::is_trusted;
 use super::live::{LiveHandle, LiveStreams};
 use super::patience::Spans;
 use super::proxy_protocol::{self, ProxyProtocolError};
-use super::socket::{Accepted, Socket};
+use super::socket::{Accepted, Socket, Underway};
 use super::wire::HeadLimits;
+use super::workers::Crew;
 use super::{Connection, ConnectionFacts};
 use crate::config::Limits;
 use crate::telemetry::Metrics;
@@ -51,8 +52,8 @@ impl Listener {
         Self { socket, welcome }
     }
 
-    /// Accepts until `stop` says so; connections live on in `connections`.
-    pub async fn serve<A>(self, app: Arc<A>, mut stop: watch::Receiver<bool>, connections: TaskTracker)
+    /// Accepts until `stop` says so; connections live on in `connections`, each on one thread of the `crew`.
+    pub async fn serve<A>(self, crew: Arc<Crew<A>>, mut stop: watch::Receiver<bool>, connections: TaskTracker)
     where
         A: ServerApp + Send + Sync + 'static,
     {
@@ -70,8 +71,9 @@ impl Listener {
                     }
                 },
             };
-            let (app, stop, welcome) = (Arc::clone(&app), stop.clone(), self.welcome.clone());
-            connections.spawn(async move {
+            let Some((thread, app)) = crew.next() else { return };
+            let (app, stop, welcome) = (Arc::clone(app), stop.clone(), self.welcome.clone());
+            let conversation = async move {
                 let live = welcome.streams.handle();
                 let meter = &welcome.metrics.connections;
                 let _open = meter.open();
@@ -88,7 +90,8 @@ impl Listener {
                     }
                 }
                 drop(slot);
-            });
+            };
+            connections.spawn_on(conversation, thread);
         }
     }
 }
@@ -126,7 +129,8 @@ enum HandshakeError {
 }
 
 impl Welcome {
-    async fn shake_hands(&self, mut io: Accepted, peer: IpAddr, live: LiveHandle) -> Result<Stream, HandshakeError> {
+    async fn shake_hands(&self, io: Underway, peer: IpAddr, live: LiveHandle) -> Result<Stream, HandshakeError> {
+        let mut io = Accepted::here(io)?;
         let mut facts = ConnectionFacts::plain(peer, live);
         if is_trusted(peer, &self.proxy_protocol_from)
             && let Some(client) = proxy_protocol::read(&mut io).await?

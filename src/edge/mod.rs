@@ -20,6 +20,7 @@ pub mod socket;
 mod target;
 pub mod tls;
 pub mod wire;
+pub mod workers;
 
 pub use connection::{Connection, ConnectionFacts, engage, settled};
 pub use hygiene::{Arrival, Clean, Hygiene, Unclean, settle};

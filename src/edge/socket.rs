@@ -3,9 +3,10 @@
 //! Refuses to take a path from a server that still answers there, or from a file that is no socket, because it would be lost.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, TcpStream as StdTcpStream};
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -47,16 +48,16 @@ impl Socket {
     }
 
     /// The next connection and who is at its other end; a Unix socket's other end counts as the loopback address.
-    pub(super) async fn accept(&self) -> io::Result<(Accepted, IpAddr)> {
+    pub(super) async fn accept(&self) -> io::Result<(Underway, IpAddr)> {
         match self {
             Self::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
                 stream.set_nodelay(true)?;
-                Ok((Accepted::Tcp(stream), peer.ip().to_canonical()))
+                Ok((Underway::Tcp(stream.into_std()?), peer.ip().to_canonical()))
             }
             Self::Unix(listener, _) => {
                 let (stream, _) = listener.accept().await?;
-                Ok((Accepted::Unix(stream), IpAddr::V4(Ipv4Addr::LOCALHOST)))
+                Ok((Underway::Unix(stream.into_std()?), IpAddr::V4(Ipv4Addr::LOCALHOST)))
             }
         }
     }
@@ -89,11 +90,28 @@ async fn bind_unix(path: &Path) -> io::Result<Socket> {
     Ok(Socket::Unix(listener, path.to_owned()))
 }
 
+/// A connection between the runtime that accepted it and the one that will serve it.
+#[derive(Debug)]
+pub(super) enum Underway {
+    Tcp(StdTcpStream),
+    Unix(StdUnixStream),
+}
+
 /// A connection on either kind of socket.
 #[derive(Debug)]
 pub(super) enum Accepted {
     Tcp(TcpStream),
     Unix(UnixStream),
+}
+
+impl Accepted {
+    /// Makes the current runtime the one that waits for `stream`.
+    pub(super) fn here(stream: Underway) -> io::Result<Self> {
+        match stream {
+            Underway::Tcp(stream) => TcpStream::from_std(stream).map(Self::Tcp),
+            Underway::Unix(stream) => UnixStream::from_std(stream).map(Self::Unix),
+        }
+    }
 }
 
 impl AsRawFd for Accepted {

@@ -32,7 +32,8 @@ use account::Account;
 use gateway::Gateway;
 use reject::Rejection;
 
-/// The application that the engine drives.
+/// The application that the engine drives, one for each thread.
+#[derive(Clone)]
 pub struct Doorward {
     gateway: Arc<ArcSwap<Gateway>>,
     clock: SharedClock,
