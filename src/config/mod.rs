@@ -16,6 +16,7 @@ mod review;
 mod shape;
 mod sources;
 mod value;
+mod watch;
 
 pub mod access;
 pub mod listener;
@@ -31,3 +32,4 @@ pub use report::{Finding, Place, Report};
 pub use review::review;
 pub use sources::Sources;
 pub use value::{InvalidSpan, Span};
+pub use watch::Watch;
