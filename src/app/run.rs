@@ -25,6 +25,7 @@ use crate::edge::redirect::{Destination, Redirect};
 use crate::edge::socket::Socket;
 use crate::edge::workers::{Crew, Workers};
 use crate::edge::{CloseReason, LiveStreams};
+use crate::forward::NO_AUTHORITIES;
 use crate::proxy::Doorward;
 use crate::proxy::gateway::Gateway;
 use crate::revocation::Subscription;
@@ -183,6 +184,12 @@ pub fn adopt(socket: Opened) -> std::io::Result<TcpListener> {
 }
 
 fn engine(app: Doorward, limits: &Limits) -> Arc<Front<HttpProxy<Doorward>>> {
-    let conf = ServerConf { threads: 1, upstream_keepalive_pool_size: 256, max_retries: 3, ..ServerConf::default() };
+    let conf = ServerConf {
+        threads: 1,
+        upstream_keepalive_pool_size: 256,
+        max_retries: 3,
+        ca_file: Some(NO_AUTHORITIES.to_owned()),
+        ..ServerConf::default()
+    };
     Arc::new(Front::new(Arc::new(http_proxy(&Arc::new(conf), app)), limits))
 }

@@ -104,6 +104,9 @@ impl Headers {
     /// What an answer of the application may not say: it never sets a cookie of Doorward's (threats C1, C2), and connection
     /// fields of its leg do not travel on (RFC 9110 §7.6.1). `Server` is kept.
     pub(super) fn answer(head: &mut ResponseHeader) -> pingora::Result<()> {
+        for name in nominated(head) {
+            head.remove_header(&name);
+        }
         for name in ["keep-alive", "proxy-connection"] {
             head.remove_header(name);
         }
@@ -121,6 +124,16 @@ impl Headers {
         }
         Ok(())
     }
+}
+
+/// Fields that an answer's `Connection` says are of its leg only; never those that frame the message or name its type.
+fn nominated(head: &ResponseHeader) -> Vec<HeaderName> {
+    let lines = head.headers.get_all(header::CONNECTION).iter().filter_map(|line| line.to_str().ok());
+    let words = lines.flat_map(|line| line.split(',')).map(str::trim);
+    let usual = |word: &&str| ["close", "keep-alive", "upgrade", ""].iter().any(|usual| word.eq_ignore_ascii_case(usual));
+    let names = words.filter(|word| !usual(word)).filter_map(|word| word.parse::<HeaderName>().ok());
+    let kept = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONTENT_TYPE, header::CONNECTION, header::SET_COOKIE];
+    names.filter(|name| !kept.contains(name)).collect()
 }
 
 /// Whether a `Set-Cookie` line names a cookie of Doorward's; browsers trim what surrounds the name (RFC 6265bis §5.6), and some

@@ -55,7 +55,7 @@ impl Bench {
         }
         if head.headers.get_all("cookie").iter().count() > 1 {
             // Only HTTP/2 sends a cookie in crumbs.
-            head.set_version(http::Version::HTTP_2);
+            head.set_version(Version::HTTP_2);
         }
         settle(&mut head).unwrap();
         let peer = IpAddr::from([192, 0, 2, 1]);
@@ -295,6 +295,34 @@ fn a_template_or_name_that_cannot_be_is_a_problem() {
 }
 
 #[test]
+fn an_upstream_that_cannot_be_is_a_problem() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("not.pem");
+    std::fs::write(&file, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
+    let ca = format!("{{ url: 'https://a', tls: {{ ca: '{}' }} }}", file.display());
+    for upstream in [
+        "{ }",
+        "{ url: 'http://a', urls: ['http://b'] }",
+        "{ url: 'ftp://a' }",
+        "{ url: 'http://a/path' }",
+        "{ url: 'http://a', health: { path: healthz } }",
+        "{ url: 'http://a', headers: { Host: b } }",
+        "{ url: 'http://a', headers: { X-Key: \"a\\nb\" } }",
+        "{ url: 'http://a', basic: { username: 'a:b', password: c } }",
+        "{ url: 'http://a', tls: { cert: /nonexistent } }",
+        "{ url: 'http://a', tls: { ca: /nonexistent } }",
+        "{ url: 'http://a', tls: { server_name: 'a b' } }",
+        &ca,
+    ] {
+        let config = config(&format!("upstream: {upstream}"));
+        let mut problems = Problems::default();
+        let credentials = Sources::compile(&config, &mut problems);
+        let _ = Forwarding::compile(&config, &credentials, &mut problems);
+        assert_eq!(problems.iter().count(), 1, "{upstream}: {problems:?}");
+    }
+}
+
+#[test]
 fn an_answer_cannot_set_a_cookie_of_doorwards() {
     let mut head = ResponseHeader::build(200, None).unwrap();
     for line in [
@@ -308,11 +336,15 @@ fn an_answer_cannot_set_a_cookie_of_doorwards() {
         head.append_header("Set-Cookie", line).unwrap();
     }
     head.insert_header("Keep-Alive", "timeout=5").unwrap();
+    head.insert_header("Connection", "close, X-Leg, Content-Length").unwrap();
+    head.insert_header("X-Leg", "1").unwrap();
+    head.insert_header("Content-Length", "0").unwrap();
     head.insert_header("Server", "app").unwrap();
     Headers::answer(&mut head).unwrap();
     let left: Vec<&str> = head.headers.get_all("set-cookie").iter().map(|line| line.to_str().unwrap()).collect();
     assert_eq!(left, ["a=1; Path=/", "b=__Host-doorward=2"]);
-    assert!(!head.headers.contains_key("keep-alive") && head.headers.contains_key("server"));
+    let has = |name: &str| head.headers.contains_key(name);
+    assert!(!has("keep-alive") && !has("x-leg") && has("server") && has("content-length"));
 }
 
 #[test]

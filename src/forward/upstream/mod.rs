@@ -24,6 +24,7 @@ use crate::crypto::Secret;
 use address::Address;
 pub use server::Lease;
 use server::{Server, Shape};
+pub use tls::NO_AUTHORITIES;
 
 /// The file's upstream, then those of routes with one of their own.
 #[derive(Debug)]
@@ -126,7 +127,8 @@ impl Upstream {
                 Vec::new()
             }
         };
-        let trust = tls::compile(&typed.tls, &path.key("tls"), problems).unwrap_or_default();
+        let encrypted = urls.iter().any(|(_, url)| url.starts_with("https:"));
+        let trust = tls::compile(&typed.tls, encrypted, &path.key("tls"), problems).unwrap_or_default();
         let shape = Shape { http: typed.http, timeouts: typed.timeouts, trust, index };
         // With checks, a server is given requests once it has passed one.
         let well = typed.health.is_none();

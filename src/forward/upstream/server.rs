@@ -92,9 +92,14 @@ impl Server {
             return;
         }
         let tls = self.address.scheme == Scheme::Https;
-        let name = self.shape.trust.server_name.clone().unwrap_or_else(|| self.address.server_name());
+        // Without TLS there is no name to check, and an empty one costs nothing to copy.
+        let name = if tls { self.server_name() } else { String::new() };
         let ready = addresses.iter().map(|address| self.shaped(HttpPeer::new(*address, tls, name.clone()))).collect();
         self.peers.store(Some(Arc::new(Peers { addresses, ready, next: AtomicUsize::new(0) })));
+    }
+
+    fn server_name(&self) -> String {
+        self.shape.trust.server_name.clone().unwrap_or_else(|| self.address.server_name())
     }
 
     fn settle_at_socket(&self, path: &str) {

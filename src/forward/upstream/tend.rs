@@ -7,12 +7,13 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use pingora::http::RequestHeader;
+use pingora_core::connectors::ConnectorOptions;
 use pingora_core::connectors::http::Connector;
 use tokio::time::timeout;
 
 use super::address::Place;
 use super::server::Server;
-use super::{Upstream, Upstreams};
+use super::{NO_AUTHORITIES, Upstream, Upstreams};
 use crate::config::upstream::Health;
 
 /// How often names are looked up again.
@@ -24,24 +25,28 @@ impl Upstreams {
     /// Looks up every name and asks every server for the first time, then goes on doing so in the background until the
     /// configuration is dropped. Returns after the first round, within the longest of their time limits.
     pub async fn begin(&self) {
-        futures::future::join_all(self.0.iter().map(Upstream::begin)).await;
+        let asker = self.0.iter().any(|upstream| upstream.health.is_some()).then(|| {
+            let nothing = ConnectorOptions { ca_file: Some(NO_AUTHORITIES.to_owned()), ..ConnectorOptions::new(1) };
+            Arc::new(Connector::new(Some(nothing)))
+        });
+        futures::future::join_all(self.0.iter().map(|upstream| upstream.begin(asker.as_ref()))).await;
     }
 }
 
 impl Upstream {
-    async fn begin(&self) {
-        let asker = self.health.as_ref().map(|health| (Arc::new(Connector::new(None)), health));
+    async fn begin(&self, asker: Option<&Arc<Connector>>) {
+        let asker = asker.zip(self.health.as_ref());
         let first = self.servers.iter().map(|server| async {
             look_up(server).await;
             tokio::spawn(keep_looking_up(Arc::downgrade(server)));
             tokio::spawn(keep_sweeping(Arc::downgrade(server), server.lines.sweep_every()));
-            if let Some((connector, health)) = &asker {
+            if let Some((connector, health)) = asker {
                 let verdict = ask(connector, server, health, server.address.authority()).await;
                 note(server, verdict);
                 let watch = Watch {
                     server: Arc::downgrade(server),
                     connector: Arc::clone(connector),
-                    health: (*health).clone(),
+                    health: health.clone(),
                     host: server.address.authority(),
                 };
                 tokio::spawn(watch.keep_asking());

@@ -26,7 +26,12 @@ pub(super) struct Trust {
     pub(super) fingerprint: Vec<u8>,
 }
 
-pub(super) fn compile(typed: &UpstreamTls, path: &Path, problems: &mut Problems) -> Option<Trust> {
+/// What the engine is to read instead of the system's authorities: nothing. It would panic over a file of them that it cannot
+/// read, and every server's authorities are given with the server.
+pub const NO_AUTHORITIES: &str = "/dev/null";
+
+/// `encrypted`: whether there is a server that needs authorities at all.
+pub(super) fn compile(typed: &UpstreamTls, encrypted: bool, path: &Path, problems: &mut Problems) -> Option<Trust> {
     let mut trust = Trust { server_name: typed.server_name.clone(), ..Trust::default() };
     if let Some(name) = &typed.server_name
         && ServerName::try_from(name.as_str()).is_err()
@@ -39,6 +44,11 @@ pub(super) fn compile(typed: &UpstreamTls, path: &Path, problems: &mut Problems)
         let certificates = authorities(file).map_err(|what| problems.add(path.key("ca"), what, "give a PEM file")).ok()?;
         parts.extend(certificates.iter().cloned());
         trust.authorities = Some(certificates.into_iter().map(|der| WrappedX509::new(der, parse_x509)).collect());
+    }
+    if typed.ca.is_none() && encrypted {
+        let hint = "name the upstream's authorities in `ca`, or SSL_CERT_FILE";
+        let system = system_authorities().map_err(|what| problems.add(path.key("ca"), what, hint)).ok()?;
+        trust.authorities = Some(system);
     }
     match (&typed.cert, &typed.key) {
         (None, None) => {}
@@ -77,6 +87,23 @@ fn authorities(file: &FilePath) -> Result<Vec<Vec<u8>>, String> {
         roots.add(one.clone()).map_err(|error| format!("`{}`: {error}", file.display()))?;
     }
     Ok(found.iter().map(|der| der.to_vec()).collect())
+}
+
+/// The system's authorities; what cannot be read among them is left out, as other programs do.
+fn system_authorities() -> Result<Arc<CaType>, String> {
+    let found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    let usable: Vec<WrappedX509> = found
+        .certs
+        .into_iter()
+        .filter(|der| x509_parser::parse_x509_certificate(der).is_ok() && roots.add(der.clone()).is_ok())
+        .map(|der| WrappedX509::new(der.to_vec(), parse_x509))
+        .collect();
+    match found.errors.first() {
+        _ if !usable.is_empty() => Ok(usable.into()),
+        Some(error) => Err(format!("the system's authorities cannot be read: {error}")),
+        None => Err("the system has no authorities".to_owned()),
+    }
 }
 
 /// Chain and key, once rustls agreed that they fit.

@@ -175,3 +175,47 @@ fn nginx_reads_one_identity_whatever_the_spelling() {
     assert_eq!(answer.status, 200, "{}", answer.error);
     assert!(!answer.text().contains("root"), "{}", answer.text());
 }
+
+#[test]
+fn a_trailer_cannot_say_who_somebody_is() {
+    let (upstream, newer) = (part("echo", &[]), part("echo", &["--h2c"]));
+    let route = format!("upstream: {{ url: h2c://127.0.0.1:{} }}", newer.port());
+    let configuration = format!(
+        "\
+version: 1
+public_url: https://localhost:1
+listeners: [{{ address: 127.0.0.1:0, tls: {{ certificates: [{{ cert: '{{folder}}/cert.pem', key: '{{folder}}/key.pem' }}] }} }}]
+upstream: {{ url: http://127.0.0.1:{} }}
+store: {{ url: sqlite:{{folder}}/doorward.db }}
+secret_key: 0123456789abcdef0123456789abcdef
+routes: [{{ path: /h2c, access: public, {route} }}, {{ path: /**, access: public }}]
+",
+        upstream.port()
+    );
+    let door = Door::serve(&configuration, |folder| {
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        std::fs::write(folder.join("cert.pem"), made.cert.pem()).unwrap();
+        std::fs::write(folder.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+    });
+    let script = "
+const http2 = require('node:http2');
+const client = http2.connect(process.argv[1], { rejectUnauthorized: false });
+const request = client.request({ ':method': 'POST', ':path': process.argv[2] }, { waitForTrailers: true });
+request.on('wantTrailers', () => request.sendTrailers({ 'x-forwarded-user': 'root' }));
+request.on('response', () => {}).on('error', () => {}).setEncoding('utf8');
+let text = '';
+request.on('data', (chunk) => (text += chunk));
+request.on('close', () => { process.stdout.write(text); client.destroy(); });
+request.end('body');
+";
+    for path in ["/", "/h2c"] {
+        let address = format!("https://{}", door.listener(0));
+        let output = Command::new("node").args(["-e", script, &address, path]).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(!text.contains("root"), "{path}: {text}");
+    }
+    for part in [&upstream, &newer] {
+        let seen = part.control("GET", "/requests").to_string();
+        assert!(!seen.contains("root"), "{seen}");
+    }
+}

@@ -203,6 +203,24 @@ fn an_upgrade_that_is_refused_is_an_ordinary_answer() {
 }
 
 #[test]
+fn what_follows_an_upgrade_request_waits_for_the_101() {
+    use std::io::{Read as _, Write as _};
+    let upstream = part("raw-recorder", &[]);
+    let door = door(&format!("http://127.0.0.1:{}", upstream.port()));
+    let mut client = std::net::TcpStream::connect(door.listener(0)).unwrap();
+    client.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let upgrade = "GET /live HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
+    client.write_all(upgrade.as_bytes()).unwrap();
+    let mut answer = [0; 12];
+    client.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200");
+    let _ = client.read_to_end(&mut Vec::new());
+    let recorded = upstream.control("GET", "/connections").to_string();
+    assert!(recorded.contains("/live") && !recorded.contains("smuggled"), "{recorded}");
+}
+
+#[test]
 fn answers_without_a_body_have_none_and_the_connection_goes_on() {
     let (_upstream, door) = echo(&[]);
     for (version, base) in

@@ -223,3 +223,35 @@ fn the_least_busy_server_is_asked() {
     busy.kill().unwrap();
     busy.wait().unwrap();
 }
+
+#[test]
+fn the_systems_authorities_are_read_when_needed_and_never_a_panic() {
+    let right = Authority::new();
+    let (cert, key) = right.sign("localhost");
+    let upstream = part("echo", &["--cert", text(&cert), "--key", text(&key)]);
+    let folder = TempDir::new().unwrap();
+    let start = |url: &str, authorities: &Path| {
+        let file = folder.path().join("doorward.yaml");
+        let configuration = format!(
+            "version: 1\npublic_url: http://localhost:1\nlisteners: [{{ address: 127.0.0.1:0 }}]\nupstream: {{ url: '{url}' }}\n\
+             store: {{ url: 'sqlite:{}/doorward.db' }}\nsecret_key: 0123456789abcdef0123456789abcdef\n\
+             routes: [{{ path: /**, access: public }}]\n",
+            folder.path().display()
+        );
+        std::fs::write(&file, configuration).unwrap();
+        let mut command = crate::support::door::doorward(&["serve", "--json", "--config"]);
+        command.arg(&file).env("SSL_CERT_FILE", authorities).env("SSL_CERT_DIR", "/nonexistent");
+        crate::support::Process::start(&mut command)
+    };
+    let https = format!("https://localhost:{}", upstream.port());
+    let door = start(&https, &right.ca());
+    let ready = door.json_line();
+    let answer = curl(&[&format!("http://{}/", ready["listeners"][0].as_str().unwrap())]);
+    assert_eq!(answer.status, 200, "{} {}", answer.text(), door.said());
+    drop(door);
+    let mut door = start(&https, Path::new("/nonexistent"));
+    assert_eq!(door.wait(), Some(78), "{}", door.said());
+    assert!(door.said().contains("authorities") && !door.said().contains("panicked"), "{}", door.said());
+    let door = start("http://127.0.0.1:1", Path::new("/nonexistent"));
+    assert!(door.json_line()["listeners"].is_array(), "{}", door.said());
+}
