@@ -105,8 +105,20 @@ impl Sources {
         }
         let found = found.or_else(|| self.certificate(clean));
         match found {
-            Some(credential) if !route.accepts(credential.kind()) => ignored_or_refused(&credential),
-            found => Ok(found),
+            Some(credential) => Ok(self.takes(credential.kind(), route)?.then_some(credential)),
+            None => Ok(None),
+        }
+    }
+
+    /// Whether a credential of this kind is looked at on `route`. A browser sends its cookie everywhere and a connection shows its
+    /// certificate everywhere, so where they are not taken they are as good as absent; anything else was sent on purpose and is
+    /// refused.
+    pub fn takes(&self, kind: CredentialKind, route: &Route) -> Result<bool, CredentialError> {
+        match kind {
+            _ if matches!(route.access, Access::Public | Access::Deny) => Ok(false),
+            kind if route.accepts(kind) => Ok(true),
+            CredentialKind::Session | CredentialKind::ClientCertificate => Ok(false),
+            kind => Err(CredentialError::NotTaken(kind)),
         }
     }
 
@@ -130,15 +142,6 @@ impl Sources {
     fn certificate<'a>(&self, clean: &Clean<'a>) -> Option<Credential<'a>> {
         let chain = &clean.facts.client_chain;
         (self.certificates && !chain.is_empty()).then_some(Credential::ClientCertificate(chain))
-    }
-}
-
-/// A browser sends its cookie everywhere and a connection shows its certificate everywhere, so where they are not taken they are
-/// as good as absent; anything else was sent on purpose and is refused.
-fn ignored_or_refused<'a>(credential: &Credential<'a>) -> Result<Option<Credential<'a>>, CredentialError> {
-    match credential.kind() {
-        CredentialKind::Session | CredentialKind::ClientCertificate => Ok(None),
-        kind => Err(CredentialError::NotTaken(kind)),
     }
 }
 

@@ -10,11 +10,13 @@ mod license;
 mod program;
 mod reason;
 mod session;
+mod stand_in;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use reason::Reason;
+pub use stand_in::StandIn;
 
 use crate::clock::Timestamp;
 use crate::config::access::ClientCertificates;

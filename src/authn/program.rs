@@ -187,20 +187,25 @@ impl Programs {
 /// What may change between two requests without a change in the store: time, and where the request comes from.
 fn judge<'a>(answer: &'a Answer, kind: CredentialKind, clean: &Clean<'_>) -> Result<&'a Known, AuthnError> {
     let known = answer.found.as_ref().map_err(|reason| AuthnError::refused(kind, *reason))?;
-    let program = &known.program;
-    if program.revoked_at.is_some() {
-        return Err(AuthnError::refused(kind, Reason::Revoked));
-    }
-    if [program.expires_at, known.secret_expires].into_iter().flatten().any(|end| end <= clean.now) {
-        return Err(AuthnError::refused(kind, Reason::Expired));
-    }
-    if !program.networks.is_empty() && !program.networks.iter().any(|network| network.contains(&clean.client)) {
-        return Err(AuthnError::refused(kind, Reason::Network));
-    }
+    standing(&known.program, known.secret_expires, clean).map_err(|reason| AuthnError::refused(kind, reason))?;
     Ok(known)
 }
 
-fn identity(program: &Program, credential: CredentialKind, roles: &Roles) -> Identity {
+/// Whether the program is to be let in now and from there.
+pub(super) fn standing(program: &Program, secret_expires: Option<Timestamp>, clean: &Clean<'_>) -> Result<(), Reason> {
+    if program.revoked_at.is_some() {
+        return Err(Reason::Revoked);
+    }
+    if [program.expires_at, secret_expires].into_iter().flatten().any(|end| end <= clean.now) {
+        return Err(Reason::Expired);
+    }
+    if !program.networks.is_empty() && !program.networks.iter().any(|network| network.contains(&clean.client)) {
+        return Err(Reason::Network);
+    }
+    Ok(())
+}
+
+pub(super) fn identity(program: &Program, credential: CredentialKind, roles: &Roles) -> Identity {
     let held = roles.of(&program.roles, &[]);
     let mut scopes = program.scopes.clone();
     scopes.extend(roles.scopes_of(&held));

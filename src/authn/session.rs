@@ -145,7 +145,7 @@ impl Sessions {
     }
 }
 
-fn identity(session: &Session, user: User, roles: &Roles) -> Identity {
+pub(super) fn identity(session: &Session, user: User, roles: &Roles) -> Identity {
     let held = roles.of(&user.roles, &user.groups);
     Identity {
         credential: KIND,

@@ -13,6 +13,7 @@ use crate::model::ProgramKind;
 mod audit;
 mod check;
 mod demo;
+mod explain;
 mod health;
 mod password;
 mod program;
@@ -80,6 +81,8 @@ enum Command {
     /// What happened.
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Say what would become of a request, and why.
+    Explain(Box<explain::Explain>),
     /// Ask a running server whether it is ready.
     Health(health::Health),
     /// Print the JSON Schema of the configuration file, for editors.
@@ -109,6 +112,7 @@ impl Cli {
             Command::User(command) => store::with(&self.config, async |store| command.run(store).await),
             Command::Session(command) => store::with(&self.config, async |store| command.run(store).await),
             Command::Audit(command) => store::with(&self.config, async |store| command.run(store).await),
+            Command::Explain(command) => store::with(&self.config, async |store| command.run(store).await),
             Command::Health(command) => command.run(&self.config),
             Command::Schema => schema::run(),
         }

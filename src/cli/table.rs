@@ -51,7 +51,7 @@ pub(super) fn or_dash(item: Option<impl ToString>) -> String {
     item.map_or_else(|| "-".to_owned(), |item| item.to_string())
 }
 
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for letter in text.chars() {
         // Besides control characters, those that turn the direction of the rest of the line.

@@ -4,6 +4,7 @@
 
 mod account;
 pub mod doors;
+pub mod explain;
 pub mod gateway;
 pub mod journey;
 mod record;

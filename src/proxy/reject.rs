@@ -160,6 +160,18 @@ impl Rejection {
         }
     }
 
+    /// What stood against it, in words, for whoever runs the door; a client is told less.
+    #[must_use]
+    pub fn explanation(&self) -> String {
+        match &self.cause {
+            Cause::Unclean(unclean) => unclean.to_string(),
+            Cause::Credential(error) => error.to_string(),
+            Cause::Authn(error) => error.to_string(),
+            Cause::Denied { denial, .. } => denial.to_string(),
+            Cause::Upstream(_) | Cause::Client(_) | Cause::Internal => self.detail().to_owned(),
+        }
+    }
+
     /// What the caller is told beside the status.
     fn detail(&self) -> &'static str {
         match &self.cause {

@@ -2,6 +2,7 @@
 
 mod access;
 mod commands;
+mod explain;
 mod probes;
 mod stop;
 

@@ -1,0 +1,196 @@
+//! What would become of a request, and why, without sending it.
+//!
+//! Refuses to know better than the journey: the same stages are asked in the same order, only that a stand-in may take the place of
+//! a credential.
+
+use std::sync::Arc;
+
+use pingora::http::RequestHeader;
+use serde::Serialize;
+
+use super::gateway::Gateway;
+use super::journey;
+use super::reject::Rejection;
+use crate::authn::StandIn;
+use crate::config::access::{Access, Mode};
+use crate::directory::Directory;
+use crate::edge::Arrival;
+use crate::forward::Outbound;
+use crate::model::{CredentialKind, Identity};
+use crate::policy::{self, role::Roles};
+use crate::route::{Route, Target};
+use crate::telemetry::Decision;
+
+/// The answer.
+#[derive(Debug, Serialize)]
+pub struct Explanation {
+    /// Name of the route that decides; absent where it never came to that.
+    pub route: Option<String>,
+    pub rule: Option<Rule>,
+    /// Kind of the credential that was seen.
+    pub credential: Option<CredentialKind>,
+    pub identity: Option<Who>,
+    pub decision: &'static str,
+    /// Stable snake_case name of what stood against it.
+    pub reason: Option<&'static str>,
+    /// In words.
+    pub why: String,
+    /// What a program would be answered; absent where the application answers.
+    pub status: Option<u16>,
+    /// `door`, or the place of the upstream: 0 is the file's.
+    pub goes_to: Option<String>,
+    /// As the application would get them.
+    pub headers: Vec<(String, String)>,
+}
+
+/// What the route demands.
+#[derive(Debug, Serialize)]
+pub struct Rule {
+    pub access: &'static str,
+    pub report_only: bool,
+    pub accept: Vec<CredentialKind>,
+    pub roles: Vec<String>,
+    pub groups: Vec<String>,
+    pub scopes: Vec<String>,
+    pub tenant: Option<String>,
+    pub mfa: bool,
+    /// Seconds.
+    pub max_age: Option<u64>,
+    pub networks: Vec<String>,
+}
+
+/// Who the request would come from.
+#[derive(Debug, Serialize)]
+pub struct Who {
+    pub subject: String,
+    pub tenant: String,
+    pub roles: Vec<String>,
+    pub groups: Vec<String>,
+    pub scopes: Vec<String>,
+}
+
+/// Whom to take as shown, and where they are known.
+pub struct Cast<'a> {
+    pub stand_in: StandIn,
+    pub directory: &'a dyn Directory,
+    pub roles: &'a Roles,
+}
+
+/// Explains what would become of `arrival`. `hidden`: names of headers whose values are not shown.
+pub async fn explain(gateway: &Gateway, arrival: Arrival<'_>, cast: Option<Cast<'_>>, hidden: &[String]) -> Explanation {
+    let judged = match cast {
+        None => journey::journey(gateway, arrival).await,
+        Some(cast) => with_stand_in(gateway, arrival, cast).await,
+    };
+    match judged {
+        Ok(outbound) => passed(gateway, &outbound, arrival.head, hidden),
+        Err(rejection) => stopped(&rejection),
+    }
+}
+
+async fn with_stand_in(gateway: &Gateway, arrival: Arrival<'_>, cast: Cast<'_>) -> Result<Outbound, Rejection> {
+    let clean = gateway.hygiene.inspect(arrival)?;
+    let route = gateway.routes.find(&clean);
+    let kind = cast.stand_in.credential();
+    let taken = gateway.credentials.takes(kind, route).map_err(|error| Rejection::from(error).on(route))?;
+    let identity = if taken {
+        let identified = cast.stand_in.identify(cast.directory, cast.roles, &clean).await;
+        identified.map_err(|error| Rejection::from(error).on(route))?
+    } else {
+        None
+    };
+    let permit = policy::decide(route, &clean, identity).map_err(|denied| Rejection::from(denied).on(route))?;
+    Ok(gateway.forwarding.prepare(permit, &clean))
+}
+
+fn passed(gateway: &Gateway, outbound: &Outbound, head: &RequestHeader, hidden: &[String]) -> Explanation {
+    let (decision, why) = match outbound.reported {
+        None => (Decision::Allowed, "it may pass".to_owned()),
+        Some(denial) => (Decision::Reported, format!("it may pass because the route only reports; else: {denial}")),
+    };
+    let (goes_to, headers) = match outbound.target() {
+        Target::Door => ("door".to_owned(), Vec::new()),
+        Target::Upstream(place) => (format!("upstream {place}"), headers(gateway, outbound, head, hidden)),
+    };
+    Explanation {
+        reason: outbound.reported.map(policy::Denial::reason),
+        why,
+        status: None,
+        goes_to: Some(goes_to),
+        headers,
+        ..described(Some(&outbound.route), outbound.identity.as_ref(), decision)
+    }
+}
+
+fn stopped(rejection: &Rejection) -> Explanation {
+    let described = described(rejection.route.as_ref(), rejection.identity(), rejection.decision());
+    Explanation {
+        credential: described.credential.or_else(|| rejection.refused_kind()),
+        reason: Some(rejection.reason()),
+        why: rejection.explanation(),
+        status: Some(rejection.status().as_u16()),
+        ..described
+    }
+}
+
+fn described(route: Option<&Arc<Route>>, identity: Option<&Arc<Identity>>, decision: Decision) -> Explanation {
+    Explanation {
+        route: route.map(|route| route.name.to_string()),
+        rule: route.map(|route| Rule::of(route)),
+        credential: identity.map(|identity| identity.credential),
+        identity: identity.map(|identity| Who::of(identity)),
+        decision: decision.as_str(),
+        reason: None,
+        why: String::new(),
+        status: None,
+        goes_to: None,
+        headers: Vec::new(),
+    }
+}
+
+fn headers(gateway: &Gateway, outbound: &Outbound, head: &RequestHeader, hidden: &[String]) -> Vec<(String, String)> {
+    let mut sent = head.clone();
+    if let Err(error) = gateway.forwarding.request(outbound, &mut sent) {
+        return vec![("(error)".to_owned(), error.to_string())];
+    }
+    let shown = sent.headers.iter().map(|(name, value)| {
+        let secret = hidden.iter().any(|hidden| hidden.eq_ignore_ascii_case(name.as_str()));
+        let value = if secret { "***".into() } else { String::from_utf8_lossy(value.as_bytes()) };
+        (name.to_string(), value.into_owned())
+    });
+    shown.collect()
+}
+
+impl Rule {
+    fn of(route: &Route) -> Self {
+        Self {
+            access: match route.access {
+                Access::Public => "public",
+                Access::Optional => "optional",
+                Access::Required => "required",
+                Access::Deny => "deny",
+            },
+            report_only: route.mode == Mode::Report,
+            accept: route.accept.to_vec(),
+            roles: route.roles.to_vec(),
+            groups: route.groups.to_vec(),
+            scopes: route.scopes.iter().map(ToString::to_string).collect(),
+            tenant: route.tenant.as_ref().map(ToString::to_string),
+            mfa: route.mfa,
+            max_age: route.max_age.map(|age| age.as_secs()),
+            networks: route.networks.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+impl Who {
+    fn of(identity: &Identity) -> Self {
+        Self {
+            subject: identity.user_name.clone().unwrap_or_else(|| identity.subject.clone()),
+            tenant: identity.tenant.to_string(),
+            roles: identity.roles.clone(),
+            groups: identity.groups.clone(),
+            scopes: identity.scopes.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
