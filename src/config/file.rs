@@ -37,6 +37,7 @@ pub struct Config {
     pub operations: Option<Operations>,
     /// The application behind the door; routes may name another.
     pub upstream: Upstream,
+    /// Where people, keys and sessions are kept.
     pub store: Store,
     /// At least 32 random bytes as text: seals cookies, derives signing keys. `head -c 32 /dev/urandom | base64` makes one.
     pub secret_key: Secret,

@@ -8,10 +8,11 @@ use serde_path_to_error::{Deserializer, Segment, Track};
 use serde_yaml::Value;
 
 use super::Config;
-use super::fit::{Facts, shown};
+use super::fit::Facts;
 use super::problem::Path;
 use super::report::{Findings, Place};
 use super::shape::{Schema, Shape, Text};
+use super::shown::shown;
 
 /// Each round costs one pass over the file; nobody mends more than this at once.
 const MAX_ROUNDS: usize = 500;

@@ -12,6 +12,7 @@ use super::problem::Path;
 use super::reference::{self, Environment, ReferenceError};
 use super::report::{Findings, Place};
 use super::shape::{Schema, Section, Shape, Text, Wanted};
+use super::shown::shown;
 
 /// What is known of a file once it was held against the schema.
 #[derive(Debug, Default)]
@@ -86,6 +87,7 @@ impl<'f> Fitting<'f> {
     fn wrong_kind(&mut self, content: &Content, wanted: &Wanted<'f>, at: &At) -> Option<Value> {
         let found = match content {
             Content::Single(Value::Bool(_)) => "`true` or `false`",
+            Content::Single(Value::Number(number)) if number.is_f64() => "a fraction",
             Content::Single(Value::Number(_)) => "a number",
             Content::Single(_) => "text",
             Content::List(_) => "a list",
@@ -95,8 +97,11 @@ impl<'f> Fitting<'f> {
             Shape::Words(words) => format!("one of {}", listed(words.iter().copied())),
             _ => wanted.noun.to_owned(),
         };
-        let quotes = matches!(content, Content::Single(_)) && matches!(wanted.noun, "text" | "secret text");
-        let hint = if quotes { "put it in quotes" } else { wanted.format.or(wanted.about).unwrap_or_default() };
+        let hint = match content {
+            Content::Single(_) if matches!(wanted.noun, "text" | "secret text" | "a word") => "put it in quotes",
+            Content::Map(_) if wanted.shape.is_single() => "if it is kept elsewhere, write `{ env: NAME }` or `{ file: path }`",
+            _ => wanted.format.or(wanted.about).unwrap_or_default(),
+        };
         self.problem(at, format!("{} should be {noun}, not {found}", at.name), one_line(hint))
     }
 
@@ -275,13 +280,6 @@ fn closest<'w>(typed: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w 
 
 fn listed<'w>(words: impl Iterator<Item = &'w str>) -> String {
     words.map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
-}
-
-/// What was typed, fit for one line of a terminal.
-pub(super) fn shown(text: &str) -> String {
-    let short: String = text.chars().take(60).collect();
-    let dots = if short.len() < text.len() { "…" } else { "" };
-    format!("{}{dots}", short.escape_debug())
 }
 
 fn one_line(text: &str) -> String {

@@ -83,7 +83,7 @@ impl<'s> Schema<'s> {
             optional: optional || kinds(target).contains(&"null"),
             about: text(node, "description").or_else(|| text(named, "description")),
             format: text(target, "description").filter(|_| shape.is_single() && !std::ptr::eq(target, named)),
-            noun: text(target, "title").unwrap_or_else(|| noun(&shape)),
+            noun: text(target, "title").filter(|_| shape.is_single()).unwrap_or_else(|| noun(&shape)),
             shape,
         }
     }
@@ -131,12 +131,22 @@ fn shape(schema: &Value) -> Shape<'_> {
         Some("boolean") => Shape::Truth,
         Some("integer") => Shape::Integer {
             least: schema.get("minimum").and_then(Value::as_i64),
-            most: schema.get("maximum").and_then(Value::as_i64),
+            most: schema.get("maximum").and_then(Value::as_i64).or_else(|| widest(schema)),
         },
         _ => Shape::Text(Text {
             secret: schema.get("writeOnly").and_then(Value::as_bool).unwrap_or(false),
             file: schema.get("format").and_then(Value::as_str) == Some("file"),
         }),
+    }
+}
+
+/// The largest number of a narrow integer type, which schemars says only by the type's name.
+fn widest(schema: &Value) -> Option<i64> {
+    match schema.get("format")?.as_str()? {
+        "uint8" => Some(u8::MAX.into()),
+        "uint16" => Some(u16::MAX.into()),
+        "uint32" => Some(u32::MAX.into()),
+        _ => None,
     }
 }
 

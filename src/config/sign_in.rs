@@ -47,6 +47,7 @@ pub enum Provision {
 pub struct Oidc {
     /// Issuer identifier; discovery is read from `{issuer}/.well-known/openid-configuration`.
     pub issuer: String,
+    /// What the provider calls the application.
     pub client_id: String,
     #[serde(default)]
     pub client_secret: Option<Secret>,

@@ -17,11 +17,26 @@ pub struct Roles {
     scopes: BTreeMap<String, Vec<Scope>>,
 }
 
+/// A role has one rank.
+fn twice(config: &Config, problems: &mut Problems) {
+    let lists = [("ranked", &config.roles.ranked), ("others", &config.roles.others)];
+    let mut seen = HashMap::new();
+    for (list, roles) in lists {
+        for (place, role) in roles.iter().enumerate() {
+            let path = Path::from("roles").key(list).item(place);
+            if let Some(first) = seen.insert(role, path.clone()) {
+                problems.add(path, format!("role `{role}` is declared twice"), format!("`{first}` has it"));
+            }
+        }
+    }
+}
+
 impl Roles {
     pub fn compile(config: &Config, problems: &mut Problems) -> Self {
         let typed = &config.roles;
         let order: Vec<String> = typed.ranked.iter().chain(&typed.others).cloned().collect();
         let at = Path::from("roles");
+        twice(config, problems);
         let mut declared = |path: Path, role: &String| {
             if !order.contains(role) {
                 problems.add(path, format!("role `{role}` is not declared"), "add it to `roles.ranked` or `roles.others`");
@@ -35,6 +50,14 @@ impl Roles {
         }
         for role in typed.scopes.keys() {
             declared(at.key("scopes").key(role), role);
+        }
+        for (place, role) in config.client_certificates.iter().flat_map(|certificates| &certificates.roles).enumerate() {
+            declared(Path::from("client_certificates").key("roles").item(place), role);
+        }
+        for (tier, roles) in config.license.iter().flat_map(|license| &license.roles) {
+            for (place, role) in roles.iter().enumerate() {
+                declared(Path::from("license").key("roles").key(tier).item(place), role);
+            }
         }
         for (index, route) in config.routes.iter().enumerate() {
             for (place, role) in route.roles.iter().enumerate() {

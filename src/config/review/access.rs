@@ -4,16 +4,15 @@
 
 use std::collections::HashMap;
 
-use super::upstream::header_name;
-use super::{address, upstream};
+use super::address;
+use super::upstream;
 use crate::config::access::{Access, JwksSource, Preset, Route};
-use crate::config::fit::shown;
+use crate::config::shown::shown_address as shown;
 use crate::config::{Config, Path, Problems};
 use crate::model::CredentialKind;
 
-/// What a header's template may name.
-const PLACEHOLDERS: [&str; 10] =
-    ["user", "email", "name", "groups", "roles", "role", "tenant", "scopes", "credential", "session"];
+/// Headers that HTTP itself or another credential reads.
+const TAKEN: [&str; 7] = ["authorization", "connection", "content-length", "cookie", "host", "te", "transfer-encoding"];
 
 pub(super) fn review(config: &Config, problems: &mut Problems) {
     issuers(config, problems);
@@ -61,9 +60,8 @@ fn credential_headers(config: &Config, problems: &mut Problems) {
         ("license_header", &typed.license_header),
     ] {
         let path = Path::from("credentials").key(key);
-        header_name(path.clone(), name, problems);
-        if name.eq_ignore_ascii_case("authorization") {
-            problems.add(path.clone(), "`Authorization` is read anyway, by its scheme", "choose another name");
+        if TAKEN.iter().any(|taken| name.eq_ignore_ascii_case(taken)) {
+            problems.add(path.clone(), format!("`{}` means something else already", shown(name)), "choose another name");
         }
         if let Some(first) = seen.insert(name.to_ascii_lowercase(), key) {
             problems.add(
@@ -81,17 +79,6 @@ fn identity_headers(config: &Config, problems: &mut Problems) {
     for (index, preset) in presets.iter().enumerate().filter(|(index, preset)| presets[..*index].contains(preset)) {
         problems.add(at.key("presets").item(index), format!("`{}` is listed twice", preset_name(*preset)), "");
     }
-    for (name, template) in &config.identity_headers.custom {
-        let path = at.key("custom").key(name);
-        header_name(path.clone(), name, problems);
-        if let Some(what) = template_problem(template) {
-            let known: Vec<String> = PLACEHOLDERS.iter().map(|known| format!("`{{{known}}}`")).collect();
-            problems.add(path, what, format!("known are {}", known.join(", ")));
-        }
-    }
-    if config.identity_headers.assertion.as_ref().is_some_and(|assertion| assertion.audience.is_empty()) {
-        problems.add(at.key("assertion").key("audience"), "`audience` is empty", "write the application's name");
-    }
 }
 
 fn preset_name(preset: Preset) -> &'static str {
@@ -102,24 +89,6 @@ fn preset_name(preset: Preset) -> &'static str {
         Preset::Authentik => "authentik",
         Preset::Pomerium => "pomerium",
     }
-}
-
-fn template_problem(template: &str) -> Option<String> {
-    let mut rest = template;
-    while let Some((before, after)) = rest.split_once('{') {
-        if before.contains('}') {
-            return Some("`}` without its `{`".to_owned());
-        }
-        let Some((name, after)) = after.split_once('}') else { return Some("`{` without its `}`".to_owned()) };
-        if !PLACEHOLDERS.contains(&name) {
-            return Some(format!("`{{{}}}` is not known", shown(name)));
-        }
-        rest = after;
-    }
-    if rest.contains('}') {
-        return Some("`}` without its `{`".to_owned());
-    }
-    http::HeaderValue::from_str(template).is_err().then(|| "a header's value is one line without control characters".to_owned())
 }
 
 /// Conditions on a route that lets in without asking are never looked at.

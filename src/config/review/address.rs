@@ -4,7 +4,7 @@
 
 use url::{Host, Url};
 
-use crate::config::fit::shown;
+use crate::config::shown::shown_address as shown;
 use crate::config::{Path, Problems};
 
 /// The address people type.

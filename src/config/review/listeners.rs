@@ -5,8 +5,8 @@
 use std::collections::HashMap;
 
 use super::address;
-use crate::config::fit::shown;
 use crate::config::listener::{ClientCertificateRule, Listener};
+use crate::config::shown::shown;
 use crate::config::{Config, Path, Problems};
 
 pub(super) fn review(config: &Config, problems: &mut Problems) {

@@ -43,7 +43,7 @@ fn prefix(prefix: &str, problems: &mut Problems) {
             && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~'))
     };
     if !prefix.strip_prefix('/').is_some_and(|rest| rest.split('/').all(plain)) {
-        let message = format!("`{}` is not a prefix", super::fit::shown(prefix));
+        let message = format!("`{}` is not a prefix", super::shown::shown(prefix));
         problems.add(Path::from("prefix"), message, "write a path such as `/.doorward`, without a slash at its end");
     }
 }
@@ -79,7 +79,7 @@ fn not_zero(path: Path, span: Span, problems: &mut Problems) {
 
 fn level(config: &Config, problems: &mut Problems) {
     if tracing_subscriber::EnvFilter::builder().parse(&config.logging.level).is_err() {
-        let message = format!("`{}` is not a log level", super::fit::shown(&config.logging.level));
+        let message = format!("`{}` is not a log level", super::shown::shown(&config.logging.level));
         problems.add(
             Path::from("logging").key("level"),
             message,

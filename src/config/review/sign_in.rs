@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use super::address;
-use crate::config::fit::shown;
+use crate::config::shown::shown_address as shown;
 use crate::config::sign_in::{Connection, Oidc};
 use crate::config::{Config, Path, Problems};
 

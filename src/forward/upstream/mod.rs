@@ -19,7 +19,7 @@ use pingora::upstreams::peer::HttpPeer;
 use super::headers::own_name;
 use crate::clock::Timestamp;
 use crate::config::upstream::{Balance, BasicCredentials, Health, HostHeader, Upstream as Typed};
-use crate::config::{Config, Path, Problems};
+use crate::config::{Config, Path, Problems, shown_address};
 use crate::crypto::Secret;
 use address::Address;
 pub use server::Lease;
@@ -136,7 +136,7 @@ impl Upstream {
         for (path, url) in urls {
             match Address::parse(url) {
                 Ok(address) => servers.push(Arc::new(Server::new(address, url, shape.clone(), well))),
-                Err(what) => problems.add(path, format!("`{url}` is not an upstream"), what),
+                Err(what) => problems.add(path, format!("`{}` is not an upstream", shown_address(url)), what),
             }
         }
         if let Some(health) = &typed.health

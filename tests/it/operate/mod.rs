@@ -1,7 +1,9 @@
-//! Running it: commands beside a running server, metrics, probes, the access line, stopping.
+//! Running it: the configuration, commands beside a running server, metrics, probes, the access line, stopping.
 
 mod access;
 mod commands;
+mod config;
+mod examples;
 mod explain;
 mod probes;
 mod stop;
