@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod journey;
+mod login;
 mod memory;
 mod operate;
 mod support;

@@ -228,19 +228,18 @@ fn judged(error: &ClaimsVerificationError, id_token: &IdToken, now: Timestamp) -
             | SignatureVerificationError::CryptoError(_),
         ) => return Refused::UnknownKey,
         Wrong::SignatureVerification(_) => "id_token_signature",
-        Wrong::Expired(_) => return clocks("id_token_expired", id_token, now),
+        // Expired, or issued in the future: the library tells both so.
+        Wrong::Expired(_) => return clocks(id_token, now),
         Wrong::InvalidAudience(_) => "id_token_audience",
         Wrong::InvalidIssuer(_) => "id_token_issuer",
         Wrong::InvalidNonce(_) => "id_token_nonce",
-        // The library reports what the issue-time check said as another error.
-        Wrong::Other(what) if what.contains("in the future") => return clocks("id_token_issued_later", id_token, now),
         _ => "id_token",
     };
     Refused::Wrong(SignInError::answer(reason, error))
 }
 
 /// Names the difference between the clocks, which is what such errors are mostly about. The token's signature did hold.
-fn clocks(reason: &'static str, id_token: &IdToken, now: Timestamp) -> Refused {
+fn clocks(id_token: &IdToken, now: Timestamp) -> Refused {
     let text = id_token.to_string();
     let issued = text.split('.').nth(1).and_then(issued_at);
     let detail = match issued.map(|issued| issued - now.seconds()) {
@@ -248,7 +247,7 @@ fn clocks(reason: &'static str, id_token: &IdToken, now: Timestamp) -> Refused {
         Some(behind) => format!("the provider's clock is {} seconds behind this one, or the token is old", -behind),
         None => "the provider's clock and this one differ".to_owned(),
     };
-    Refused::Wrong(SignInError::answer(reason, detail))
+    Refused::Wrong(SignInError::answer("id_token_times", detail))
 }
 
 fn issued_at(payload: &str) -> Option<i64> {

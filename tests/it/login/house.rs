@@ -1,0 +1,309 @@
+//! A door with TLS, a real provider, an application behind, and people with cookie jars.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::process::Part;
+use crate::support::{Answer, Door, curl, part};
+
+/// The name the door is known by; curl and the browser resolve it to this machine.
+const HOST: &str = "door.test";
+
+pub(super) struct House {
+    pub(super) door: Door,
+    pub(super) idp: Part,
+    pub(super) upstream: Part,
+    pub(super) port: u16,
+}
+
+/// How a house differs from the usual one.
+pub(super) struct Plan {
+    /// Further lines of the OIDC connection, such as `trust_unverified_email: true`.
+    pub(super) oidc: &'static str,
+    /// Further lines of the connection, such as `provision: existing`.
+    pub(super) connection: &'static str,
+    /// Further connections.
+    pub(super) connections: &'static str,
+    /// Further top-level settings.
+    pub(super) settings: &'static str,
+    /// Further arguments of the provider.
+    pub(super) provider: &'static [&'static str],
+    /// What the door believes to be its client secret.
+    pub(super) secret: &'static str,
+}
+
+/// What the provider knows it by.
+const SECRET: &str = "a-secret-of-some-length";
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self { oidc: "", connection: "", connections: "", settings: "", provider: &[], secret: SECRET }
+    }
+}
+
+/// A loopback port that was free a moment ago: the provider has to know the door's address before the door is there.
+fn free_port() -> u16 {
+    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+}
+
+fn people() -> Value {
+    let person = |sub: &str, groups: &[&str], verified: bool| {
+        json!({
+            "sub": sub, "password": "pw", "email": format!("{sub}@acme.example"), "email_verified": verified,
+            "name": format!("{sub} of Acme"), "preferred_username": sub, "groups": groups,
+        })
+    };
+    json!([
+        person("ada", &["Engineering", "Platform", "Chess"], true),
+        person("bob", &["Chess"], true),
+        person("eve", &["Engineering"], false),
+    ])
+}
+
+impl House {
+    #[track_caller]
+    pub(super) fn usual() -> Self {
+        Self::with(Plan::default())
+    }
+
+    #[track_caller]
+    pub(super) fn with(plan: Plan) -> Self {
+        let port = free_port();
+        let own = format!("https://{HOST}:{port}");
+        let client = json!([{
+            "client_id": "doorward", "client_secret": SECRET,
+            "redirect_uris": [format!("{own}/.doorward/callback/idp"), format!("{own}/.doorward/callback/second")],
+            "post_logout_redirect_uris": [format!("{own}/.doorward/signed-out")],
+        }]);
+        let (client, people) = (client.to_string(), people().to_string());
+        let mut arguments = vec!["--clients", client.as_str(), "--users", people.as_str()];
+        arguments.extend(plan.provider);
+        let idp = part("oidc", &arguments);
+        let upstream = part("echo", &[]);
+        let configuration = configuration(&plan, port, &idp, upstream.port());
+        let door = Door::serve(&configuration, |folder| {
+            let made = rcgen::generate_simple_self_signed([HOST.to_owned()]).unwrap();
+            std::fs::write(folder.join("tls.crt"), made.cert.pem()).unwrap();
+            std::fs::write(folder.join("tls.key"), made.signing_key.serialize_pem()).unwrap();
+            std::fs::write(folder.join("secret"), "0123456789abcdef0123456789abcdef").unwrap();
+        });
+        Self { door, idp, upstream, port }
+    }
+
+    pub(super) fn url(&self, path: &str) -> String {
+        format!("https://{HOST}:{}{path}", self.port)
+    }
+
+    pub(super) fn person(&self) -> Person {
+        Person { folder: TempDir::new().unwrap(), origin: self.url(""), resolve: format!("{HOST}:{}:127.0.0.1", self.port) }
+    }
+
+    /// Somebody who has signed in by script, and wanted `path`.
+    #[track_caller]
+    pub(super) fn signed_in(&self, who: &str, path: &str) -> (Person, Walk) {
+        let person = self.person();
+        let walk = person.sign_in(&self.url(path), who);
+        assert_eq!(walk.answer.status, 200, "{who} at {}: {}", walk.url, walk.answer.text());
+        (person, walk)
+    }
+
+    /// The newest events of a kind.
+    pub(super) fn events(&self, kind: &str) -> Vec<Value> {
+        let listed = self.door.command(&["audit", "list", "--kind", kind]);
+        listed.as_array().cloned().unwrap_or_else(|| panic!("{listed}"))
+    }
+
+    /// How often the provider was asked for this path.
+    pub(super) fn asked(&self, path: &str) -> usize {
+        let requests = self.idp.control("GET", "/requests");
+        requests.as_array().unwrap().iter().filter(|request| request["url"].as_str().unwrap().split('?').next() == Some(path)).count()
+    }
+
+    pub(super) fn faults(&self, faults: &Value) {
+        assert_eq!(self.idp.tell("/faults", faults).status, 200);
+    }
+
+    pub(super) fn tamper(&self, change: &Value) {
+        assert_eq!(self.idp.tell("/tamper", change).status, 200);
+    }
+}
+
+fn configuration(plan: &Plan, port: u16, idp: &Part, upstream: u16) -> String {
+    let issuer = idp.ready["issuer"].as_str().unwrap();
+    let Plan { oidc, connection, connections, settings, secret, .. } = plan;
+    let connections = connections.replace("{issuer}", issuer);
+    format!(
+        "\
+version: 1
+public_url: https://{HOST}:{port}
+listeners:
+  - {{ address: 127.0.0.1:{port}, tls: {{ certificates: [{{ cert: tls.crt, key: tls.key }}] }} }}
+upstream: {{ url: http://127.0.0.1:{upstream} }}
+store: {{ url: sqlite:{{folder}}/doorward.db }}
+secret_key: {{ file: secret }}
+connections:
+  - id: idp
+{connection}
+    oidc:
+      issuer: {issuer}
+      client_id: doorward
+      client_secret: {secret}
+      scopes: [profile, email, groups]
+{oidc}
+{connections}
+roles:
+  ranked: [admin, editor, viewer]
+  others: [approver]
+  default: viewer
+  groups: {{ Engineering: editor, Platform: admin }}
+identity_headers: {{ presets: [doorward] }}
+routes:
+  - {{ path: /public/**, access: public }}
+  - {{ path: /admin/**, roles: [admin] }}
+  - {{ path: /programs/**, accept: [api_key] }}
+{settings}
+"
+    )
+}
+
+/// A browser without a screen: curl with a cookie jar of its own.
+pub(super) struct Person {
+    folder: TempDir,
+    origin: String,
+    resolve: String,
+}
+
+/// Where a chain of redirects led.
+#[derive(Debug)]
+pub(super) struct Walk {
+    pub(super) answer: Answer,
+    pub(super) url: String,
+    /// Every address on the way, the first included.
+    pub(super) hops: Vec<String>,
+}
+
+impl Person {
+    pub(super) fn jar(&self) -> PathBuf {
+        self.folder.path().join("jar")
+    }
+
+    /// One request, sent like a browser's navigation, without following redirects.
+    #[track_caller]
+    pub(super) fn ask(&self, url: &str, arguments: &[&str]) -> Answer {
+        let jar = self.jar();
+        let jar = jar.to_str().unwrap();
+        let mut all = vec!["--insecure", "--resolve", &self.resolve, "--cookie", jar, "--cookie-jar", jar, "--path-as-is"];
+        if !arguments.iter().any(|argument| argument.starts_with("Accept:")) {
+            all.extend(["-H", "Accept: text/html,application/xhtml+xml,*/*;q=0.8"]);
+        }
+        all.extend(arguments);
+        all.push(url);
+        curl(&all)
+    }
+
+    /// Follows redirects from `url` until there are none.
+    #[track_caller]
+    pub(super) fn walk(&self, url: &str) -> Walk {
+        let first = self.ask(url, &[]);
+        self.follow(url, first)
+    }
+
+    #[track_caller]
+    pub(super) fn follow(&self, url: &str, mut answer: Answer) -> Walk {
+        let mut url = url::Url::parse(url).unwrap();
+        let mut hops = vec![url.to_string()];
+        while matches!(answer.status, 301..=308) {
+            assert!(hops.len() < 15, "a redirect loop: {hops:#?}");
+            url = url.join(answer.header("location").unwrap()).unwrap();
+            hops.push(url.to_string());
+            answer = self.ask(url.as_str(), &[]);
+        }
+        Walk { answer, url: url.into(), hops }
+    }
+
+    /// Wants `url`, and signs in at the provider on the way.
+    #[track_caller]
+    pub(super) fn sign_in(&self, url: &str, who: &str) -> Walk {
+        let form = self.walk(url);
+        self.log_in(&form, who)
+    }
+
+    /// Fills in the provider's form that `form` led to.
+    #[track_caller]
+    pub(super) fn log_in(&self, form: &Walk, who: &str) -> Walk {
+        assert!(form.url.contains("/interaction/"), "not at the provider: {:#?} {}", form.hops, form.answer.text());
+        let action = format!("{}/login", form.url);
+        let sent = self.ask(&action, &["-d", &format!("login={who}&password=pw")]);
+        self.follow(&action, sent)
+    }
+
+    /// Logs in at the provider, but stops before the door's callback and says its address.
+    #[track_caller]
+    pub(super) fn to_callback(&self, url: &str, who: &str) -> String {
+        let form = self.walk(url);
+        let mut url = url::Url::parse(&form.url).unwrap();
+        let mut answer = if form.url.contains("/interaction/") {
+            self.ask(&format!("{}/login", form.url), &["-d", &format!("login={who}&password=pw")])
+        } else {
+            panic!("not at the provider: {:#?}", form.hops)
+        };
+        for _ in 0..5 {
+            url = url.join(answer.header("location").unwrap_or_else(|| panic!("{}", answer.text()))).unwrap();
+            if url.path().contains("/callback/") {
+                return url.into();
+            }
+            answer = self.ask(url.as_str(), &[]);
+        }
+        panic!("no callback: {url}")
+    }
+
+    /// Sends a form of the door as its page would.
+    #[track_caller]
+    pub(super) fn post(&self, url: &str, fields: &[(&str, &str)], headers: &[&str]) -> Answer {
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let origin = format!("Origin: {}", self.origin);
+        let mut all = vec!["--data-raw", body.as_str(), "-H", "Sec-Fetch-Mode: navigate"];
+        if headers.is_empty() {
+            all.extend(["-H", &origin, "-H", "Sec-Fetch-Site: same-origin"]);
+        }
+        for header in headers {
+            all.extend(["-H", header]);
+        }
+        self.ask(url, &all)
+    }
+
+    /// The cookies that the jar holds: name and value.
+    pub(super) fn cookies(&self) -> Vec<(String, String)> {
+        let text = std::fs::read_to_string(self.jar()).unwrap_or_default();
+        let lines = text.lines().map(|line| line.strip_prefix("#HttpOnly_").unwrap_or(line)).filter(|line| !line.starts_with('#'));
+        lines.filter_map(|line| line.split('\t').collect::<Vec<_>>().get(5..7).map(|pair| (pair[0].to_owned(), pair[1].to_owned()))).collect()
+    }
+
+    pub(super) fn cookie(&self, name: &str) -> Option<String> {
+        self.cookies().into_iter().find(|(found, _)| found == name).map(|(_, value)| value)
+    }
+
+    /// `/.doorward/session`, as the application's scripts would ask.
+    #[track_caller]
+    pub(super) fn session(&self) -> Answer {
+        self.ask(&format!("{}/.doorward/session", self.origin), &["-H", "Accept: application/json"])
+    }
+}
+
+/// The value of a hidden field on a page.
+#[track_caller]
+pub(super) fn field(page: &str, name: &str) -> String {
+    let at = page.find(&format!("name=\"{name}\" value=\"")).unwrap_or_else(|| panic!("no field {name} in {page}"));
+    let rest = &page[at..];
+    let value = rest.split("value=\"").nth(1).unwrap().split('"').next().unwrap();
+    value.replace("&amp;", "&")
+}
+
+/// The header that the application got.
+pub(super) fn received<'a>(echo: &'a Value, name: &str) -> Option<&'a str> {
+    let headers = echo["raw_headers"].as_array()?;
+    headers.iter().find(|pair| pair[0].as_str().is_some_and(|found| found.eq_ignore_ascii_case(name)))?[1].as_str()
+}

@@ -1,0 +1,9 @@
+//! Signing in and out, against a certified provider, by script and in a browser.
+
+mod attempts;
+mod browser;
+mod house;
+mod oidc;
+mod password;
+mod refusal;
+mod sign_out;

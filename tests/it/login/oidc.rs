@@ -1,0 +1,204 @@
+//! Signing in through OpenID Connect: what reaches the application, and what is refused.
+
+use serde_json::json;
+
+use super::house::{House, Plan, received};
+use crate::support::eventually;
+
+#[test]
+fn a_person_signs_in_and_the_application_hears_who_it_is() {
+    let house = House::usual();
+    let (person, walk) = house.signed_in("ada", "/reports?from=1&to=%2F2");
+    assert_eq!(walk.url, house.url("/reports?from=1&to=%2F2"), "the address asked for, query and all");
+    let echo = walk.answer.json();
+    assert_eq!(echo["url"], "/reports?from=1&to=%2F2");
+    assert_eq!(received(&echo, "x-doorward-email"), Some("ada@acme.example"));
+    assert_eq!(received(&echo, "x-doorward-groups"), Some("Chess,Engineering,Platform"));
+    assert_eq!(received(&echo, "x-doorward-role"), Some("admin"), "of several groups the highest role counts");
+    assert_eq!(received(&echo, "x-doorward-roles"), Some("admin,editor"));
+    assert_eq!(received(&echo, "cookie"), None, "our cookies stay at the door");
+
+    let session = person.session();
+    let who = session.json();
+    assert_eq!((session.status, &who["email"], &who["credential"]), (200, &json!("ada@acme.example"), &json!("session")));
+    assert_eq!(who["connection"], "idp");
+    let secret = person.cookie("__Host-doorward").unwrap();
+    assert!(!session.text().contains(&secret) && !session.text().contains("eyJ"), "no secret is shown: {}", session.text());
+
+    let events = house.events("sign_in");
+    assert_eq!((&events[0]["outcome"], &events[0]["target"]), (&json!("success"), &json!("idp")));
+    assert_eq!(house.asked("/.well-known/openid-configuration"), 1);
+}
+
+#[test]
+fn groups_follow_the_provider_at_each_sign_in() {
+    let house = House::usual();
+    let (_, walk) = house.signed_in("bob", "/");
+    assert_eq!(received(&walk.answer.json(), "x-doorward-role"), Some("viewer"), "a group without a role gives the default");
+    house.idp.tell("/users", &json!([{ "sub": "bob", "password": "pw", "email": "bob@acme.example", "email_verified": true, "groups": ["Platform"] }]));
+    let (_, walk) = house.signed_in("bob", "/admin/x");
+    assert_eq!(received(&walk.answer.json(), "x-doorward-role"), Some("admin"));
+    house.idp.tell("/users", &json!([{ "sub": "bob", "password": "pw", "email": "bob@acme.example", "email_verified": true }]));
+    let (_, walk) = house.signed_in("bob", "/");
+    assert_eq!(received(&walk.answer.json(), "x-doorward-roles"), Some("viewer"), "no groups claim means no groups");
+    assert_eq!(house.door.command(&["user", "list"]).as_array().unwrap().len(), 1, "one person, however often");
+}
+
+#[test]
+fn an_unverified_address_is_no_address_unless_the_configuration_trusts_the_provider() {
+    let house = House::usual();
+    let (person, walk) = house.signed_in("eve", "/");
+    assert_eq!(received(&walk.answer.json(), "x-doorward-email"), None);
+    assert_eq!(person.session().json()["email"], json!(null));
+    let trusting = House::with(Plan { oidc: "      trust_unverified_email: true", ..Plan::default() });
+    let (_, walk) = trusting.signed_in("eve", "/");
+    assert_eq!(received(&walk.answer.json(), "x-doorward-email"), Some("eve@acme.example"));
+}
+
+#[test]
+fn claims_that_the_id_token_lacks_are_read_from_userinfo() {
+    let house = House::with(Plan { provider: &["--userinfo-only"], ..Plan::default() });
+    let (_, walk) = house.signed_in("ada", "/");
+    assert_eq!(received(&walk.answer.json(), "x-doorward-email"), Some("ada@acme.example"));
+    assert_eq!(received(&walk.answer.json(), "x-doorward-role"), Some("admin"));
+    assert!(house.asked("/me") >= 1);
+}
+
+#[test]
+fn a_connection_speaks_for_its_domains_only() {
+    let house = House::with(Plan { connection: "    domains: [other.example]", ..Plan::default() });
+    let walk = house.person().sign_in(&house.url("/"), "ada");
+    assert_eq!(walk.answer.status, 403);
+    assert!(walk.answer.text().contains("does not belong here"), "{}", walk.answer.text());
+    let event = eventually("the failure is recorded", || house.events("sign_in").into_iter().next());
+    assert_eq!(event["reason"], "foreign_address");
+}
+
+#[test]
+fn where_accounts_are_made_by_hand_a_stranger_is_told_so_and_a_known_address_is_linked_once() {
+    let house = House::with(Plan { connection: "    provision: existing\n    domains: [acme.example]", ..Plan::default() });
+    let walk = house.person().sign_in(&house.url("/"), "ada");
+    assert_eq!(walk.answer.status, 403);
+    assert!(walk.answer.text().contains("We couldn't find your account"), "{}", walk.answer.text());
+
+    // A local account with a password is nobody's to take over.
+    house.door.command(&["user", "create", "--email", "ada@acme.example"]);
+    let walk = house.person().sign_in(&house.url("/"), "ada");
+    assert_eq!(walk.answer.status, 403);
+}
+
+#[test]
+fn a_deactivated_person_cannot_sign_in() {
+    let house = House::usual();
+    let (person, _) = house.signed_in("ada", "/");
+    let users = house.door.command(&["user", "list"]);
+    house.door.command(&["user", "deactivate", users[0]["id"].as_str().unwrap()]);
+    eventually("the session is dead", || (person.session().status == 401).then_some(()));
+    let walk = house.person().sign_in(&house.url("/"), "ada");
+    assert_eq!(walk.answer.status, 403);
+    assert!(walk.answer.text().contains("switched off"), "{}", walk.answer.text());
+}
+
+#[test]
+fn id_tokens_that_do_not_hold_are_refused_with_their_reason() {
+    let house = House::usual();
+    for (change, reason) in [
+        (json!({ "claims": { "nonce": "another" } }), "id_token_nonce"),
+        (json!({ "claims": { "nonce": null } }), "id_token_nonce"),
+        (json!({ "claims": { "aud": "another" } }), "id_token_audience"),
+        (json!({ "claims": { "aud": ["doorward", "another"] } }), "id_token_audience"),
+        (json!({ "claims": { "azp": "another" } }), "id_token_azp"),
+        (json!({ "claims": { "iss": "https://evil.example" } }), "id_token_issuer"),
+        (json!({ "claims": { "exp": 1 } }), "id_token_times"),
+        (json!({ "claims": { "iat": 4_000_000_000_u64, "exp": 4_000_000_600_u64 } }), "id_token_times"),
+        (json!({ "claims": { "at_hash": "AAAAAAAAAAAAAAAAAAAAAA" } }), "id_token_at_hash"),
+        (json!({ "header": { "alg": "none" } }), "id_token_signature"),
+        (json!({ "stranger": true }), "id_token_signature"),
+    ] {
+        house.tamper(&change);
+        let person = house.person();
+        let walk = person.sign_in(&house.url("/"), "ada");
+        assert_eq!(walk.answer.status, 502, "{change}: {}", walk.answer.text());
+        assert!(walk.answer.text().contains(reason), "{change} should say {reason}: {}", walk.answer.text());
+        assert_eq!(person.cookie("__Host-doorward"), None, "{change}");
+        assert_eq!(person.session().status, 401, "{change}");
+    }
+    house.tamper(&json!({}));
+    house.signed_in("ada", "/");
+}
+
+#[test]
+fn small_differences_between_the_clocks_are_borne_and_large_ones_named() {
+    let house = House::usual();
+    for near in [-45, 45] {
+        house.idp.tell("/clock", &json!({ "skew_seconds": near }));
+        house.signed_in("ada", "/");
+    }
+    house.idp.tell("/clock", &json!({ "skew_seconds": 600 }));
+    let walk = house.person().sign_in(&house.url("/"), "ada");
+    assert_eq!(walk.answer.status, 502);
+    assert!(walk.answer.text().contains("seconds ahead"), "{}", walk.answer.text());
+}
+
+#[test]
+fn the_provider_may_change_its_keys_without_anybody_noticing() {
+    let house = House::usual();
+    house.signed_in("ada", "/");
+    house.idp.tell("/rotate-keys", &json!({}));
+    house.signed_in("ada", "/");
+    house.signed_in("bob", "/");
+    assert_eq!(house.asked("/jwks"), 2, "read again once, not at every sign-in");
+}
+
+#[test]
+fn the_door_opens_while_the_provider_is_down_and_says_so_to_who_signs_in() {
+    let house = House::usual();
+    house.faults(&json!({ "/.well-known/openid-configuration": 503 }));
+    let walk = house.person().walk(&house.url("/"));
+    assert_eq!(walk.answer.status, 503);
+    assert!(walk.answer.text().contains("cannot be reached"), "{}", walk.answer.text());
+    assert!(walk.answer.header("retry-after").is_some());
+    house.faults(&json!({ "/.well-known/openid-configuration": null }));
+    eventually("the provider is back", || {
+        let person = house.person();
+        let form = person.walk(&house.url("/"));
+        (form.answer.status == 200).then(|| assert_eq!(person.log_in(&form, "ada").answer.status, 200))
+    });
+}
+
+#[test]
+fn a_provider_that_fails_at_any_step_is_down_and_not_wrong() {
+    let house = House::with(Plan { provider: &["--userinfo-only"], ..Plan::default() });
+    for path in ["/token", "/me", "/jwks"] {
+        house.faults(&json!({ path: 503 }));
+        if path == "/jwks" {
+            house.idp.tell("/rotate-keys", &json!({}));
+        }
+        let person = house.person();
+        let walk = person.sign_in(&house.url("/kept?x"), "ada");
+        assert_eq!(walk.answer.status, 503, "{path}: {}", walk.answer.text());
+        assert!(walk.answer.text().contains("cannot be reached"), "{path}");
+        assert!(walk.answer.text().contains("kept%3Fx"), "trying again leads back: {}", walk.answer.text());
+        house.faults(&json!({ path: null }));
+    }
+}
+
+#[test]
+fn the_providers_no_is_shown_and_recorded() {
+    let house = House::usual();
+    let person = house.person();
+    let form = person.walk(&house.url("/"));
+    let walk = person.walk(&format!("{}/abort", form.url));
+    assert_eq!(walk.answer.status, 403);
+    assert!(walk.answer.text().contains("access_denied: the person cancelled"), "{}", walk.answer.text());
+    let event = eventually("the failure is recorded", || house.events("sign_in").into_iter().next());
+    assert_eq!((&event["reason"], &event["details"]["provider_error"]), (&json!("provider_refused"), &json!("access_denied")));
+}
+
+#[test]
+fn a_wrong_client_secret_is_the_configurations_fault_and_said_to_be() {
+    let house = House::with(Plan { secret: "not-the-one-it-was-given", ..Plan::default() });
+    let walk = house.person().sign_in(&house.url("/"), "ada");
+    assert_eq!(walk.answer.status, 502, "{}", walk.answer.text());
+    assert!(walk.answer.text().contains("invalid_client"), "{}", walk.answer.text());
+}
