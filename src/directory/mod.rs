@@ -12,7 +12,7 @@ use async_trait::async_trait;
 
 use crate::clock::Timestamp;
 use crate::db::Unavailable;
-use crate::model::{FederatedLink, Program, ProgramKind, ProgramSecret, TenantId, User, UserId};
+use crate::model::{EmailAddress, FederatedLink, Program, ProgramKind, ProgramSecret, TenantId, User, UserId};
 
 pub use renewals::Renewals;
 pub use sqlite::SqliteDirectory;
@@ -71,6 +71,9 @@ pub trait Directory: fmt::Debug + Send + Sync {
     async fn user(&self, id: UserId) -> Result<Option<User>, DirectoryError>;
     /// By the name they type, compared in lower case.
     async fn user_by_name(&self, tenant: &TenantId, user_name: &str) -> Result<Option<User>, DirectoryError>;
+    /// The one person with a password who has this e-mail address, compared in ASCII lower case; `None` if there are several, since
+    /// then the address names nobody.
+    async fn local_user_by_email(&self, tenant: &TenantId, email: &EmailAddress) -> Result<Option<User>, DirectoryError>;
     async fn user_by_link(&self, tenant: &TenantId, link: &FederatedLink) -> Result<Option<User>, DirectoryError>;
     /// Ordered by id.
     async fn users(&self, tenant: &TenantId, page: &Page) -> Result<Vec<User>, DirectoryError>;

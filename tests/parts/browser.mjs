@@ -83,6 +83,7 @@ const actions = {
   clear_cookies: () => context.clearCookies(),
   headers: (headers) => context.setExtraHTTPHeaders(headers),
   screenshot: (path) => page.screenshot({ path, fullPage: true }).then(() => ({ path })),
+  color_scheme: (scheme) => page.emulateMedia({ colorScheme: scheme }),
   viewport: ([width, height]) => page.setViewportSize({ width, height }),
   axe: audit,
   problems: async () => ({ problems }),

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use super::{Directory, DirectoryError, Page, ProgramUse};
 use crate::clock::Timestamp;
 use crate::db::{Database, Failure};
-use crate::model::{FederatedLink, Program, ProgramKind, ProgramSecret, TenantId, User, UserId};
+use crate::model::{EmailAddress, FederatedLink, Program, ProgramKind, ProgramSecret, TenantId, User, UserId};
 
 /// People and programs in SQLite.
 #[derive(Clone, Debug)]
@@ -53,6 +53,10 @@ impl Directory for SqliteDirectory {
 
     async fn user_by_name(&self, tenant: &TenantId, user_name: &str) -> Result<Option<User>, DirectoryError> {
         Ok(self.database.read(user::by_name(self.database.readers(), tenant, user_name)).await?)
+    }
+
+    async fn local_user_by_email(&self, tenant: &TenantId, email: &EmailAddress) -> Result<Option<User>, DirectoryError> {
+        Ok(self.database.read(user::local_by_email(self.database.readers(), tenant, email)).await?)
     }
 
     async fn user_by_link(&self, tenant: &TenantId, link: &FederatedLink) -> Result<Option<User>, DirectoryError> {

@@ -64,6 +64,21 @@ pub(super) async fn by_name(readers: &SqlitePool, tenant: &TenantId, name: &str)
     Ok(found.map(|Stored(user)| user))
 }
 
+pub(super) async fn local_by_email(
+    readers: &SqlitePool,
+    tenant: &TenantId,
+    email: &EmailAddress,
+) -> Result<Option<User>, sqlx::Error> {
+    let mut found =
+        sqlx::query_as("SELECT * FROM users WHERE tenant = $1 AND lower(email) = $2 AND password_hash IS NOT NULL LIMIT 2")
+            .bind(tenant.as_str())
+            .bind(email.as_str().to_ascii_lowercase())
+            .fetch_all(readers)
+            .await?;
+    let one = found.pop().filter(|_| found.is_empty());
+    Ok(one.map(|Stored(user)| user))
+}
+
 pub(super) async fn by_link(readers: &SqlitePool, tenant: &TenantId, link: &FederatedLink) -> Result<Option<User>, sqlx::Error> {
     let found = sqlx::query_as("SELECT * FROM users WHERE tenant = $1 AND connection = $2 AND issuer = $3 AND subject = $4")
         .bind(tenant.as_str())

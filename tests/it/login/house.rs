@@ -45,7 +45,7 @@ impl Default for Plan {
 }
 
 /// A loopback port that was free a moment ago: the provider has to know the door's address before the door is there.
-fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }
 
@@ -119,7 +119,12 @@ impl House {
     /// How often the provider was asked for this path.
     pub(super) fn asked(&self, path: &str) -> usize {
         let requests = self.idp.control("GET", "/requests");
-        requests.as_array().unwrap().iter().filter(|request| request["url"].as_str().unwrap().split('?').next() == Some(path)).count()
+        requests
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|request| request["url"].as_str().unwrap().split('?').next() == Some(path))
+            .count()
     }
 
     pub(super) fn faults(&self, faults: &Value) {
@@ -161,6 +166,7 @@ roles:
   groups: {{ Engineering: editor, Platform: admin }}
 identity_headers: {{ presets: [doorward] }}
 routes:
+  - {{ path: /public/down/**, access: public, upstream: {{ url: http://127.0.0.1:9 }} }}
   - {{ path: /public/**, access: public }}
   - {{ path: /admin/**, roles: [admin] }}
   - {{ path: /programs/**, accept: [api_key] }}
@@ -278,8 +284,13 @@ impl Person {
     /// The cookies that the jar holds: name and value.
     pub(super) fn cookies(&self) -> Vec<(String, String)> {
         let text = std::fs::read_to_string(self.jar()).unwrap_or_default();
-        let lines = text.lines().map(|line| line.strip_prefix("#HttpOnly_").unwrap_or(line)).filter(|line| !line.starts_with('#'));
-        lines.filter_map(|line| line.split('\t').collect::<Vec<_>>().get(5..7).map(|pair| (pair[0].to_owned(), pair[1].to_owned()))).collect()
+        let lines =
+            text.lines().map(|line| line.strip_prefix("#HttpOnly_").unwrap_or(line)).filter(|line| !line.starts_with('#'));
+        lines
+            .filter_map(|line| {
+                line.split('\t').collect::<Vec<_>>().get(5..7).map(|pair| (pair[0].to_owned(), pair[1].to_owned()))
+            })
+            .collect()
     }
 
     pub(super) fn cookie(&self, name: &str) -> Option<String> {

@@ -35,7 +35,10 @@ fn groups_follow_the_provider_at_each_sign_in() {
     let house = House::usual();
     let (_, walk) = house.signed_in("bob", "/");
     assert_eq!(received(&walk.answer.json(), "x-doorward-role"), Some("viewer"), "a group without a role gives the default");
-    house.idp.tell("/users", &json!([{ "sub": "bob", "password": "pw", "email": "bob@acme.example", "email_verified": true, "groups": ["Platform"] }]));
+    house.idp.tell(
+        "/users",
+        &json!([{ "sub": "bob", "password": "pw", "email": "bob@acme.example", "email_verified": true, "groups": ["Platform"] }]),
+    );
     let (_, walk) = house.signed_in("bob", "/admin/x");
     assert_eq!(received(&walk.answer.json(), "x-doorward-role"), Some("admin"));
     house.idp.tell("/users", &json!([{ "sub": "bob", "password": "pw", "email": "bob@acme.example", "email_verified": true }]));

@@ -46,12 +46,14 @@ fn a_local_account_signs_in_and_goes_where_it_wanted() {
 fn a_wrong_password_and_an_unknown_name_get_the_same_answer() {
     let house = house();
     account(&house, &["--name", "dora"]);
-    let answers: Vec<String> = ["dora", "nora"].map(|user| {
-        let answer = submit(&house, &house.person(), user, "wrong password");
-        assert_eq!(answer.status, 401);
-        let token = field(&answer.text(), "token");
-        answer.text().replace(&token, "TOKEN").replace(user, "NAME")
-    }).into();
+    let answers: Vec<String> = ["dora", "nora"]
+        .map(|user| {
+            let answer = submit(&house, &house.person(), user, "wrong password");
+            assert_eq!(answer.status, 401);
+            let token = field(&answer.text(), "token");
+            answer.text().replace(&token, "TOKEN").replace(user, "NAME")
+        })
+        .into();
     assert_eq!(answers[0], answers[1]);
     assert!(answers[0].contains("aria-describedby=\"problem\"") && answers[0].contains("role=\"alert\""));
     let events = eventually("both are recorded", || Some(house.events("sign_in")).filter(|events| events.len() == 2));

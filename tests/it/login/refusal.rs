@@ -80,8 +80,13 @@ fn the_doors_pages_are_strict_and_unknown_ones_say_so() {
     let page = person.ask(&house.url("/.doorward/nothing"), &[]);
     assert_eq!(page.status, 404);
     let policy = page.header("content-security-policy").unwrap();
-    assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"), "{policy}");
-    for (name, value) in [("cache-control", "no-store"), ("x-content-type-options", "nosniff"), ("referrer-policy", "same-origin")] {
+    assert!(
+        policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"),
+        "{policy}"
+    );
+    for (name, value) in
+        [("cache-control", "no-store"), ("x-content-type-options", "nosniff"), ("referrer-policy", "same-origin")]
+    {
         assert_eq!(page.header(name), Some(value));
     }
     let text = page.text();

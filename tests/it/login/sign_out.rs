@@ -20,7 +20,8 @@ fn signing_out_ends_the_session_here_and_at_the_provider() {
     assert_eq!(answer.status, 303);
     assert!(location.starts_with(&format!("{issuer}/session/end?")), "{location}");
     assert!(location.contains("id_token_hint=eyJ") && location.contains("post_logout_redirect_uri="), "{location}");
-    let removed = answer.headers.iter().find(|(name, value)| name == "set-cookie" && value.starts_with("__Host-doorward=;")).unwrap();
+    let removed =
+        answer.headers.iter().find(|(name, value)| name == "set-cookie" && value.starts_with("__Host-doorward=;")).unwrap();
     assert_eq!(removed.1, "__Host-doorward=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0");
     let stolen = house.person().ask(&house.url("/.doorward/session"), &["-H", &format!("Cookie: __Host-doorward={secret}")]);
     assert_eq!(stolen.status, 401, "the store knows that it ended, whoever kept the cookie");
@@ -45,11 +46,9 @@ fn a_link_or_a_strangers_form_signs_nobody_out() {
     let (person, _) = house.signed_in("ada", "/");
     let page = person.ask(&house.url("/.doorward/sign-out"), &[]).text();
     let (token, url) = (field(&page, "token"), house.url("/.doorward/sign-out"));
-    for (token, headers) in [
-        ("", vec![]),
-        (token.as_str(), vec!["Origin: https://evil.example"]),
-        (&token, vec!["Sec-Fetch-Site: cross-site"]),
-    ] {
+    for (token, headers) in
+        [("", vec![]), (token.as_str(), vec!["Origin: https://evil.example"]), (&token, vec!["Sec-Fetch-Site: cross-site"])]
+    {
         let answer = person.post(&url, &[("token", token)], &headers);
         assert_eq!(answer.status, 403, "{token} {headers:?}");
         assert_eq!(person.session().status, 200);

@@ -30,6 +30,26 @@ pub(crate) async fn a_user_comes_back_with_every_field(backend: &impl Backend) -
     Ok(())
 }
 
+pub(crate) async fn a_local_account_is_found_by_an_address_that_is_its_alone(backend: &impl Backend) -> Outcome {
+    let directory = backend.open().await?.directory;
+    let account = |name: &str, password: bool| -> Outcome<_> {
+        let mut user = somebody("default", name)?;
+        (user.link, user.email) = (None, Some("Ada@acme.example".parse()?));
+        user.password_hash = password.then(|| "$argon2id$".to_owned());
+        Ok(user)
+    };
+    let (local, other) = (account("local", true)?, account("other", true)?);
+    let email = "aDA@acme.example".parse()?;
+    directory.create_user(&account("federated", false)?).await?;
+    assert_eq!(directory.local_user_by_email(&local.tenant, &email).await?, None, "an account without a password is not local");
+    directory.create_user(&local).await?;
+    assert_eq!(directory.local_user_by_email(&local.tenant, &email).await?, Some(local.clone()));
+    assert_eq!(directory.local_user_by_email(&tenant("other")?, &email).await?, None);
+    directory.create_user(&other).await?;
+    assert_eq!(directory.local_user_by_email(&local.tenant, &email).await?, None, "an address of two names nobody");
+    Ok(())
+}
+
 pub(crate) async fn a_user_name_is_unique_within_its_tenant_whatever_its_case(backend: &impl Backend) -> Outcome {
     let directory = backend.open().await?.directory;
     let (first, elsewhere) = (somebody("default", "Ärmel")?, somebody("other", "ärmel")?);

@@ -55,6 +55,7 @@ macro_rules! conformance {
         conformance!(@tests $backend, directory:
             a_user_comes_back_with_every_field
             a_user_name_is_unique_within_its_tenant_whatever_its_case
+            a_local_account_is_found_by_an_address_that_is_its_alone
             a_federated_account_belongs_to_one_user_of_a_tenant
             users_are_paged_by_id_and_tenant
             an_update_of_a_user_replaces_every_field
