@@ -105,3 +105,68 @@ async fn write(store: Arc<dyn AuditStore>, mut messages: mpsc::Receiver<Message>
 async fn append(store: &dyn AuditStore, events: &[Event]) -> Result<(), AuditError> {
     if events.is_empty() { Ok(()) } else { store.append(events.to_vec()).await }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::sync::atomic::AtomicBool;
+
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::audit::{AuditFilter, Entry, Kind, Outcome};
+    use crate::clock::Timestamp;
+    use crate::model::TenantId;
+
+    /// A store that can be down.
+    #[derive(Debug, Default)]
+    struct Moody {
+        down: AtomicBool,
+        written: Mutex<Vec<i64>>,
+    }
+
+    #[async_trait]
+    impl AuditStore for Moody {
+        async fn append(&self, events: Vec<Event>) -> Result<(), AuditError> {
+            if self.down.load(Ordering::SeqCst) {
+                return Err(AuditError("down".into()));
+            }
+            self.written.lock().unwrap().extend(events.iter().map(|event| event.at.seconds()));
+            Ok(())
+        }
+
+        async fn list(&self, _: &AuditFilter) -> Result<Vec<Entry>, AuditError> {
+            Ok(Vec::new())
+        }
+
+        async fn purge(&self, _: Timestamp) -> Result<u64, AuditError> {
+            Ok(0)
+        }
+    }
+
+    fn event(number: i64) -> Event {
+        Event::new(Timestamp::from_seconds(number), Kind::AccessDenied, Outcome::Failure, &TenantId::default())
+    }
+
+    #[tokio::test]
+    async fn noting_never_waits_and_what_does_not_fit_is_counted() {
+        let store = Arc::new(Moody::default());
+        store.down.store(true, Ordering::SeqCst);
+        let recorder = Recorder::start(store.clone());
+        // Nothing here awaits: the queue is not drained meanwhile.
+        for number in 0..5000 {
+            recorder.note(event(number));
+        }
+        assert_eq!(recorder.lost(), 5000 - QUEUE as u64);
+        assert!(recorder.record(event(-1)).await.is_err(), "what is awaited is not swallowed");
+
+        // The writer tries, fails, and tries again.
+        while recorder.queue.capacity() == 0 {
+            tokio::task::yield_now().await;
+        }
+        store.down.store(false, Ordering::SeqCst);
+        assert!(recorder.flush().await);
+        let kept = i64::try_from(QUEUE).unwrap();
+        assert_eq!(*store.written.lock().unwrap(), (0..kept).collect::<Vec<_>>(), "each once and in order");
+    }
+}
