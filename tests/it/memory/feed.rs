@@ -25,7 +25,7 @@ async fn a_gap_in_the_feed_forgets_everything() -> Outcome {
     let folder = tempfile::tempdir()?;
     let follower = Follower::start(open(folder.path()).await?).await?;
     let mut subscription = follower.bus().subscribe();
-    meddle(folder.path(), "INSERT INTO changes (seq, kind, key, at) VALUES (7, 'user', 'missed six', 0)").await?;
+    meddle(folder.path(), "INSERT INTO changes (seq, kind, key, at) VALUES (7, 'api_key', 'the seventh', 0)").await?;
     assert_eq!(heard(&mut subscription).await?, Change::Everything);
     meddle(folder.path(), "INSERT INTO changes (kind, key, at) VALUES ('session', printf('%064d', 0), 0)").await?;
     assert_eq!(heard(&mut subscription).await?, Change::Session(Digest::from_bytes([0; 32])));
