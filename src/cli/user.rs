@@ -21,7 +21,7 @@ const TRIES: usize = 5;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Make an account with a password.
+    /// Make an account.
     Create(Create),
     /// Everybody, deactivated people too.
     List(List),
@@ -54,6 +54,9 @@ pub(super) struct Create {
     groups: Vec<String>,
     #[command(flatten)]
     password: PasswordSource,
+    /// No password: the person signs in with an identity provider that asserts this e-mail address.
+    #[arg(long, conflicts_with_all = ["password_stdin", "password_prompt"])]
+    no_password: bool,
     #[arg(long, default_value = "default")]
     tenant: TenantId,
     /// One JSON object instead of text.
@@ -119,7 +122,8 @@ impl Create {
         if user_name.is_empty() || user_name.len() > 254 || user_name.contains(char::is_control) {
             bail!("a user name has 1 to 254 bytes and no control characters");
         }
-        let chosen = self.password.choose()?;
+        let chosen = if self.no_password { None } else { Some(self.password.choose()?) };
+        let (hash, generated) = chosen.map_or((None, None), |chosen| (Some(chosen.hash), chosen.generated));
         let user = User {
             id: UserId(uuid::Builder::from_random_bytes(random::bytes()?).into_uuid()),
             tenant: self.tenant,
@@ -130,14 +134,14 @@ impl Create {
             groups: self.groups,
             roles: self.roles,
             link: None,
-            password_hash: Some(chosen.hash),
+            password_hash: hash,
             created_at: store.now,
             updated_at: store.now,
         };
         store.directory().create_user(&user).await.map_err(explained)?;
         let details = json!({ "user_name": user.user_name, "roles": user.roles, "groups": user.groups });
         store.record(Kind::UserCreated, &user.tenant, &user.id.to_string(), details).await?;
-        reveal(&user, chosen.generated.as_ref(), self.json, "was created")
+        reveal(&user, generated.as_ref(), self.json, "was created")
     }
 }
 
@@ -172,6 +176,15 @@ impl List {
     }
 }
 
+/// How the person signs in.
+fn way(user: &User) -> String {
+    match (&user.link, &user.password_hash) {
+        (Some(link), _) => link.connection.to_string(),
+        (None, Some(_)) => "a password".to_owned(),
+        (None, None) => "an identity provider, not yet".to_owned(),
+    }
+}
+
 const fn state(user: &User) -> &'static str {
     if user.active { "active" } else { "deactivated" }
 }
@@ -182,6 +195,7 @@ impl Named {
         if self.json {
             return store::print_json(&user);
         }
+        let way = way(&user);
         store::say(facts([
             ("id", user.id.to_string()),
             ("state", state(&user).to_owned()),
@@ -191,7 +205,7 @@ impl Named {
             ("tenant", user.tenant.to_string()),
             ("roles", listed(user.roles)),
             ("groups", listed(user.groups)),
-            ("signs in with", user.link.map_or_else(|| "a password".to_owned(), |link| link.connection.to_string())),
+            ("signs in with", way),
             ("created", user.created_at.to_string()),
             ("changed", user.updated_at.to_string()),
         ]))

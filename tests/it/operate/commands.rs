@@ -177,6 +177,16 @@ fn run(command: &mut Command) -> std::process::Child {
 }
 
 #[test]
+fn somebody_without_a_password_waits_for_their_identity_provider() {
+    let door = Door::demo(&[]);
+    let made = door.command(&["user", "create", "--email", "eve@acme.example", "--no-password"]);
+    assert!(made["password"].is_null());
+    assert!(says(&door, &["user", "show", "eve@acme.example"]).contains("an identity provider, not yet"));
+    let both = fails(&door, &["user", "create", "--name", "x", "--no-password", "--password-stdin"]);
+    assert!(both.contains("cannot be used with"));
+}
+
+#[test]
 fn errors_say_what_to_do_next() {
     let door = Door::demo(&[]);
     let said: Vec<String> = [

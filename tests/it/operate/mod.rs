@@ -7,6 +7,7 @@ mod examples;
 mod explain;
 mod probes;
 mod stop;
+mod trouble;
 
 use serde_json::Value;
 
