@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use base64::Engine as _;
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use rustls::pki_types::CertificateDer;
 
 use crate::config::access::Access;
@@ -94,6 +94,15 @@ impl Sources {
         if matches!(route.access, Access::Public | Access::Deny) {
             return Ok(None);
         }
+        let Some(found) = self.sole(clean)? else { return Ok(None) };
+        if self.takes(found.kind(), route)? {
+            return Ok(Some(found));
+        }
+        // A cookie that is not looked at does not hide a certificate that is.
+        Ok(self.certificate(clean).filter(|certificate| route.accepts(certificate.kind())))
+    }
+
+    fn sole<'a>(&self, clean: &Clean<'a>) -> Result<Option<Credential<'a>>, CredentialError> {
         let mut found: Option<Credential<'a>> = None;
         for candidate in [self.api_key(clean)?, self.client(clean)?, authorization(clean)?, self.license(clean)?, session(clean)?]
         {
@@ -103,11 +112,7 @@ impl Sources {
                 (false, candidate) => found = candidate,
             }
         }
-        let found = found.or_else(|| self.certificate(clean));
-        match found {
-            Some(credential) => Ok(self.takes(credential.kind(), route)?.then_some(credential)),
-            None => Ok(None),
-        }
+        Ok(found.or_else(|| self.certificate(clean)))
     }
 
     /// Whether a credential of this kind is looked at on `route`. A browser sends its cookie everywhere and a connection shows its
@@ -148,16 +153,24 @@ impl Sources {
 /// `Bearer` (RFC 6750 §2.1) and `Basic` (RFC 7617); another scheme is the application's business.
 fn authorization<'a>(clean: &Clean<'a>) -> Result<Option<Credential<'a>>, CredentialError> {
     let Some(value) = single(clean, &header::AUTHORIZATION, CredentialKind::Bearer)? else { return Ok(None) };
-    let Some((scheme, token)) = value.split_once(' ') else { return Ok(None) };
+    let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
     let token = token.trim_start_matches(' ');
     if scheme.eq_ignore_ascii_case("bearer") {
-        let key = token.starts_with(KEY_PREFIX);
-        return Ok(Some(if key { Credential::ApiKey(token) } else { Credential::Bearer(token) }));
+        return bearer(token).map(Some).ok_or(CredentialError::Malformed(CredentialKind::Bearer));
     }
     if scheme.eq_ignore_ascii_case("basic") {
         return basic(token).map(Some).ok_or(CredentialError::Malformed(CredentialKind::ClientSecret));
     }
     Ok(None)
+}
+
+/// RFC 6750 §2.1's `b64token`, or an API key, which is one too.
+fn bearer(token: &str) -> Option<Credential<'_>> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=');
+    if token.is_empty() || !token.bytes().all(plain) {
+        return None;
+    }
+    Some(if token.starts_with(KEY_PREFIX) { Credential::ApiKey(token) } else { Credential::Bearer(token) })
 }
 
 fn basic(token: &str) -> Option<Credential<'static>> {
@@ -180,19 +193,142 @@ fn text(value: &HeaderValue) -> Option<&str> {
     value.to_str().ok().filter(|text| !text.is_empty())
 }
 
-/// The session cookie; two of the name are none of ours (threats C2).
+/// The session cookie; two of the name are none of ours (threats C2). Names are compared byte for byte, nothing is decoded, and
+/// what other cookies hold is not looked at, so that none of them can be read as ours or keep it from being read.
 fn session<'a>(clean: &Clean<'a>) -> Result<Option<Credential<'a>>, CredentialError> {
-    let mut found = None;
-    for line in clean.head.headers.get_all(header::COOKIE) {
-        let line = std::str::from_utf8(line.as_bytes()).map_err(|_| CredentialError::Malformed(CredentialKind::Session))?;
-        for pair in line.split(';') {
-            if let Some((SESSION_COOKIE, value)) = pair.trim_matches(' ').split_once('=') {
-                if found.is_some() {
-                    return Err(CredentialError::Several);
-                }
-                found = Some(Credential::Session(value));
-            }
+    let mut values = session_cookies(&clean.head.headers);
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(CredentialError::Several);
+    }
+    // What is not even text was never a session of ours, like any other value that is not known.
+    Ok(Some(Credential::Session(std::str::from_utf8(value).unwrap_or_default())))
+}
+
+/// Whether the request carries our session cookie at all, live or ended.
+#[must_use]
+pub fn carries_session(headers: &HeaderMap) -> bool {
+    session_cookies(headers).next().is_some()
+}
+
+fn session_cookies(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    let pairs = headers.get_all(header::COOKIE).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
+    pairs.filter_map(|pair| pair.trim_ascii().strip_prefix(SESSION_COOKIE.as_bytes())?.strip_prefix(b"="))
+}
+
+#[cfg(test)]
+mod tests {
+    use pingora::http::RequestHeader;
+
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::config::Limits;
+    use crate::edge::{Arrival, ConnectionFacts, Hygiene, LiveStreams};
+
+    /// What `authorization`, the session cookie and so on make of these headers, as text.
+    fn presented(headers: &[(&'static str, &[u8])]) -> String {
+        let mut head = RequestHeader::build("GET", b"/", None).unwrap();
+        head.insert_header("host", "app.example").unwrap();
+        for (name, value) in headers {
+            head.append_header(*name, HeaderValue::from_bytes(value).unwrap()).unwrap();
+        }
+        let facts = ConnectionFacts::plain([127, 0, 0, 1].into(), LiveStreams::default().handle());
+        let arrival = Arrival { head: &head, facts: &facts, now: Timestamp::from_seconds(0) };
+        let clean = match Hygiene::new(Limits::default(), &[]).inspect(arrival) {
+            Ok(clean) => clean,
+            Err(unclean) => return unclean.reason.to_owned(),
+        };
+        let sources = Sources {
+            api_key: HeaderName::from_static("x-api-key"),
+            client_id: HeaderName::from_static("x-client-id"),
+            client_secret: HeaderName::from_static("x-client-secret"),
+            license: HeaderName::from_static("x-license-key"),
+            certificates: false,
+            forwarded: Box::new([]),
+        };
+        match sources.sole(&clean) {
+            Ok(None) => "none".to_owned(),
+            Ok(Some(Credential::ClientSecret { id, secret })) => format!("client {id} {secret}"),
+            Ok(Some(Credential::Session(value))) => format!("session {value}"),
+            Ok(Some(Credential::ApiKey(value))) => format!("key {value}"),
+            Ok(Some(Credential::Bearer(value))) => format!("bearer {value}"),
+            Ok(Some(Credential::License(value))) => format!("license {value}"),
+            Ok(Some(Credential::ClientCertificate(_))) => "certificate".to_owned(),
+            Err(error) => error.to_string(),
         }
     }
-    Ok(found)
+
+    #[test]
+    fn only_the_exact_cookie_name_is_ours() {
+        let cookie = |line: &[u8]| presented(&[("cookie", line)]);
+        assert_eq!(cookie(b"a=1; __Host-doorward=abc; b=2"), "session abc");
+        assert_eq!(cookie(b"$Version=1; __Host-doorward=abc; $Path=/"), "session abc");
+        assert_eq!(cookie(b"\xff\xfe=other; __Host-doorward=abc"), "session abc");
+        assert_eq!(cookie(b"__Host-doorward="), "session ");
+        assert_eq!(cookie(b"__Host-doorward=a=b"), "session a=b");
+        for other in [
+            &b"__host-doorward=abc"[..],
+            b"__Host-doorward2=abc",
+            b"x__Host-doorward=abc",
+            b"__Host%2Ddoorward=abc",
+            b"\xe2\x80\x80__Host-doorward=abc",
+            b"__Host-doorward =abc",
+            b"=__Host-doorward=abc",
+            b"__Host-doorward",
+            b"a=\"; __Host_doorward=abc\"",
+            b"$__Host-doorward=abc",
+            b";;;=;=",
+        ] {
+            assert_eq!(cookie(other), "none", "{}", String::from_utf8_lossy(other));
+        }
+    }
+
+    #[test]
+    fn two_cookies_of_our_name_are_none() {
+        let several = "more than one credential was sent";
+        assert_eq!(presented(&[("cookie", b"__Host-doorward=a; __Host-doorward=b")]), several);
+        assert_eq!(presented(&[("cookie", b"__Host-doorward=a; __Host-doorward=a")]), several);
+        let lines: [(&str, &[u8]); 2] = [("cookie", b"__Host-doorward=a"), ("cookie", b"__Host-doorward=b")];
+        assert_eq!(presented(&lines), "repeated_header");
+    }
+
+    #[test]
+    fn two_different_credentials_are_refused_and_so_is_one_sent_twice() {
+        let several = "more than one credential was sent";
+        let all: [&[(&'static str, &[u8])]; 6] = [
+            &[("cookie", b"__Host-doorward=a")],
+            &[("x-api-key", b"dw_a")],
+            &[("x-client-id", b"a"), ("x-client-secret", b"b")],
+            &[("authorization", b"Bearer a.b.c")],
+            &[("authorization", b"Basic YTpi")],
+            &[("x-license-key", b"a.b.c")],
+        ];
+        for (at, one) in all.iter().enumerate() {
+            assert_ne!(presented(one), several);
+            for other in &all[at + 1..] {
+                let twice = one[0].0 == other[0].0;
+                let expected = if twice { "repeated_header" } else { several };
+                assert_eq!(presented(&[*one, *other].concat()), expected, "{one:?} {other:?}");
+            }
+            let twice = presented(&[*one, *one].concat());
+            assert!(twice == several || twice == "repeated_header", "{one:?} twice: {twice}");
+        }
+    }
+
+    #[test]
+    fn authorization_is_read_as_its_standards_say() {
+        let authorization = |value: &[u8]| presented(&[("authorization", value)]);
+        assert_eq!(authorization(b"bEaReR   a.b.c"), "bearer a.b.c");
+        assert_eq!(authorization(b"Bearer dw_x_y"), "key dw_x_y");
+        assert_eq!(authorization(b"Basic YTpiOmM="), "client a b:c");
+        assert_eq!(authorization(b"Negotiate abc"), "none");
+        for malformed in [&b"Bearer"[..], b"Bearer ", b"Bearer a b", b"Bearer a,b", b"Bearer \"a\""] {
+            assert_eq!(authorization(malformed), "the bearer is malformed", "{}", String::from_utf8_lossy(malformed));
+        }
+        for malformed in [&b"Basic"[..], b"Basic YWI", b"Basic YWI=", b"Basic /w==", b"Basic a:b"] {
+            assert_eq!(authorization(malformed), "the client_secret is malformed", "{}", String::from_utf8_lossy(malformed));
+        }
+        assert_eq!(presented(&[("x-client-id", b"a")]), "the client_secret is malformed");
+        assert_eq!(presented(&[("x-client-secret", b"a")]), "the client_secret is malformed");
+    }
 }

@@ -13,7 +13,9 @@ use crate::edge::{Hygiene, tls};
 use crate::forward::Forwarding;
 use crate::login;
 use crate::policy::role::Roles;
+use crate::proxy::challenge::Challenges;
 use crate::proxy::gateway::{Gateway, Observed};
+use crate::proxy::metadata;
 use crate::route::Table;
 use crate::telemetry::Telemetry;
 
@@ -80,7 +82,8 @@ impl Plan {
             routes: self.routes,
             credentials: self.credentials,
             pages: Arc::clone(&self.login.pages),
-            doors: login::router(self.login, memory.means()).merge(jwks),
+            doors: login::router(self.login, memory.means()).merge(jwks).merge(metadata::router(&self.config)),
+            challenges: Challenges::compile(&self.config),
             forwarding: self.forwarding,
             public_url: self.config.public_url.trim_end_matches('/').into(),
             prefix: self.config.prefix.as_str().into(),

@@ -92,14 +92,17 @@ async fn with_stand_in(gateway: &Gateway, arrival: Arrival<'_>, cast: Cast<'_>) 
     let clean = gateway.hygiene.inspect(arrival)?;
     let route = gateway.routes.find(&clean);
     let kind = cast.stand_in.credential();
-    let taken = gateway.credentials.takes(kind, route).map_err(|error| Rejection::from(error).on(route))?;
+    let taken = match gateway.credentials.takes(kind, route) {
+        Err(_) if route.mode == Mode::Report => false,
+        taken => taken.map_err(|error| Rejection::on(error, route))?,
+    };
     let identity = if taken {
         let identified = cast.stand_in.identify(cast.directory, cast.roles, &clean).await;
-        identified.map_err(|error| Rejection::from(error).on(route))?
+        identified.map_err(|error| Rejection::on(error, route))?
     } else {
         None
     };
-    let permit = policy::decide(route, &clean, identity).map_err(|denied| Rejection::from(denied).on(route))?;
+    let permit = policy::decide(route, &clean, identity).map_err(|denied| Rejection::on(denied, route))?;
     Ok(gateway.forwarding.prepare(permit, &clean))
 }
 

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use super::challenge::Challenges;
 use crate::authn::Authn;
 use crate::config::Config;
 use crate::credential;
@@ -21,6 +22,7 @@ pub struct Gateway {
     pub authn: Authn,
     pub forwarding: Forwarding,
     pub observed: Observed,
+    pub challenges: Challenges,
     /// Doorward's own pages.
     pub doors: axum::Router,
     /// What people are shown who get no further.

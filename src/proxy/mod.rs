@@ -3,10 +3,13 @@
 //! Refuses to reach the upstream without an [`Outbound`]: a request whose journey did not end in one is answered here.
 
 mod account;
+mod answer;
+pub mod challenge;
 pub mod doors;
 pub mod explain;
 pub mod gateway;
 pub mod journey;
+pub mod metadata;
 mod record;
 pub mod reject;
 
@@ -95,10 +98,13 @@ impl ProxyHttp for Doorward {
                 if let Some(event) = record::event(session, &ctx.account, &rejection) {
                     self.audit.note(event);
                 }
-                return reject::answer(session, &ctx.gateway, &rejection, &ctx.account).await.map(|()| true);
+                return answer::answer(session, &ctx.gateway, &rejection, &ctx.account).await.map(|()| true);
             }
         };
         ctx.account.admit(&outbound);
+        if let Some(event) = record::reported(session, &ctx.account, &outbound) {
+            self.audit.note(event);
+        }
         if outbound.target() == Target::Door {
             ctx.stage = Stage::Answered;
             return doors::open(session, &ctx.gateway.doors, outbound, &ctx.account).await.map(|()| true);
@@ -217,7 +223,7 @@ impl ProxyHttp for Doorward {
         ctx.account.reject(&rejection);
         let error_code = rejection.status().as_u16();
         // A response that has begun cannot be taken back; the connection is closed instead.
-        if session.response_written().is_none() && reject::answer(session, &ctx.gateway, &rejection, &ctx.account).await.is_err()
+        if session.response_written().is_none() && answer::answer(session, &ctx.gateway, &rejection, &ctx.account).await.is_err()
         {
             tracing::debug!("the client left before it could be told");
         }

@@ -5,17 +5,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Method, StatusCode, header};
-use pingora::http::ResponseHeader;
-use pingora::proxy::Session;
+use http::StatusCode;
 use pingora::{Error, ErrorSource, ErrorType};
 
-use super::account::Account;
-use super::gateway::Gateway;
 use crate::authn::AuthnError;
 use crate::credential::CredentialError;
 use crate::edge::Unclean;
-use crate::login::pages::negotiate;
 use crate::model::{CredentialKind, Identity};
 use crate::policy::{Denial, Denied};
 use crate::route::Route;
@@ -49,10 +44,10 @@ pub enum Cause {
 impl Rejection {
     pub const UNJUDGED: Self = Self { cause: Cause::Internal, route: None };
 
+    /// What stopped a request on its route.
     #[must_use]
-    pub fn on(mut self, route: &Arc<Route>) -> Self {
-        self.route = Some(Arc::clone(route));
-        self
+    pub fn on(cause: impl Into<Cause>, route: &Arc<Route>) -> Self {
+        Self { cause: cause.into(), route: Some(Arc::clone(route)) }
     }
 
     /// What the engine's error means for the client; `flaw` is what was wrong with a body, if that was it.
@@ -109,7 +104,8 @@ impl Rejection {
     }
 
     /// Whether a session would be looked at where it was refused.
-    fn takes_sessions(&self) -> bool {
+    #[must_use]
+    pub fn takes_sessions(&self) -> bool {
         self.route.as_ref().is_none_or(|route| route.accepts(CredentialKind::Session))
     }
 
@@ -152,7 +148,18 @@ impl Rejection {
         }
     }
 
-    fn retry_after(&self) -> Option<Duration> {
+    /// What the caller is told of [`Self::reason`]: not which part of a credential was wrong.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match &self.cause {
+            Cause::Authn(AuthnError::Refused { .. }) => "invalid_credential",
+            _ => self.reason(),
+        }
+    }
+
+    /// How long to wait before the next try.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
         match &self.cause {
             Cause::Authn(AuthnError::TooMany { retry_after }) => Some(*retry_after),
             Cause::Authn(AuthnError::Unavailable { .. }) => Some(Duration::from_secs(5)),
@@ -173,7 +180,8 @@ impl Rejection {
     }
 
     /// What the caller is told beside the status.
-    fn detail(&self) -> &'static str {
+    #[must_use]
+    pub fn detail(&self) -> &'static str {
         match &self.cause {
             Cause::Unclean(_) => "The request is malformed or ambiguous.",
             Cause::Credential(CredentialError::Several) => "More than one credential was sent; send one.",
@@ -200,118 +208,20 @@ impl From<Unclean> for Rejection {
     }
 }
 
-impl From<CredentialError> for Rejection {
+impl From<CredentialError> for Cause {
     fn from(error: CredentialError) -> Self {
-        Self { cause: Cause::Credential(error), route: None }
+        Self::Credential(error)
     }
 }
 
-impl From<AuthnError> for Rejection {
+impl From<AuthnError> for Cause {
     fn from(error: AuthnError) -> Self {
-        Self { cause: Cause::Authn(error), route: None }
+        Self::Authn(error)
     }
 }
 
-impl From<Denied> for Rejection {
+impl From<Denied> for Cause {
     fn from(denied: Denied) -> Self {
-        Self { cause: Cause::Denied { denial: denied.denial, identity: denied.identity }, route: None }
+        Self::Denied { denial: denied.denial, identity: denied.identity }
     }
-}
-
-/// Writes the answer: to a person's browser a page, or the way to sign in; to everybody else an RFC 9457 problem.
-pub(super) async fn answer(
-    session: &mut Session,
-    gateway: &Gateway,
-    rejection: &Rejection,
-    account: &Account,
-) -> pingora::Result<()> {
-    if matches!(rejection.cause, Cause::Unclean(_) | Cause::Client(_)) {
-        session.set_keepalive(None);
-    }
-    let head = session.req_header();
-    if !negotiate::reads_pages(&head.headers) {
-        return problem(session, gateway, rejection, account).await;
-    }
-    let navigation = negotiate::is_navigation(&head.method, &head.headers);
-    let denial = match &rejection.cause {
-        Cause::Denied { denial, .. } => Some(*denial),
-        _ => None,
-    };
-    match denial {
-        // Signing in again mends the one and brings about the other only if a session counts there.
-        Some(Denial::IdentityNeeded) if navigation && rejection.takes_sessions() => {
-            redirect(session, &gateway.pages.sign_in_address(back(session), false), account).await
-        }
-        Some(Denial::SignInTooOld) if navigation => {
-            redirect(session, &gateway.pages.sign_in_address(back(session), true), account).await
-        }
-        _ => show(session, gateway, rejection, account).await,
-    }
-}
-
-/// The page that tells a person what happened.
-async fn show(session: &mut Session, gateway: &Gateway, rejection: &Rejection, account: &Account) -> pingora::Result<()> {
-    let pages = &gateway.pages;
-    let page = match &rejection.cause {
-        Cause::Denied { denial: Denial::IdentityNeeded, .. } if !rejection.takes_sessions() => pages.programs_only(),
-        // What was sent is lost; the person goes back to where a page can be read.
-        Cause::Denied { denial: Denial::IdentityNeeded, .. } => pages.sign_in_needed("/"),
-        Cause::Denied { denial, identity } => pages.denied(identity.as_deref(), denial.reason(), back(session)),
-        _ => pages.status(rejection.status(), rejection.detail(), rejection.retry_after()),
-    };
-    let mut head = ResponseHeader::build(page.status, Some(12))?;
-    account.label(&mut head)?;
-    for (name, value) in page.headers() {
-        if let Some(name) = name {
-            head.insert_header(name, value)?;
-        }
-    }
-    send(session, rejection, head, page.html).await
-}
-
-async fn redirect(session: &mut Session, location: &str, account: &Account) -> pingora::Result<()> {
-    let mut head = ResponseHeader::build(StatusCode::SEE_OTHER, Some(4))?;
-    account.label(&mut head)?;
-    head.insert_header(header::LOCATION, location)?;
-    head.insert_header(header::CACHE_CONTROL, "no-store")?;
-    head.insert_header(header::CONTENT_LENGTH, "0")?;
-    session.write_response_header(Box::new(head), true).await
-}
-
-async fn problem(session: &mut Session, gateway: &Gateway, rejection: &Rejection, account: &Account) -> pingora::Result<()> {
-    let status = rejection.status();
-    let mut body = serde_json::json!({
-        "type": "about:blank",
-        "title": status.canonical_reason().unwrap_or("Error"),
-        "status": status.as_u16(),
-        "detail": rejection.detail(),
-        "request_id": account.id().as_str(),
-    });
-    if status == StatusCode::UNAUTHORIZED {
-        body["sign_in"] = gateway.pages.sign_in_address(back(session), false).into();
-    }
-    let mut head = ResponseHeader::build(status, Some(8))?;
-    account.label(&mut head)?;
-    head.insert_header(header::CONTENT_TYPE, "application/problem+json")?;
-    head.insert_header(header::CACHE_CONTROL, "no-store")?;
-    send(session, rejection, head, body.to_string()).await
-}
-
-/// Sends a refusal with what its status asks for.
-async fn send(session: &mut Session, rejection: &Rejection, mut head: ResponseHeader, body: String) -> pingora::Result<()> {
-    if rejection.status() == StatusCode::UNAUTHORIZED {
-        head.insert_header(header::WWW_AUTHENTICATE, "Bearer")?;
-    }
-    if let Some(wait) = rejection.retry_after() {
-        head.insert_header(header::RETRY_AFTER, wait.as_secs().max(1).to_string())?;
-    }
-    head.insert_header(header::CONTENT_LENGTH, body.len().to_string())?;
-    let bodiless = session.req_header().method == Method::HEAD;
-    session.write_response_header(Box::new(head), bodiless).await?;
-    if bodiless { Ok(()) } else { session.write_response_body(Some(body.into()), true).await }
-}
-
-/// The way back to what was asked for.
-fn back(session: &Session) -> &str {
-    session.req_header().uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str)
 }

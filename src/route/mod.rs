@@ -5,4 +5,4 @@
 pub mod pattern;
 mod table;
 
-pub use table::{Route, Table, Target};
+pub use table::{RESOURCE_METADATA, Route, Table, Target};

@@ -13,6 +13,9 @@ use crate::config::{Config, Path, Problems};
 use crate::edge::Clean;
 use crate::model::{CredentialKind, Scope, TenantId};
 
+/// Where OAuth clients look for what they need to know about this resource (RFC 9728 §3).
+pub const RESOURCE_METADATA: &str = "/.well-known/oauth-protected-resource";
+
 /// Where a request goes once it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
@@ -82,6 +85,9 @@ impl Table {
     /// `upstream_of` says which upstream a configured route has: the file's (0) or its own.
     pub fn compile(config: &Config, problems: &mut Problems) -> Self {
         let mut routes = vec![Arc::new(who_am_i(&config.prefix)), Arc::new(doors(&config.prefix))];
+        if !config.bearer.is_empty() {
+            routes.push(Arc::new(resource_metadata()));
+        }
         let mut upstreams = 0;
         for (index, typed) in config.routes.iter().enumerate() {
             let path = Path::from("routes").item(index);
@@ -141,6 +147,17 @@ fn doors(prefix: &str) -> Route {
         path,
         access: Access::Optional,
         accept: Box::new([CredentialKind::Session]),
+        target: Target::Door,
+        ..otherwise()
+    }
+}
+
+/// The one page outside the prefix: clients look for it there and nowhere else.
+fn resource_metadata() -> Route {
+    Route {
+        name: "resource_metadata".into(),
+        path: Pattern::parse(RESOURCE_METADATA).unwrap_or_else(|_| Pattern::everything()),
+        access: Access::Public,
         target: Target::Door,
         ..otherwise()
     }

@@ -7,7 +7,6 @@ use std::sync::{Mutex, PoisonError};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use rcgen::PublicKeyData as _;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -329,7 +328,7 @@ async fn a_token_of_another_shape_or_size_is_refused() {
         (token.rsplit_once('.').map(|(message, _)| format!("{message}.")).unwrap(), Reason::Signature),
         (large, Reason::TooLarge),
     ] {
-        assert_eq!(reason(tokens.check(&odd, NOW).await), Some(expected), "{:.80}", odd);
+        assert_eq!(reason(tokens.check(&odd, NOW).await), Some(expected), "{odd:.80}");
     }
 }
 

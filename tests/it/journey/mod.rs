@@ -1,5 +1,6 @@
 //! The request's way, through the real binary.
 
+mod credentials;
 mod demo;
 mod headers;
 mod serve;

@@ -1,0 +1,141 @@
+//! The answer to a request that went no further: for a person's browser a page or the way to sign in, for everybody else an
+//! RFC 9457 problem.
+//!
+//! Refuses a redirect to anybody but a browser on its way to a page: a program that follows one believes that it has succeeded.
+
+use http::{Method, StatusCode, header};
+use pingora::http::ResponseHeader;
+use pingora::proxy::Session;
+use pingora::{Error, ErrorType};
+use serde_json::json;
+
+use super::account::Account;
+use super::gateway::Gateway;
+use super::reject::{Cause, Rejection};
+use crate::credential;
+use crate::login::pages::negotiate;
+use crate::policy::Denial;
+use crate::session::cookie;
+
+/// One answer about to be written.
+struct Answering<'a> {
+    gateway: &'a Gateway,
+    rejection: &'a Rejection,
+    account: &'a Account,
+    /// Where to sign in, with the way back.
+    sign_in: String,
+    /// The browser's session cookie opens nothing any more.
+    session_ended: bool,
+}
+
+/// Writes the answer.
+pub(super) async fn answer(
+    session: &mut Session,
+    gateway: &Gateway,
+    rejection: &Rejection,
+    account: &Account,
+) -> pingora::Result<()> {
+    if matches!(rejection.cause, Cause::Unclean(_) | Cause::Client(_)) {
+        session.set_keepalive(None);
+    }
+    let head = session.req_header();
+    let denial = match &rejection.cause {
+        Cause::Denied { denial, .. } => Some(*denial),
+        _ => None,
+    };
+    let nobody = denial == Some(Denial::IdentityNeeded) && rejection.takes_sessions();
+    let answering = Answering {
+        gateway,
+        rejection,
+        account,
+        sign_in: gateway.pages.sign_in_address(back(session), denial == Some(Denial::SignInTooOld)),
+        session_ended: nobody && credential::carries_session(&head.headers),
+    };
+    if !negotiate::reads_pages(&head.headers) {
+        return answering.problem(session).await;
+    }
+    // Signing in again mends the one, and brings about the other only if a session counts there.
+    let mendable = nobody || denial == Some(Denial::SignInTooOld);
+    if mendable && negotiate::is_navigation(&head.method, &head.headers) {
+        return answering.redirect(session).await;
+    }
+    answering.page(session).await
+}
+
+impl Answering<'_> {
+    /// The page that tells a person what happened.
+    async fn page(&self, session: &mut Session) -> pingora::Result<()> {
+        let (pages, rejection) = (&self.gateway.pages, self.rejection);
+        let page = match &rejection.cause {
+            Cause::Denied { denial: Denial::IdentityNeeded, .. } if !rejection.takes_sessions() => pages.programs_only(),
+            // What was sent is lost; the person goes back to where a page can be read.
+            Cause::Denied { denial: Denial::IdentityNeeded, .. } => pages.sign_in_needed("/"),
+            Cause::Denied { denial, identity } => pages.denied(identity.as_deref(), denial.reason(), back(session)),
+            _ => pages.status(rejection.status(), rejection.detail(), rejection.retry_after()),
+        };
+        let mut head = ResponseHeader::build(page.status, Some(12))?;
+        for (name, value) in page.headers() {
+            if let Some(name) = name {
+                head.insert_header(name, value)?;
+            }
+        }
+        self.send(session, head, page.html).await
+    }
+
+    async fn redirect(&self, session: &mut Session) -> pingora::Result<()> {
+        let mut head = ResponseHeader::build(StatusCode::SEE_OTHER, Some(6))?;
+        head.insert_header(header::LOCATION, &self.sign_in)?;
+        head.insert_header(header::CACHE_CONTROL, "no-store")?;
+        self.send(session, head, String::new()).await
+    }
+
+    async fn problem(&self, session: &mut Session) -> pingora::Result<()> {
+        let (rejection, status) = (self.rejection, self.rejection.status());
+        let mut body = json!({
+            "type": "about:blank",
+            "title": status.canonical_reason().unwrap_or("Error"),
+            "status": status.as_u16(),
+            "code": if self.session_ended { "session_ended" } else { rejection.code() },
+            "detail": if self.session_ended { "Your session has ended; sign in again." } else { rejection.detail() },
+            "request_id": self.account.id().as_str(),
+        });
+        if status == StatusCode::UNAUTHORIZED && rejection.takes_sessions() {
+            body["sign_in"] = self.sign_in.as_str().into();
+        }
+        let mut head = ResponseHeader::build(status, Some(8))?;
+        head.insert_header(header::CONTENT_TYPE, "application/problem+json")?;
+        head.insert_header(header::CACHE_CONTROL, "no-store")?;
+        self.send(session, head, body.to_string()).await
+    }
+
+    /// Sends a refusal with what its status asks for.
+    async fn send(&self, session: &mut Session, mut head: ResponseHeader, body: String) -> pingora::Result<()> {
+        let rejection = self.rejection;
+        if head.status == StatusCode::UNAUTHORIZED {
+            for challenge in self.gateway.challenges.of(rejection, &session.req_header().headers, &self.sign_in) {
+                head.append_header(header::WWW_AUTHENTICATE, challenge)?;
+            }
+        }
+        if let Some(challenge) = self.gateway.challenges.of_denial(rejection) {
+            head.insert_header(header::WWW_AUTHENTICATE, challenge)?;
+        }
+        if let Some(wait) = rejection.retry_after() {
+            head.insert_header(header::RETRY_AFTER, wait.as_secs().max(1).to_string())?;
+        }
+        if self.session_ended {
+            let removal = cookie::remove_session();
+            let removal = removal.map_err(|error| Error::because(ErrorType::InternalError, "removing a cookie", error))?;
+            head.append_header(header::SET_COOKIE, removal)?;
+        }
+        head.insert_header(header::CONTENT_LENGTH, body.len().to_string())?;
+        self.account.label(&mut head)?;
+        let bodiless = body.is_empty() || session.req_header().method == Method::HEAD;
+        session.write_response_header(Box::new(head), bodiless).await?;
+        if bodiless { Ok(()) } else { session.write_response_body(Some(body.into()), true).await }
+    }
+}
+
+/// The way back to what was asked for.
+fn back(session: &Session) -> &str {
+    session.req_header().uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str)
+}
