@@ -47,13 +47,12 @@ impl Forms {
     }
 
     pub(super) fn issue(&self, purpose: Purpose, headers: &HeaderMap, now: Timestamp) -> Result<Issued, SignInError> {
-        let (binding, cookie) = match binding(headers) {
-            Some(known) => (known.to_owned(), None),
-            None => {
-                let new = random::alphanumeric(COOKIE_LENGTH).map_err(SignInError::internal)?;
-                let cookie = cookie::set_form(&new).map_err(SignInError::internal)?;
-                (new, Some(cookie))
-            }
+        let (binding, cookie) = if let Some(known) = binding(headers) {
+            (known.to_owned(), None)
+        } else {
+            let new = random::alphanumeric(COOKIE_LENGTH).map_err(SignInError::internal)?;
+            let cookie = cookie::set_form(&new).map_err(SignInError::internal)?;
+            (new, Some(cookie))
         };
         let until = now.after(LIFE).millis().to_string();
         let sealed = self.sealer.seal(until.as_bytes(), &context(purpose, &binding)).map_err(SignInError::internal)?;

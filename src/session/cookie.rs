@@ -75,7 +75,8 @@ fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
 fn write(name: &str, value: &str, life: Option<Duration>) -> Result<HeaderValue, InvalidHeaderValue> {
     let mut text = format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite=Lax");
     if let Some(life) = life {
-        text.push_str(&format!("; Max-Age={}", life.as_secs()));
+        text.push_str("; Max-Age=");
+        text.push_str(&life.as_secs().to_string());
     }
     let mut line = HeaderValue::try_from(text)?;
     line.set_sensitive(true);

@@ -98,7 +98,7 @@ impl House {
     }
 
     pub(super) fn person(&self) -> Person {
-        Person { folder: TempDir::new().unwrap(), origin: self.url(""), resolve: format!("{HOST}:{}:127.0.0.1", self.port) }
+        Person { resolve: format!("{HOST}:{}:127.0.0.1", self.port), ..Person::new(&self.url("")) }
     }
 
     /// Somebody who has signed in by script, and wanted `path`.
@@ -192,6 +192,11 @@ pub(super) struct Walk {
 }
 
 impl Person {
+    /// Somebody new at the door with this origin.
+    pub(super) fn new(origin: &str) -> Self {
+        Self { folder: TempDir::new().unwrap(), origin: origin.to_owned(), resolve: format!("{HOST}:1:127.0.0.1") }
+    }
+
     pub(super) fn jar(&self) -> PathBuf {
         self.folder.path().join("jar")
     }

@@ -3,6 +3,7 @@
 mod attempts;
 mod browser;
 mod house;
+mod lifetime;
 mod oidc;
 mod password;
 mod refusal;
