@@ -5,6 +5,7 @@
 pub mod insight;
 pub mod memory;
 pub mod plan;
+pub mod reload;
 pub mod run;
 pub mod serve;
 pub mod upkeep;

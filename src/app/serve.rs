@@ -3,7 +3,7 @@
 //! Refuses to start with a problem; a reload with one is told and changes nothing.
 
 use std::net::TcpListener as Socket;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,11 +12,12 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::insight::View;
 use super::memory::Memory;
-use super::plan::{self, Plan};
-use super::run::{self, Running, StartError};
+use super::plan::Plan;
+use super::reload::{self, Changes};
+use super::run::{self, StartError};
 use super::upkeep;
 use crate::clock::{SharedClock, SystemClock};
-use crate::config::{self, LoadError, Report};
+use crate::config::{LoadError, Report};
 use crate::db::OpenError;
 use crate::telemetry::operations::router;
 use crate::telemetry::{self, Telemetry, TelemetryError};
@@ -95,7 +96,8 @@ pub enum AccessLines {
 pub async fn serve(file: PathBuf, sockets: Sockets, lines: AccessLines, ready: impl FnOnce(&Ready)) -> Result<Ended, ServeError> {
     let mut signals = Signals::listen().map_err(ServeError::Signals)?;
     let clock: SharedClock = Arc::new(SystemClock);
-    let plan = understand(&file)?;
+    let (plan, sources) = reload::understand(&file)?;
+    let mut changes = Changes::of(&sources);
     telemetry::log::start(&plan.config.logging).map_err(ServeError::Logging)?;
     let telemetry = Arc::new(match lines {
         AccessLines::StandardOutput => Telemetry::start(std::io::stdout())?,
@@ -114,8 +116,8 @@ pub async fn serve(file: PathBuf, sockets: Sockets, lines: AccessLines, ready: i
         operate(socket, router(Arc::clone(&telemetry.metrics), Arc::new(view)));
     }
     ready(&Ready { listeners: running.addresses.clone(), operations: address });
-    while let Heard::Reload = signals.next().await {
-        reload(&file, &running, &telemetry, &clock).await;
+    while let Heard::Reload = heard(&mut signals, &mut changes).await {
+        reload::reload(&file, &running, &telemetry, &clock, &mut changes).await;
     }
     tracing::info!("stopping");
     stopping.store(true, Ordering::Relaxed);
@@ -131,26 +133,6 @@ pub async fn serve(file: PathBuf, sockets: Sockets, lines: AccessLines, ready: i
     };
     telemetry.close();
     Ok(ended)
-}
-
-/// Reads and understands the file.
-pub fn understand(file: &Path) -> Result<Plan, ServeError> {
-    let loaded = config::load(file)?;
-    plan::compile(loaded.config).map_err(|problems| ServeError::Invalid(loaded.sources.report(&problems)))
-}
-
-async fn reload(file: &Path, running: &Running, telemetry: &Telemetry, clock: &SharedClock) {
-    match understand(file) {
-        Ok(plan) => {
-            running.replace(plan).await;
-            telemetry.metrics.reloads.succeed(clock.now());
-            tracing::info!("the configuration was reloaded");
-        }
-        Err(error) => {
-            telemetry.metrics.reloads.fail();
-            tracing::error!(%error, "the configuration was not reloaded; the old one stays in force");
-        }
-    }
 }
 
 async fn bind_operations(plan: &Plan, bound: Option<Socket>) -> Result<Option<(TcpListener, String)>, StartError> {
@@ -173,10 +155,18 @@ fn operate(socket: TcpListener, pages: axum::Router) {
     });
 }
 
-/// What a signal asks for.
+/// What is asked for.
 enum Heard {
     Reload,
     Stop(SignalKind),
+}
+
+/// A signal, or a changed file.
+async fn heard(signals: &mut Signals, changes: &mut Changes) -> Heard {
+    tokio::select! {
+        heard = signals.next() => heard,
+        () = changes.next() => Heard::Reload,
+    }
 }
 
 struct Signals {

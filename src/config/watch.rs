@@ -56,9 +56,11 @@ impl Watch {
         Ok(watch)
     }
 
-    /// Watches these files from now on instead.
+    /// Watches these files from now on instead. A change of one that was watched before and was not told yet is not forgotten.
     pub fn files(&mut self, files: &BTreeSet<PathBuf>) {
-        self.seen = files.iter().map(|file| (file.clone(), fingerprint(file))).collect();
+        let before = std::mem::take(&mut self.seen);
+        let seen = |file: &PathBuf| before.get(file).copied().unwrap_or_else(|| fingerprint(file));
+        self.seen = files.iter().map(|file| (file.clone(), seen(file))).collect();
         self.follow();
     }
 

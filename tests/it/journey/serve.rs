@@ -56,3 +56,22 @@ fn a_reload_takes_over_a_good_file_and_keeps_the_old_one_before_a_bad_one() {
     eventually("the bad file is told of", || door.process.said().contains("nonsense").then_some(()));
     assert_eq!(curl(&[&url]).status, 200, "the old configuration stays in force");
 }
+
+#[test]
+fn a_changed_file_is_taken_over_without_being_told() {
+    let upstream = part("echo", &[]);
+    let door = Door::serve(&configuration(upstream.port()), secret);
+    let url = format!("http://{}/later/x", door.listener(0));
+    assert_eq!(curl(&[&url]).status, 401);
+    let text = std::fs::read_to_string(door.config()).unwrap();
+
+    // As an editor does: a new file, renamed over the old one; here naming a secret that is not there yet.
+    let draft = door.folder().join("draft");
+    std::fs::write(&draft, text.replace("/open/**", "/later/**").replace("file: secret", "file: other")).unwrap();
+    std::fs::rename(&draft, door.config()).unwrap();
+    eventually("the missing secret is told of", || door.process.said().contains("/other` cannot be read").then_some(()));
+    assert_eq!(curl(&[&url]).status, 401, "the old configuration stays in force");
+
+    std::fs::write(door.folder().join("other"), "fedcba9876543210fedcba9876543210").unwrap();
+    eventually("the new route is in force", || (curl(&[&url]).status == 200).then_some(()));
+}

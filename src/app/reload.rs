@@ -1,0 +1,71 @@
+//! Taking over a changed configuration, or a changed file that it names, without dropping a connection.
+//!
+//! Refuses a file with a problem: it is told, the old configuration stays in force, and the next change is waited for.
+
+use std::future::pending;
+use std::path::Path;
+
+use super::plan::{self, Plan};
+use super::run::Running;
+use crate::clock::SharedClock;
+use crate::config::{self, LoadError, Loaded, Sources, Watch};
+use crate::telemetry::Telemetry;
+
+/// Reads and understands the file.
+pub fn understand(file: &Path) -> Result<(Plan, Sources), LoadError> {
+    let Loaded { config, sources } = config::load(file)?;
+    match plan::compile(config) {
+        Ok(plan) => Ok((plan, sources)),
+        Err(problems) => Err(LoadError::Invalid { report: sources.report(&problems), sources: Box::new(sources) }),
+    }
+}
+
+/// Puts what the file says now in force.
+pub async fn reload(file: &Path, running: &Running, telemetry: &Telemetry, clock: &SharedClock, changes: &mut Changes) {
+    match understand(file) {
+        Ok((plan, sources)) => {
+            running.replace(plan).await;
+            changes.follow(&sources);
+            telemetry.metrics.reloads.succeed(clock.now());
+            tracing::info!("the configuration was reloaded");
+        }
+        Err(error) => {
+            // What is missing now may appear: follow what the file names, not what the old one named.
+            if let LoadError::Invalid { sources, .. } = &error {
+                changes.follow(sources);
+            }
+            telemetry.metrics.reloads.fail();
+            tracing::error!(%error, "the configuration was not reloaded; the old one stays in force");
+        }
+    }
+}
+
+/// Changes of the files that a configuration came from. Where the system cannot watch, there are none, and SIGHUP remains.
+pub struct Changes(Option<Watch>);
+
+impl Changes {
+    #[must_use]
+    pub fn of(sources: &Sources) -> Self {
+        match Watch::new(sources.files()) {
+            Ok(watch) => Self(Some(watch)),
+            Err(error) => {
+                tracing::warn!(%error, "files cannot be watched; send SIGHUP to reload");
+                Self(None)
+            }
+        }
+    }
+
+    fn follow(&mut self, sources: &Sources) {
+        if let Some(watch) = &mut self.0 {
+            watch.files(sources.files());
+        }
+    }
+
+    /// Waits for the next change.
+    pub async fn next(&mut self) {
+        match &mut self.0 {
+            Some(watch) => watch.changed().await,
+            None => pending().await,
+        }
+    }
+}
