@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use doorward::app::memory::Memory;
+use doorward::app::reload;
 use doorward::app::run::{self, Running};
-use doorward::app::serve;
 use doorward::clock::{Clock as _, ManualClock, SharedClock, SystemClock};
 use doorward::telemetry::Telemetry;
 use serde_json::json;
@@ -61,7 +61,7 @@ impl Inner {
     fn open(&mut self) {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let clock: SharedClock = Arc::clone(&self.clock) as SharedClock;
-        let plan = serve::understand(&self.folder.path().join("doorward.yaml")).unwrap();
+        let plan = reload::understand(&self.folder.path().join("doorward.yaml")).unwrap().0;
         let running = self.runtime.block_on(async {
             let memory = Memory::open(&plan.config, &clock).await.unwrap();
             let telemetry = Arc::new(Telemetry::start(std::io::sink()).unwrap());
