@@ -3,6 +3,7 @@
 mod credentials;
 mod demo;
 mod headers;
+mod matrix;
 mod serve;
 mod streaming;
 mod upstream;
