@@ -30,7 +30,7 @@ impl From<Unavailable> for AuditError {
 }
 
 /// Which events to list: the newest `limit` that fit all that is set.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct AuditFilter {
     /// From then on.
     pub since: Option<Timestamp>,
@@ -41,6 +41,12 @@ pub struct AuditFilter {
     /// Only events before this number, for the next page.
     pub before: Option<i64>,
     pub limit: u32,
+}
+
+impl Default for AuditFilter {
+    fn default() -> Self {
+        Self { since: None, kinds: Vec::new(), actor: None, tenant: None, before: None, limit: 200 }
+    }
 }
 
 /// An event as it was recorded. Its words are text, because an older or newer Doorward may have written it.

@@ -25,7 +25,7 @@ impl Writer {
     pub(super) fn start(connection: SqliteConnection, options: SqliteConnectOptions) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let (committed, commits) = watch::channel(0);
-        tokio::spawn(Committer { connection: Some(connection), options, committed }.run(jobs));
+        tokio::spawn(Committer { connection: Some(connection), options, committed, failing: false }.run(jobs));
         Self { queue, commits }
     }
 
@@ -138,6 +138,8 @@ struct Committer {
     connection: Option<SqliteConnection>,
     options: SqliteConnectOptions,
     committed: watch::Sender<u64>,
+    /// Whether the last batch failed: trouble is told when it begins and when it ends, not a thousand times between.
+    failing: bool,
 }
 
 impl Committer {
@@ -155,21 +157,31 @@ impl Committer {
     }
 
     async fn commit(&mut self, batch: &mut [Box<dyn Job>]) -> Result<(), Unavailable> {
+        let fate = self.try_commit(batch).await;
+        match &fate {
+            Ok(()) => {
+                self.committed.send_modify(|commits| *commits += 1);
+                if std::mem::replace(&mut self.failing, false) {
+                    tracing::info!("the store takes writes again");
+                }
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut self.failing, true) {
+                    let why = std::error::Error::source(error).map(ToString::to_string);
+                    tracing::error!(%error, why, "the store does not take writes");
+                }
+                self.hang_up().await;
+            }
+        }
+        fate
+    }
+
+    async fn try_commit(&mut self, batch: &mut [Box<dyn Job>]) -> Result<(), Unavailable> {
         let connection = match &mut self.connection {
             Some(connection) => connection,
             empty => empty.insert(self.options.connect().await?),
         };
-        match transact(connection, batch).await {
-            Ok(()) => {
-                self.committed.send_modify(|commits| *commits += 1);
-                Ok(())
-            }
-            Err(error) => {
-                tracing::warn!(%error, writes = batch.len(), "the store did not take the writes");
-                self.hang_up().await;
-                Err(error)
-            }
-        }
+        transact(connection, batch).await
     }
 
     /// Closing rolls back whatever is left open.

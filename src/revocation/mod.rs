@@ -68,9 +68,9 @@ impl Bus {
         }
     }
 
-    /// Notes that nothing can be heard since `at`, unless that was so before.
-    fn blind(&self, at: Timestamp) {
-        let _ = self.blind_since.compare_exchange(FOLLOWING, at.millis(), Ordering::Relaxed, Ordering::Relaxed);
+    /// Notes that nothing can be heard since `at`, unless that was so before; says whether it was not.
+    fn blind(&self, at: Timestamp) -> bool {
+        self.blind_since.compare_exchange(FOLLOWING, at.millis(), Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     /// Notes that changes are heard again; says whether they were not before.
@@ -121,8 +121,8 @@ mod tests {
     fn blindness_is_counted_from_its_beginning() {
         let bus = Bus::default();
         assert_eq!(bus.state(), FeedState::Following);
-        bus.blind(Timestamp::from_seconds(10));
-        bus.blind(Timestamp::from_seconds(20));
+        assert!(bus.blind(Timestamp::from_seconds(10)));
+        assert!(!bus.blind(Timestamp::from_seconds(20)));
         assert_eq!(bus.state(), FeedState::BlindSince(Timestamp::from_seconds(10)));
         assert!(bus.following());
         assert!(!bus.following());

@@ -88,7 +88,8 @@ impl Task {
                 _ = ticks.tick() => {}
                 committed = self.commits.changed() => if committed.is_err() {
                     // Only a writer that died ends this; then nothing more can be promised.
-                    return self.bus.blind(self.database.now());
+                    self.bus.blind(self.database.now());
+                    return;
                 },
             }
             self.look().await;
@@ -111,9 +112,10 @@ impl Task {
             }
             Ok(()) => {}
             Err(error) => {
-                tracing::warn!(%error, "the change feed is not heard");
                 self.eyes = None;
-                self.bus.blind(self.database.now());
+                if self.bus.blind(self.database.now()) {
+                    tracing::error!(%error, "the change feed is not heard: revocations made elsewhere are not known here");
+                }
             }
         }
     }

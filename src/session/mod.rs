@@ -31,10 +31,16 @@ impl From<Unavailable> for SessionStoreError {
 }
 
 /// Which sessions to list: live ones, newest first, at most `limit`.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct SessionFilter {
     pub user: Option<UserId>,
     pub limit: u32,
+}
+
+impl Default for SessionFilter {
+    fn default() -> Self {
+        Self { user: None, limit: 200 }
+    }
 }
 
 /// Where sessions are kept. A write has been made durable when it returns.
