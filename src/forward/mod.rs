@@ -9,7 +9,8 @@ mod upstream;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::HeaderValue;
+use http::request::Parts;
+use http::{HeaderValue, Method};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::{Error, ErrorType};
 
@@ -82,8 +83,14 @@ impl Forwarding {
             return Error::e_explain(ErrorType::InternalError, "a door has no upstream");
         };
         let assertion = self.assertion(outbound)?;
-        self.headers.apply(outbound, assertion.as_ref(), head)?;
-        self.upstreams.apply(index, outbound.lease.as_ref(), head)
+        // The engine keeps each name a second time as it was spelt and pays for it with two allocations for each field that is
+        // set. Its plain parts do without, and hold an absolute-form target (RFC 9112 §3.2.2) as the path that was judged.
+        let blank = RequestHeader::build_no_case(Method::GET, b"/", Some(0))?;
+        let mut parts: Parts = std::mem::replace(head, blank).into();
+        self.headers.apply(outbound, assertion, &mut parts.headers);
+        self.upstreams.apply(index, outbound.lease.as_ref(), &mut parts.headers);
+        *head = parts.into();
+        Ok(())
     }
 
     fn assertion(&self, outbound: &Outbound) -> pingora::Result<Option<HeaderValue>> {

@@ -4,7 +4,6 @@
 //! recognisably a key or secret of Doorward's, also on public routes where it was not even looked at.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use pingora::http::RequestHeader;
 
 use base64::Engine as _;
 
@@ -34,27 +33,27 @@ impl Carriers {
     }
 
     /// Removes what the request was admitted by (`used`), and what is Doorward's own wherever it stands.
-    pub(super) fn strip(&self, used: Option<CredentialKind>, head: &mut RequestHeader) -> pingora::Result<()> {
+    pub(super) fn strip(&self, used: Option<CredentialKind>, fields: &mut HeaderMap) {
         let keys = self.keeps(CredentialKind::ApiKey);
         if !keys
             && (used == Some(CredentialKind::ApiKey)
-                || any(&head.headers, &self.api_key, |value| value.starts_with(KEY_PREFIX.as_bytes())))
+                || any(fields, &self.api_key, |value| value.starts_with(KEY_PREFIX.as_bytes())))
         {
-            head.remove_header(&self.api_key);
+            fields.remove(&self.api_key);
         }
         let secrets = self.keeps(CredentialKind::ClientSecret);
         let is_secret = |value: &[u8]| value.starts_with(CLIENT_SECRET_PREFIX.as_bytes());
-        if !secrets && (used == Some(CredentialKind::ClientSecret) || any(&head.headers, &self.client_secret, is_secret)) {
-            head.remove_header(&self.client_secret);
-            head.remove_header(&self.client_id);
+        if !secrets && (used == Some(CredentialKind::ClientSecret) || any(fields, &self.client_secret, is_secret)) {
+            fields.remove(&self.client_secret);
+            fields.remove(&self.client_id);
         }
         if !self.keeps(CredentialKind::License) && used == Some(CredentialKind::License) {
-            head.remove_header(&self.license);
+            fields.remove(&self.license);
         }
-        if any(&head.headers, &header::AUTHORIZATION, |value| self.is_spent(used, value)) {
-            head.remove_header(&header::AUTHORIZATION);
+        if any(fields, &header::AUTHORIZATION, |value| self.is_spent(used, value)) {
+            fields.remove(&header::AUTHORIZATION);
         }
-        cookies(head)
+        cookies(fields);
     }
 
     fn keeps(&self, kind: CredentialKind) -> bool {
@@ -89,11 +88,11 @@ fn any(headers: &HeaderMap, name: &HeaderName, test: impl Fn(&[u8]) -> bool) -> 
 }
 
 /// Removes Doorward's own cookies and joins what is left into one line, as HTTP/2's crumbs must be (RFC 9113 §8.2.3, threats F10).
-fn cookies(head: &mut RequestHeader) -> pingora::Result<()> {
-    let lines = head.headers.get_all(header::COOKIE);
+fn cookies(fields: &mut HeaderMap) {
+    let lines = fields.get_all(header::COOKIE);
     let holds_ours = |line: &HeaderValue| line.as_bytes().windows(OURS.len()).any(|window| window == OURS);
     if lines.iter().count() < 2 && !lines.iter().any(holds_ours) {
-        return Ok(());
+        return;
     }
     let mut kept: Vec<u8> = Vec::new();
     for line in lines {
@@ -108,12 +107,9 @@ fn cookies(head: &mut RequestHeader) -> pingora::Result<()> {
         }
     }
     match HeaderValue::from_bytes(&kept) {
-        Ok(value) if !value.is_empty() => head.insert_header(header::COOKIE, value),
-        _ => {
-            head.remove_header(&header::COOKIE);
-            Ok(())
-        }
-    }
+        Ok(value) if !value.is_empty() => fields.insert(header::COOKIE, value),
+        _ => fields.remove(header::COOKIE),
+    };
 }
 
 /// Every cookie of Doorward's begins with this.

@@ -10,8 +10,8 @@ mod reserved;
 mod template;
 mod value;
 
-use http::{HeaderName, HeaderValue, Version, header};
-use pingora::http::{RequestHeader, ResponseHeader};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use pingora::http::ResponseHeader;
 
 use super::Outbound;
 use crate::config::access::Preset;
@@ -59,34 +59,27 @@ impl Headers {
     }
 
     /// Rewrites the head that goes to the application: first strip, then set.
-    pub(super) fn apply(
-        &self,
-        outbound: &Outbound,
-        assertion: Option<&HeaderValue>,
-        head: &mut RequestHeader,
-    ) -> pingora::Result<()> {
-        self.strip(outbound, head)?;
-        in_origin_form(head)?;
-        outbound.origin.apply(head)?;
-        let Some(identity) = &outbound.identity else { return Ok(()) };
+    pub(super) fn apply(&self, outbound: &Outbound, assertion: Option<HeaderValue>, fields: &mut HeaderMap) {
+        self.strip(outbound, fields);
+        outbound.origin.apply(fields);
+        let Some(identity) = &outbound.identity else { return };
         for (name, value) in identity.forward.headers.get_or_init(|| self.make(identity)) {
-            head.insert_header(name, value.clone())?;
+            fields.insert(name, value.clone());
         }
         if let Some(assertion) = assertion {
             for name in &self.assertion_names {
-                head.insert_header(name, assertion.clone())?;
+                fields.insert(name, assertion.clone());
             }
         }
-        Ok(())
     }
 
-    fn strip(&self, outbound: &Outbound, head: &mut RequestHeader) -> pingora::Result<()> {
+    fn strip(&self, outbound: &Outbound, fields: &mut HeaderMap) {
         // Empty, and so without an allocation, for nearly every request.
-        let doomed: Vec<HeaderName> = head.headers.keys().filter(|name| self.reserved.holds(name.as_str())).cloned().collect();
+        let doomed: Vec<HeaderName> = fields.keys().filter(|name| self.reserved.holds(name.as_str())).cloned().collect();
         for name in &doomed {
-            head.remove_header(name);
+            fields.remove(name);
         }
-        self.carriers.strip(outbound.identity.as_ref().map(|identity| identity.credential), head)
+        self.carriers.strip(outbound.identity.as_ref().map(|identity| identity.credential), fields);
     }
 
     /// All that is said about an identity; made once for each, then shared by its requests.
@@ -141,15 +134,6 @@ fn nominated(head: &ResponseHeader) -> Vec<HeaderName> {
 fn sets_ours(line: &[u8]) -> bool {
     let name = line.split(|byte| matches!(byte, b'=' | b';')).next().unwrap_or_default().trim_ascii();
     name.get(..credential::OURS.len()).is_some_and(|start| start.eq_ignore_ascii_case(credential::OURS))
-}
-
-/// An absolute-form target (RFC 9112 §3.2.2) goes on as the path that was judged; its host is in `Host`.
-fn in_origin_form(head: &mut RequestHeader) -> pingora::Result<()> {
-    if head.version == Version::HTTP_2 || matches!(head.raw_path().first(), Some(b'/' | b'*')) {
-        return Ok(());
-    }
-    let path = head.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str).to_owned();
-    head.set_raw_path(path.as_bytes())
 }
 
 /// A header name from the configuration that Doorward is to set, if it may be one.

@@ -44,15 +44,14 @@ impl Origin {
     }
 
     /// Sets the headers; what stood under these names was stripped before.
-    pub(super) fn apply(&self, head: &mut pingora::http::RequestHeader) -> pingora::Result<()> {
-        head.insert_header(FORWARDED_FOR, self.chain.clone())?;
-        head.insert_header(FORWARDED_PROTO, self.proto.clone())?;
+    pub(super) fn apply(&self, fields: &mut HeaderMap) {
+        fields.insert(FORWARDED_FOR, self.chain.clone());
+        fields.insert(FORWARDED_PROTO, self.proto.clone());
         for (name, value) in [(FORWARDED_HOST, &self.host), (FORWARDED_PORT, &self.port), (FORWARDED_PREFIX, &self.prefix)] {
             if let Some(value) = value {
-                head.insert_header(name, value.clone())?;
+                fields.insert(name, value.clone());
             }
         }
-        Ok(())
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::{HeaderValue, Method};
+use http::{HeaderValue, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 
 use super::*;
@@ -345,11 +345,4 @@ fn an_answer_cannot_set_a_cookie_of_doorwards() {
     assert_eq!(left, ["a=1; Path=/", "b=__Host-doorward=2"]);
     let has = |name: &str| head.headers.contains_key(name);
     assert!(!has("keep-alive") && !has("x-leg") && has("server") && has("content-length"));
-}
-
-#[test]
-fn an_absolute_target_goes_on_as_the_path_that_was_judged() {
-    let mut head = RequestHeader::build(Method::GET, b"http://app.example.com/a/b?c=d", None).unwrap();
-    in_origin_form(&mut head).unwrap();
-    assert_eq!(head.raw_path(), b"/a/b?c=d");
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use base64::Engine as _;
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use pingora::http::RequestHeader;
 use pingora::upstreams::peer::HttpPeer;
 
@@ -89,17 +89,16 @@ impl Upstreams {
     }
 
     /// Sets what this upstream wants on its requests: its secret headers, and its own name as `Host` where so configured.
-    pub(super) fn apply(&self, upstream: usize, lease: Option<&Lease>, head: &mut RequestHeader) -> pingora::Result<()> {
-        let Some(upstream) = self.0.get(upstream) else { return Ok(()) };
+    pub(super) fn apply(&self, upstream: usize, lease: Option<&Lease>, fields: &mut HeaderMap) {
+        let Some(upstream) = self.0.get(upstream) else { return };
         for (name, value) in &upstream.secret {
-            head.insert_header(name, value.clone())?;
+            fields.insert(name, value.clone());
         }
         if upstream.host == HostHeader::Rewrite
             && let Some(lease) = lease
         {
-            head.insert_header(header::HOST, lease.server.address.authority())?;
+            fields.insert(header::HOST, lease.server.authority.clone());
         }
-        Ok(())
     }
 
     /// How every server is doing, for metrics and `/readyz`.

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use http::HeaderValue;
 use pingora::upstreams::peer::HttpPeer;
 
 use super::address::{Address, Place, Scheme};
@@ -33,6 +34,8 @@ const CONNECTION_WINDOW: u32 = 4 << 20;
 pub(super) struct Server {
     pub(super) address: Address,
     pub(super) label: Box<str>,
+    /// What its `Host` is.
+    pub(super) authority: HeaderValue,
     /// Empty while its name cannot be looked up.
     peers: ArcSwapOption<Peers>,
     pub(super) lines: Arc<Lines>,
@@ -65,11 +68,13 @@ struct Peers {
 
 impl Server {
     pub(super) fn new(address: Address, label: &str, shape: Shape, well: bool) -> Self {
+        let authority = HeaderValue::try_from(address.authority()).unwrap_or_else(|_| HeaderValue::from_static("localhost"));
         let lines = Arc::new(Lines::new(shape.timeouts.first_byte.0));
         let server = Self {
             address,
             lines,
             label: label.into(),
+            authority,
             peers: ArcSwapOption::empty(),
             shape,
             in_flight: AtomicUsize::new(0),
