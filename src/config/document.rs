@@ -205,3 +205,23 @@ impl<'a> Reader<'a, '_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// The file comes from outside: whatever it holds is read or refused, with a place inside it, and never a panic.
+        #[test]
+        fn whatever_the_file_holds_is_read_or_refused(text in "([a-z]{1,3}|[-:,?#&*!|>'\"%@`{}\\[\\] \n\t]|<<|\\PC){0,60}") {
+            let mut findings = Findings::default();
+            let read = parse(&text, &mut findings);
+            prop_assert!(read.is_some() || !findings.is_empty());
+            for finding in findings.iter() {
+                prop_assert!(finding.place.line >= 1 && finding.place.line <= text.lines().count() + 2, "{finding:?}");
+            }
+        }
+    }
+}

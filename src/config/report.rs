@@ -49,6 +49,11 @@ impl Findings {
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+
+    #[cfg(test)]
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Finding> {
+        self.0.iter()
+    }
 }
 
 /// What was found in one file, in the order of the file. Shown as `file:line:column: message`, each with its hint below.
