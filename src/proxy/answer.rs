@@ -125,7 +125,7 @@ impl Answering<'_> {
         if self.session_ended {
             let removal = cookie::remove_session();
             let removal = removal.map_err(|error| Error::because(ErrorType::InternalError, "removing a cookie", error))?;
-            head.append_header(header::SET_COOKIE, removal)?;
+            head.append_header(cookie::FIELD, removal)?;
         }
         head.insert_header(header::CONTENT_LENGTH, body.len().to_string())?;
         self.account.label(&mut head)?;
