@@ -177,7 +177,7 @@ impl Login {
 
     /// The sign-in page after a wrong password.
     fn password_page(&self, visitor: &Visitor, user: &str, return_to: &ReturnTo) -> Response {
-        match self.choices(visitor, return_to, Some(user)) {
+        match self.choices(visitor, return_to, false, Some(user)) {
             Ok(answer) => answer,
             Err(error) => {
                 let failed = Failed { connection: None, actor: None, return_to: return_to.as_str() };
@@ -187,9 +187,15 @@ impl Login {
     }
 
     /// The page with every way to sign in. `wrong`: the user name of a try that just failed.
-    pub(super) fn choices(&self, visitor: &Visitor, return_to: &ReturnTo, wrong: Option<&str>) -> Result<Response, SignInError> {
+    pub(super) fn choices(
+        &self,
+        visitor: &Visitor,
+        return_to: &ReturnTo,
+        prompt: bool,
+        wrong: Option<&str>,
+    ) -> Result<Response, SignInError> {
         let connections = &self.rules.connections;
-        let choices = connections.choices(self.pages(), return_to);
+        let choices = connections.choices(self.pages(), return_to, prompt);
         let Some(password) = connections.local() else { return Ok(self.pages().sign_in(&choices, None).into_response()) };
         let issued = self.rules.forms.issue(Purpose::Password, &visitor.headers, self.now())?;
         let form = PasswordForm {

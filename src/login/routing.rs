@@ -97,13 +97,14 @@ impl Connections {
         }
     }
 
-    /// Buttons of those that lead elsewhere.
+    /// Buttons of those that lead elsewhere; `prompt`: where people are asked even if they are known.
     #[must_use]
-    pub(super) fn choices(&self, pages: &Pages, return_to: &ReturnTo) -> Vec<Choice> {
+    pub(super) fn choices(&self, pages: &Pages, return_to: &ReturnTo, prompt: bool) -> Vec<Choice> {
         let elsewhere = self.all.iter().filter(|connection| matches!(connection.way, Way::Oidc(_)));
         let back = percent_encoding::utf8_percent_encode(return_to.as_str(), percent_encoding::NON_ALPHANUMERIC).to_string();
+        let prompt = if prompt { "&prompt=login" } else { "" };
         let choice = |connection: &Connection| Choice {
-            href: format!("{}/sign-in/{}?return_to={back}", pages.prefix(), connection.id),
+            href: format!("{}/sign-in/{}?return_to={back}{prompt}", pages.prefix(), connection.id),
             name: connection.name.clone(),
         };
         elsewhere.map(choice).collect()
@@ -185,7 +186,7 @@ pub(super) async fn choose(State(login): State<Arc<Login>>, RawQuery(query): Raw
     let answer = match login.rules.connections.only() {
         _ if visitor.is_signed_in() && !wish.prompt => redirect(wish.return_to.as_str(), []),
         Some((connection, provider)) if !wish.prompt => login.leave(&visitor, connection, provider, &wish).await,
-        _ => login.choices(&visitor, &wish.return_to, None),
+        _ => login.choices(&visitor, &wish.return_to, wish.prompt, None),
     };
     let failed = Failed { connection: None, actor: None, return_to: wish.return_to.as_str() };
     answer.unwrap_or_else(|error| login.refuse(&visitor, &failed, &error))
@@ -205,7 +206,7 @@ pub(super) async fn start(
     let connection = login.rules.connections.find(&id);
     let answer = match connection.map(|connection| (connection, &connection.way)) {
         Some((connection, Way::Oidc(provider))) => login.leave(&visitor, connection, provider, &wish).await,
-        Some((_, Way::Password)) => login.choices(&visitor, &wish.return_to, None),
+        Some((_, Way::Password)) => login.choices(&visitor, &wish.return_to, wish.prompt, None),
         None => Err(SignInError::UnknownConnection),
     };
     let failed = Failed { connection: connection.map(|found| &found.id), actor: None, return_to: wish.return_to.as_str() };

@@ -43,7 +43,8 @@ impl Inner {
             "version: 1\npublic_url: {origin}\nlisteners: [{{ address: 127.0.0.1:{port} }}]\n\
              upstream: {{ url: http://127.0.0.1:{} }}\nstore: {{ url: sqlite:{}/doorward.db }}\nsecret_key: {{ file: secret }}\n\
              sessions: {sessions}\nconnections:\n  - {{ id: local, password: {{}} }}\n  - {{ id: idp, oidc: {{ issuer: {}, \
-             client_id: doorward, client_secret: a-secret-of-some-length }} }}\n",
+             client_id: doorward, client_secret: a-secret-of-some-length }} }}\n\
+             routes: [{{ path: /fresh/**, max_age: 5m }}]\n",
             upstream.port(),
             folder.path().display(),
             idp.ready["issuer"].as_str().unwrap(),
@@ -84,16 +85,31 @@ impl Inner {
     /// Somebody with a local account, signed in.
     #[track_caller]
     fn signed_in(&self) -> Person {
+        self.account().0
+    }
+
+    /// The same, with the password.
+    #[track_caller]
+    fn account(&self) -> (Person, String) {
         let config = self.folder.path().join("doorward.yaml");
         let output = doorward(&["user", "create", "--name", "dora", "--json", "--config"]).arg(config).output().unwrap();
         let made: serde_json::Value =
             serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
         let person = Person::new(&self.origin);
-        let token = field(&person.ask(&self.url("/.doorward/sign-in"), &[]).text(), "token");
-        let fields = [("token", token.as_str()), ("user", "dora"), ("password", made["password"].as_str().unwrap())];
+        let password = made["password"].as_str().unwrap().to_owned();
+        self.fill_in(&person, &self.url("/.doorward/sign-in"), &password);
+        (person, password)
+    }
+
+    /// Signs in with the form at `url`; says where it leads.
+    #[track_caller]
+    fn fill_in(&self, person: &Person, url: &str, password: &str) -> String {
+        let page = person.ask(url, &[]).text();
+        let (token, back) = (field(&page, "token"), field(&page, "return_to"));
+        let fields = [("token", token.as_str()), ("return_to", &back), ("user", "dora"), ("password", password)];
         let answer = person.post(&self.url("/.doorward/sign-in/local"), &fields, &[]);
         assert_eq!(answer.status, 303, "{}", answer.text());
-        person
+        answer.header("location").unwrap().to_owned()
     }
 
     #[track_caller]
@@ -134,6 +150,23 @@ fn a_session_ends_at_its_absolute_end_however_busy_it_is() {
     }
     inner.pass(4);
     assert_eq!(person.session().status, 401);
+}
+
+#[test]
+fn where_a_recent_sign_in_is_needed_the_person_is_asked_again_and_goes_on() {
+    let inner = Inner::start("{ idle: 30m, absolute: 1h }");
+    let (person, password) = inner.account();
+    let url = inner.url("/fresh/x?y=1");
+    assert_eq!(person.ask(&url, &[]).status, 200);
+    inner.pass(6);
+    let asked = person.ask(&url, &[]);
+    let location = asked.header("location").unwrap();
+    assert_eq!(
+        (asked.status, location),
+        (303, inner.url("/.doorward/sign-in?return_to=%2Ffresh%2Fx%3Fy%3D1&prompt=login").as_str())
+    );
+    assert_eq!(inner.fill_in(&person, location, &password), url);
+    assert_eq!(person.ask(&url, &[]).status, 200);
 }
 
 #[test]

@@ -31,6 +31,44 @@ fn a_person_signs_in_and_the_application_hears_who_it_is() {
 }
 
 #[test]
+fn every_attempt_has_its_own_state_nonce_and_challenge() {
+    let house = House::usual();
+    let mut seen = std::collections::HashSet::new();
+    for _ in 0..3 {
+        let answer = house.person().ask(&house.url("/.doorward/sign-in"), &[]);
+        let address = url::Url::parse(answer.header("location").unwrap()).unwrap();
+        let asked: std::collections::HashMap<_, _> = address.query_pairs().into_owned().collect();
+        assert_eq!((asked["response_type"].as_str(), asked["code_challenge_method"].as_str()), ("code", "S256"));
+        assert_eq!(asked["redirect_uri"], house.url("/.doorward/callback/idp"));
+        assert_eq!(asked["scope"], "openid profile email groups");
+        for name in ["state", "nonce", "code_challenge"] {
+            assert!(asked[name].len() >= 43 && seen.insert(asked[name].clone()), "{name} is new: {address}");
+        }
+        let cookie = answer.header("set-cookie").unwrap();
+        assert!(
+            cookie.starts_with("__Host-doorward-attempt-") && cookie.contains("; Secure; HttpOnly; SameSite=Lax"),
+            "{cookie}"
+        );
+        assert!(!cookie.contains(&asked["state"]) && !cookie.contains(&asked["nonce"]), "it is sealed: {cookie}");
+    }
+}
+
+#[test]
+fn first_sign_ins_at_the_same_moment_make_one_person() {
+    let house = House::usual();
+    let visits: Vec<_> = std::iter::repeat_with(|| house.person())
+        .take(6)
+        .map(|person| (person.to_callback(&house.url("/"), "ada"), person))
+        .collect();
+    std::thread::scope(|scope| {
+        for (callback, person) in &visits {
+            scope.spawn(move || assert_eq!(person.ask(callback, &[]).status, 303));
+        }
+    });
+    assert_eq!(house.door.command(&["user", "list"]).as_array().unwrap().len(), 1);
+}
+
+#[test]
 fn groups_follow_the_provider_at_each_sign_in() {
     let house = House::usual();
     let (_, walk) = house.signed_in("bob", "/");
@@ -88,6 +126,18 @@ fn where_accounts_are_made_by_hand_a_stranger_is_told_so_and_a_known_address_is_
     house.door.command(&["user", "create", "--email", "ada@acme.example"]);
     let walk = house.person().sign_in(&house.url("/"), "ada");
     assert_eq!(walk.answer.status, 403);
+
+    house.invite("bob@acme.example");
+    house.signed_in("bob", "/");
+    // Somebody else who gets the address later gets nothing of bob's.
+    house.idp.tell("/users", &json!([{ "sub": "rob", "password": "pw", "email": "bob@acme.example", "email_verified": true }]));
+    assert_eq!(house.person().sign_in(&house.url("/"), "rob").answer.status, 403);
+    // And bob stays bob under another address.
+    house
+        .idp
+        .tell("/users", &json!([{ "sub": "bob", "password": "pw", "email": "robert@acme.example", "email_verified": true }]));
+    let (person, _) = house.signed_in("bob", "/");
+    assert_eq!(person.session().json()["user"], "bob@acme.example");
 }
 
 #[test]
@@ -172,8 +222,8 @@ fn the_door_opens_while_the_provider_is_down_and_says_so_to_who_signs_in() {
 #[test]
 fn a_provider_that_fails_at_any_step_is_down_and_not_wrong() {
     let house = House::with(Plan { provider: &["--userinfo-only"], ..Plan::default() });
-    for path in ["/token", "/me", "/jwks"] {
-        house.faults(&json!({ path: 503 }));
+    for (path, fault) in [("/token", json!(503)), ("/token", json!("hang")), ("/me", json!(503)), ("/jwks", json!(503))] {
+        house.faults(&json!({ path: fault }));
         if path == "/jwks" {
             house.idp.tell("/rotate-keys", &json!({}));
         }
