@@ -39,6 +39,8 @@ impl Insight for View {
             missing.push(Missing { what: "change_feed", detail: Some(format!("not heard since {since}")) });
         }
         let gateway = self.gateway.load();
+        let without = gateway.authn.issuers_without_keys();
+        missing.extend(without.into_iter().map(|issuer| Missing { what: "keys", detail: Some(issuer) }));
         let states: Vec<_> = gateway.forwarding.upstreams.states().collect();
         // While one application is well, its guests are to be let in.
         if states.iter().all(|state| !state.well) {
@@ -67,6 +69,14 @@ impl Insight for View {
         samples.extend(states.iter().map(|state| Sample {
             labels: of(state),
             ..gauge("upstream_in_flight", "Requests at the server now", as_number(state.in_flight as u64))
+        }));
+        samples.extend(self.gateway.load().certificates.iter().map(|certificate| Sample {
+            labels: vec![("name", certificate.name.clone())],
+            ..gauge(
+                "certificate_expiry_seconds",
+                "How long the listener's certificate still holds; below 0: it does not",
+                certificate.at.since(now).as_secs_f64() - now.since(certificate.at).as_secs_f64(),
+            )
         }));
         match self.memory.sessions.count(now).await {
             Ok(live) => samples.push(gauge("sessions_live", "Sessions that have not ended", as_number(live))),

@@ -14,6 +14,7 @@ use crate::directory::{self, Directory, SqliteDirectory};
 use crate::login::Means;
 use crate::revocation::{Bus, Follower};
 use crate::session::{self, SessionStore, SqliteSessions};
+use crate::telemetry::Metrics;
 
 /// How late "last seen" and "last used" may be.
 const RENEWAL: Duration = Duration::from_secs(5);
@@ -54,12 +55,13 @@ impl Memory {
 
     /// What credentials are checked against.
     #[must_use]
-    pub fn stores(&self) -> Stores {
+    pub fn stores(&self, metrics: &Arc<Metrics>) -> Stores {
         Stores {
             directory: Arc::clone(&self.directory),
             sessions: Arc::clone(&self.sessions),
             seen: Arc::clone(&self.seen),
             used: Arc::clone(&self.used),
+            metrics: Arc::clone(metrics),
         }
     }
 

@@ -76,8 +76,15 @@ impl Plan {
     pub fn gateway(self, memory: &Memory, telemetry: &Telemetry) -> Gateway {
         let jwks = self.forwarding.jwks_router(&self.config.prefix);
         Gateway {
-            authn: Authn::new(self.authn, &memory.stores(), &self.roles),
+            authn: Authn::new(self.authn, &memory.stores(&telemetry.metrics), &self.roles),
             observed: Observed::new(telemetry, &self.config, &self.routes),
+            certificates: self
+                .config
+                .listeners
+                .iter()
+                .filter_map(|listener| listener.tls.as_ref())
+                .flat_map(tls::expiries)
+                .collect(),
             hygiene: self.hygiene,
             routes: self.routes,
             credentials: self.credentials,

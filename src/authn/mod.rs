@@ -28,6 +28,7 @@ use crate::limit::{FailureLimit, Party};
 use crate::model::{Change, CredentialKind, Identity};
 use crate::policy::role::Roles;
 use crate::session::{self as sessions, SessionStore};
+use crate::telemetry::Metrics;
 
 /// Why a credential gave no identity.
 #[derive(Debug, thiserror::Error)]
@@ -101,6 +102,8 @@ pub struct Stores {
     pub sessions: Arc<dyn SessionStore>,
     pub seen: Arc<sessions::Renewals>,
     pub used: Arc<directory::Renewals>,
+    /// Where it is counted how often memory knew the answer.
+    pub metrics: Arc<Metrics>,
 }
 
 /// What credentials are checked against.
@@ -125,7 +128,7 @@ impl Authn {
         Self {
             sessions: session::Sessions::new(people, Arc::clone(&freshness), checks.lifetimes),
             programs: program::Programs::new(stores.clone(), Arc::clone(roles), known, limit),
-            tokens: jwt::Tokens::new(checks.issuers, Arc::clone(roles)),
+            tokens: jwt::Tokens::new(checks.issuers, Arc::clone(roles), Arc::clone(&stores.metrics)),
             licenses: license::Licenses::new(checks.licenses, Arc::clone(roles)),
             certificates: certificate::Certificates::new(checks.certificates.as_ref(), roles),
             freshness,
@@ -164,6 +167,12 @@ impl Authn {
             }
             other => other,
         }
+    }
+
+    /// Issuers whose tokens cannot be checked yet, because their keys were never fetched.
+    #[must_use]
+    pub fn issuers_without_keys(&self) -> Vec<String> {
+        self.tokens.issuers_without_keys()
     }
 
     /// Forgets what a change in the store made stale, also where it is just being read.

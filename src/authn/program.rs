@@ -114,7 +114,14 @@ impl Programs {
     }
 
     async fn remembered(&self, place: &Digest) -> Option<Arc<Answer>> {
-        self.answers.get(place).await.filter(|answer| self.is_fresh(answer))
+        let found = self.answers.get(place).await.filter(|answer| self.is_fresh(answer));
+        let meter = &self.stores.metrics.program_cache;
+        if found.is_some() {
+            meter.hits.one()
+        } else {
+            meter.misses.one()
+        }
+        found
     }
 
     fn is_fresh(&self, answer: &Answer) -> bool {

@@ -12,6 +12,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 
+use crate::clock::Timestamp;
 use crate::config::listener::{ClientCertificateRule, Tls, TlsVersion};
 use crate::config::{Path, Problems};
 
@@ -112,6 +113,24 @@ fn certified_key(cert: &FilePath, key: &FilePath) -> Result<Arc<CertifiedKey>, S
 }
 
 /// The DNS names in the leaf's subjectAltName (RFC 6125 §6.4), in lower case.
+/// When a certificate ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expiry {
+    /// Its first DNS name, or its file.
+    pub name: String,
+    pub at: Timestamp,
+}
+
+/// When each certificate of a listener ends, as the files say now. One that cannot be read is [`compile`]'s problem.
+pub fn expiries(tls: &Tls) -> impl Iterator<Item = Expiry> {
+    tls.certificates.iter().filter_map(|certificate| {
+        let key = certified_key(&certificate.cert, &certificate.key).ok()?;
+        let (_, leaf) = x509_parser::parse_x509_certificate(key.cert.first()?).ok()?;
+        let name = names(&key).into_iter().next().unwrap_or_else(|| certificate.cert.display().to_string());
+        Some(Expiry { name, at: Timestamp::from_seconds(leaf.validity().not_after.timestamp()) })
+    })
+}
+
 fn names(key: &CertifiedKey) -> Vec<String> {
     let Some(leaf) = key.cert.first() else { return Vec::new() };
     let Ok((_, leaf)) = x509_parser::parse_x509_certificate(leaf) else { return Vec::new() };

@@ -79,7 +79,7 @@ impl Answering<'_> {
                 head.insert_header(name, value)?;
             }
         }
-        self.send(session, head, page.html).await
+        self.send(session, head, page.naming(self.account.id()).html).await
     }
 
     async fn redirect(&self, session: &mut Session) -> pingora::Result<()> {

@@ -9,6 +9,7 @@ use crate::authn::Authn;
 use crate::config::Config;
 use crate::credential;
 use crate::edge::Hygiene;
+use crate::edge::tls::Expiry;
 use crate::forward::Forwarding;
 use crate::login::pages::Pages;
 use crate::route;
@@ -22,6 +23,8 @@ pub struct Gateway {
     pub authn: Authn,
     pub forwarding: Forwarding,
     pub observed: Observed,
+    /// When the listeners' certificates end.
+    pub certificates: Box<[Expiry]>,
     pub challenges: Challenges,
     /// Doorward's own pages.
     pub doors: axum::Router,

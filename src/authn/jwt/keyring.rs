@@ -145,6 +145,11 @@ impl Keyring {
         }
     }
 
+    /// Whether no keys were fetched yet.
+    pub(super) fn is_empty(&self) -> bool {
+        self.held.load().is_none()
+    }
+
     /// Takes over what `other` holds, if both have the same source.
     pub(super) fn inherit(&self, other: &Self) {
         if self.source.name() == other.source.name() && self.held.load().is_none() {

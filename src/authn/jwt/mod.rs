@@ -30,6 +30,7 @@ use crate::edge::Clean;
 use crate::http_client::HttpClient;
 use crate::model::{CredentialKind, Identity, TenantId};
 use crate::policy::role::Roles;
+use crate::telemetry::Metrics;
 
 const KIND: CredentialKind = CredentialKind::Bearer;
 
@@ -133,12 +134,13 @@ pub(super) struct Tokens {
     issuers: Issuers,
     roles: Arc<Roles>,
     known: Cache<Digest, Arc<Known>>,
+    metrics: Arc<Metrics>,
 }
 
 impl Tokens {
-    pub(super) fn new(issuers: Issuers, roles: Arc<Roles>) -> Self {
+    pub(super) fn new(issuers: Issuers, roles: Arc<Roles>, metrics: Arc<Metrics>) -> Self {
         let known = Cache::builder().max_capacity(50_000).time_to_live(Duration::from_secs(300)).build();
-        Self { issuers, roles, known }
+        Self { issuers, roles, known, metrics }
     }
 
     pub(super) async fn identify(&self, token: &str, clean: &Clean<'_>) -> Result<Arc<Identity>, AuthnError> {
@@ -147,8 +149,10 @@ impl Tokens {
         }
         let place = Digest::of(token.as_bytes());
         if let Some(known) = self.known.get(&place).await {
+            self.metrics.jwt_cache.hits.one();
             return still_good(&known, clean);
         }
+        self.metrics.jwt_cache.misses.one();
         let known = Arc::new(self.check(token, clean.now).await?);
         let answer = still_good(&known, clean)?;
         self.known.insert(place, known).await;
@@ -204,6 +208,10 @@ impl Tokens {
         for issuer in self.issuers.0.values().flatten() {
             issuer.keys.refresh_behind(now);
         }
+    }
+
+    pub(super) fn issuers_without_keys(&self) -> Vec<String> {
+        self.issuers.0.values().flatten().filter(|issuer| issuer.keys.is_empty()).map(|issuer| issuer.name.to_string()).collect()
     }
 
     /// Takes over the keys that `earlier` has fetched: a reload must not depend on the issuers being up.

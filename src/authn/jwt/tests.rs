@@ -120,7 +120,7 @@ impl FakeIssuer {
         change(&mut bearer);
         let mut problems = Problems::default();
         let issuer = compile(&bearer, &Path::root(), &mut problems).unwrap_or_else(|| panic!("{problems:?}"));
-        Tokens::new(Issuers([(self.name.clone(), vec![issuer])].into()), Arc::new(Roles::default()))
+        Tokens::new(Issuers([(self.name.clone(), vec![issuer])].into()), Arc::new(Roles::default()), Arc::default())
     }
 
     fn claims(&self) -> Value {

@@ -14,6 +14,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use maud::{DOCTYPE, Markup, html};
 
 use crate::config::Config;
+use crate::telemetry::RequestId;
 
 pub use sign_in::{Choice, PasswordForm};
 
@@ -36,6 +37,18 @@ pub struct Page {
     pub html: String,
     /// Origins besides our own that a form of this page may end up at.
     form_targets: Vec<String>,
+}
+
+impl Page {
+    /// The page with the request's name at its foot, by which whoever runs the door finds it in the records.
+    #[must_use]
+    pub fn naming(mut self, request: &RequestId) -> Self {
+        if let Some(foot) = self.html.rfind("</main>") {
+            let named = html! { p class="request" { (text::REQUEST) " " code { (request.as_str()) } } };
+            self.html.insert_str(foot, &named.into_string());
+        }
+        self
+    }
 }
 
 impl Pages {

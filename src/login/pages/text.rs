@@ -16,6 +16,7 @@ pub(super) const SIGN_IN_OTHER: &str = "Sign in as somebody else";
 pub(super) const TRY_AGAIN: &str = "Try again";
 pub(super) const GO_HOME: &str = "Go to the application";
 pub(super) const REASON: &str = "Reason";
+pub(super) const REQUEST: &str = "Request";
 pub(super) const YOU_ARE: &str = "You are signed in as";
 
 pub(super) const SIGN_OUT: &str = "Sign out";

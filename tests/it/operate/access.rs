@@ -105,6 +105,8 @@ fn a_refusal_names_the_request_too() {
     let door = Door::serve(&configuration(upstream.port(), ""), secret);
     let answer = curl(&[&format!("http://{}/closed", door.listener(0))]);
     assert_eq!(answer.json()["request_id"], answer.header("x-request-id").unwrap());
+    let page = curl(&["-H", "Accept: text/html", "-d", "x=1", &format!("http://{}/closed", door.listener(0))]);
+    assert!(page.text().contains(page.header("x-request-id").unwrap()), "{}", page.text());
 }
 
 #[test]

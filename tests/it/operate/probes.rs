@@ -37,6 +37,31 @@ fn requests_are_counted_by_route_decision_and_status() {
 }
 
 #[test]
+fn caches_and_certificates_are_told_of() {
+    let door = Door::demo(&[]);
+    let key = format!("X-Api-Key: {}", door.text("api_key"));
+    for _ in 0..3 {
+        assert_eq!(door.curl("/hello", &["-H", &key]).status, 200);
+    }
+    assert_eq!(metric(&door, "doorward_cache_hits_total{cache=\"program\"}"), Some(2.0));
+    assert_eq!(metric(&door, "doorward_cache_misses_total{cache=\"program\"}"), Some(1.0));
+    assert_eq!(metric(&door, "doorward_authentications_total{credential=\"api_key\",reason=\"ok\"}"), Some(3.0));
+    let text = operations(&door, "/metrics").text();
+    let expiry = text.lines().find(|line| line.starts_with("doorward_certificate_expiry_seconds{name=\"localhost\"}")).unwrap();
+    assert!(expiry.rsplit(' ').next().unwrap().parse::<f64>().unwrap() > 3600.0, "{expiry}");
+}
+
+#[test]
+fn readiness_names_the_issuer_whose_keys_are_missing() {
+    let upstream = part("echo", &[]);
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let bearer = format!("bearer: [{{ issuer: 'http://127.0.0.1:{free}', audiences: [app] }}]\n");
+    let door = Door::serve(&configuration(upstream.port(), &bearer), secret);
+    let ready = operations(&door, "/readyz");
+    assert_eq!((ready.status, &ready.json()["missing"][0]["what"]), (503, &serde_json::json!("keys")), "{}", ready.text());
+}
+
+#[test]
 fn an_application_that_is_down_is_counted_and_said_to_be() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let door = Door::serve(&configuration(free, ""), secret);
@@ -57,8 +82,8 @@ fn reloads_are_counted() {
     eventually("the good one is counted", || (count("success") == Some(1.0)).then_some(()));
     assert!(metric(&door, "doorward_reload_last_success_timestamp_seconds") > Some(1e9));
     std::fs::write(door.config(), "version: 1\nnonsense: true\n").unwrap();
-    door.process.signal("HUP");
-    eventually("the bad one is counted", || (count("failure") == Some(1.0)).then_some(()));
+    // The changed file is noticed without a signal; with one it may count twice.
+    eventually("the bad one is counted", || (count("failure") >= Some(1.0)).then_some(()));
 }
 
 #[test]

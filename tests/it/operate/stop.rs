@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 
 use super::{configuration, operations, secret};
-use crate::support::{Door, curl, doorward, eventually, part};
+use crate::support::{Door, Process, curl, doorward, eventually, part};
 
 #[test]
 fn a_request_in_flight_ends_well_and_the_exit_status_is_zero() {
@@ -16,6 +16,33 @@ fn a_request_in_flight_ends_well_and_the_exit_status_is_zero() {
     });
     door.process.signal("TERM");
     assert_eq!(request.join().unwrap().status, 200);
+    assert_eq!(door.process.wait(), Some(0));
+}
+
+#[test]
+fn an_event_stream_ends_whole_and_a_websocket_with_1001() {
+    let upstream = part("echo", &[]);
+    let sockets = part("ws-server", &[]);
+    let route = format!("  - {{ path: /ws, access: public, upstream: {{ url: 'http://127.0.0.1:{}' }} }}\n", sockets.port());
+    let mut door = Door::serve(&configuration(upstream.port(), &route), secret);
+    let url = format!("http://{}/open/sse?every=50", door.listener(0));
+    let stream = Command::new("curl").args(["--silent", "--no-buffer", &url]).stdout(Stdio::piped()).spawn().unwrap();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/parts/ws-client.mjs");
+    let client = Process::start(Command::new("node").args([script, &format!("ws://{}/ws", door.listener(0))]));
+    while client.json_line()["event"] != "message" {}
+    eventually("the stream is at the application", || {
+        (upstream.control("GET", "/requests").as_array().unwrap().len() == 1).then_some(())
+    });
+    door.process.signal("TERM");
+    let closed = loop {
+        let line = client.json_line();
+        if line["event"] == "closed" {
+            break line;
+        }
+    };
+    assert_eq!(closed["code"], 1001, "{closed}");
+    let stream = stream.wait_with_output().unwrap();
+    assert!(stream.status.success(), "the stream ends as HTTP ends one: {:?}", stream.status);
     assert_eq!(door.process.wait(), Some(0));
 }
 
