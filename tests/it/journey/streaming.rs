@@ -221,6 +221,18 @@ fn what_follows_an_upgrade_request_waits_for_the_101() {
 }
 
 #[test]
+fn an_upgrade_to_h2c_is_not_passed_on() {
+    let (upstream, door) = echo(&[]);
+    let url = plain(&door, "/");
+    let upgrade =
+        ["-H", "Connection: Upgrade, HTTP2-Settings", "-H", "Upgrade: h2c", "-H", "HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA"];
+    let answer = curl(&[&["--http1.1"], &upgrade[..], &[url.as_str()]].concat());
+    assert_eq!((answer.status, answer.error.as_str()), (200, ""), "an ordinary request, {}", answer.text());
+    let seen = upstream.control("GET", "/requests").to_string().to_ascii_lowercase();
+    assert!(!seen.contains("h2c") && !seen.contains("http2-settings") && !seen.contains("\"upgrade"), "{seen}");
+}
+
+#[test]
 fn answers_without_a_body_have_none_and_the_connection_goes_on() {
     let (_upstream, door) = echo(&[]);
     for (version, base) in
