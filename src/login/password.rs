@@ -10,6 +10,7 @@ use axum::Form;
 use axum::extract::rejection::FormRejection;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, header};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
@@ -32,6 +33,9 @@ use crate::session::cookie;
 const TURN: Duration = Duration::from_secs(3);
 /// Longest name and password that are looked at, in bytes.
 const LONGEST: usize = 1024;
+
+/// RFC 9110 §15.5.2 wants a challenge with each 401; browsers know none for forms and ignore this one.
+const CHALLENGE: HeaderValue = HeaderValue::from_static("Cookie realm=\"doorward\"");
 
 /// What guards the local accounts.
 #[derive(Debug)]
@@ -178,7 +182,10 @@ impl Login {
     /// The sign-in page after a wrong password.
     fn password_page(&self, visitor: &Visitor, user: &str, return_to: &ReturnTo) -> Response {
         match self.choices(visitor, return_to, false, Some(user)) {
-            Ok(answer) => answer,
+            Ok(mut answer) => {
+                answer.headers_mut().insert(header::WWW_AUTHENTICATE, CHALLENGE);
+                answer
+            }
             Err(error) => {
                 let failed = Failed { connection: None, actor: None, return_to: return_to.as_str() };
                 self.refuse(visitor, &failed, &error)

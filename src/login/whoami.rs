@@ -47,6 +47,6 @@ fn nobody() -> Response {
     let status = StatusCode::UNAUTHORIZED;
     let body =
         json!({ "type": "about:blank", "title": "Unauthorized", "status": 401, "detail": "Sign in, or send a credential." });
-    let headers = [(header::CONTENT_TYPE, "application/problem+json"), (header::WWW_AUTHENTICATE, "Bearer")];
+    let headers = [(header::CONTENT_TYPE, "application/problem+json"), (header::WWW_AUTHENTICATE, "Bearer realm=\"doorward\"")];
     (status, headers, body.to_string()).into_response()
 }
