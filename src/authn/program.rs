@@ -117,9 +117,9 @@ impl Programs {
         let found = self.answers.get(place).await.filter(|answer| self.is_fresh(answer));
         let meter = &self.stores.metrics.program_cache;
         if found.is_some() {
-            meter.hits.one()
+            meter.hits.one();
         } else {
-            meter.misses.one()
+            meter.misses.one();
         }
         found
     }

@@ -87,15 +87,13 @@ impl Sessions {
         }
         let digest = Digest::of(value.as_bytes());
         let meter = &self.people.stores.metrics.session_cache;
-        let mut answer = match self.answers.get(&digest).await.filter(|answer| self.is_fresh(answer)) {
-            Some(answer) => {
-                meter.hits.one();
-                answer
-            }
-            None => {
-                meter.misses.one();
-                self.ask(digest, clean.now).await?
-            }
+        let known = self.answers.get(&digest).await.filter(|answer| self.is_fresh(answer));
+        let mut answer = if let Some(answer) = known {
+            meter.hits.one();
+            answer
+        } else {
+            meter.misses.one();
+            self.ask(digest, clean.now).await?
         };
         if self.is_idle(&answer, clean.now) && clean.now.since(answer.loaded_at) >= YOUNG {
             // Another replica may have seen the session since.

@@ -211,7 +211,7 @@ impl Tokens {
     }
 
     pub(super) fn issuers_without_keys(&self) -> Vec<String> {
-        self.issuers.0.values().flatten().filter(|issuer| issuer.keys.is_empty()).map(|issuer| issuer.name.to_string()).collect()
+        self.issuers.0.values().flatten().filter(|issuer| issuer.keys.is_empty()).map(|issuer| issuer.name.clone()).collect()
     }
 
     /// Takes over the keys that `earlier` has fetched: a reload must not depend on the issuers being up.
