@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use doorward::app::memory::Memory;
-use doorward::clock::{Clock as _, SharedClock, SystemClock};
+use doorward::clock::{SharedClock, SystemClock};
 use doorward::model::{TenantId, User, UserId};
 use serde_json::{Value, json};
 use tempfile::TempDir;
