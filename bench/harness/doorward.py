@@ -3,10 +3,18 @@
 The token is signed here with a key made on the spot, so that no provider has to run beside the benchmark.
 """
 import base64
+import http.cookiejar
 import json
+import re
 import subprocess
+import tempfile
 import time
+import urllib.parse
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
 
+from .footprint import unverified
 from .peers import Peer, free_port, wait_for
 
 ISSUER, AUDIENCE = "https://issuer.example", "bench"
@@ -50,6 +58,18 @@ def demo(binary, folder, upstream):
         process.wait(10)
 
 
+def sign_in(made):
+    """Fills in the sign-in form and says which cookie came back."""
+    jar = http.cookiejar.CookieJar()
+    browser = urllib.request.build_opener(
+        urllib.request.HTTPCookieProcessor(jar), urllib.request.HTTPSHandler(context=unverified()))
+    page = browser.open(made["url"] + "/.doorward/sign-in?return_to=/small").read().decode()
+    fields = {name: re.search(f'name="{name}"[^>]*value="([^"]*)"', page)[1] for name in ("token", "return_to")}
+    form = urllib.parse.urlencode({**fields, "user": made["user"], "password": made["password"]}).encode()
+    browser.open(made["url"] + "/.doorward/sign-in/local", form)
+    return next(f"{cookie.name}={cookie.value}" for cookie in jar if cookie.name == "__Host-doorward")
+
+
 def configure(made, folder):
     """The demo's configuration, with our issuer and without a line per request, as for the other proxies."""
     config = folder / "serve.yaml"
@@ -63,21 +83,42 @@ logging: {{ access: false }}
     return config
 
 
-def start(field):
+@dataclass
+class House:
+    """A folder with everything that `serve` needs, and what the demo said about it."""
+    made: dict
+    command: list
+    folder: Path
+    issuer_key: Path
+
+    @property
+    def port(self):
+        return int(self.made["url"].rsplit(":", 1)[1])
+
+
+def prepare(field):
     binary, openssl = field.programs["doorward"], field.programs["openssl"]
-    folder = field.folder / "doorward"
+    folder = Path(tempfile.mkdtemp(prefix="doorward-", dir=field.folder))
     made = demo(binary, folder, field.upstream)
-    private = write_jwks(openssl, folder)
-    config = configure(made, folder)
-    port = int(made["url"].rsplit(":", 1)[1])
+    issuer_key = write_jwks(openssl, folder)
+    return House(made, [binary, "serve", "--config", configure(made, folder)], folder, issuer_key)
+
+
+def serve(field, house):
     log = open(field.folder / "doorward.log", "w")
-    pid = field.started.start(field.proxy_core, [binary, "serve", "--config", config], stdout=log, stderr=log)
-    wait_for(port)
-    signed = token(openssl, folder, private)
-    return [
-        Peer("Doorward, public", pid, port, "/public"),
-        Peer("Doorward, API key", pid, port, "", (f"X-Api-Key: {made['api_key']}",)),
-        Peer("Doorward, client and secret", pid, port, "", (
-            f"X-Client-Id: {made['client_id']}", f"X-Client-Secret: {made['client_secret']}")),
-        Peer("Doorward, JWT", pid, port, "", (f"Authorization: Bearer {signed}",)),
-    ]
+    pid = field.started.start(field.proxy_core, house.command, stdout=log, stderr=log)
+    wait_for(house.port)
+    return pid
+
+
+def start(field):
+    house = prepare(field)
+    pid, made = serve(field, house), house.made
+    credentials = {
+        "API key": [f"X-Api-Key: {made['api_key']}"],
+        "client id and secret": [f"X-Client-Id: {made['client_id']}", f"X-Client-Secret: {made['client_secret']}"],
+        "JWT": [f"Authorization: Bearer {token(field.programs['openssl'], house.folder, house.issuer_key)}"],
+        "session": [f"Cookie: {sign_in(made)}"],
+    }
+    public = Peer("Doorward, public route", pid, house.port, "/public")
+    return [public, *(Peer(f"Doorward, {name}", pid, house.port, "", tuple(all)) for name, all in credentials.items())]

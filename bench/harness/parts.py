@@ -60,7 +60,7 @@ def gather(bench: Path, wanted):
         programs["envoy"] = install_envoy(cache)
     if is_wanted("bare pingora", wanted):
         programs["bare-pingora"] = str(build(bench / "bare-pingora/Cargo.toml", cache) / "bare-pingora")
-    if True:
+    if is_wanted("Doorward", wanted):
         programs["doorward"] = os.environ.get("DOORWARD") or str(build(bench.parent / "Cargo.toml", cache) / "doorward")
     return programs
 

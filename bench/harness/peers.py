@@ -31,15 +31,18 @@ class Started:
         self.processes.append(process)
         return process.pid
 
+    def stop_last(self):
+        process = self.processes.pop()
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
     def stop(self):
-        for process in reversed(self.processes):
-            process.terminate()
-        for process in self.processes:
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        while self.processes:
+            self.stop_last()
 
 
 def free_port():
@@ -216,11 +219,11 @@ class Field:
 
     def start_peers(self, wanted):
         """The first one is the yardstick of the ratios."""
-        from . import doorward  # it needs the names of this file
+        from . import doorward  # which needs the names above
         starters = {"HAProxy": self.start_haproxy, "nginx": self.start_nginx, "bare pingora": self.start_bare_pingora,
                     "Doorward": lambda: doorward.start(self), "Caddy": self.start_caddy, "Envoy": self.start_envoy}
-        peers = [peer for name, start in starters.items() if name == "Doorward" or is_wanted(name, wanted) for peer in start()]
-        return [peer for peer in peers if is_wanted(peer.name, wanted)]
+        chosen = [start for name, start in starters.items() if is_wanted(name, wanted)]
+        return [peer for start in chosen for peer in start()]
 
     def start_nginx(self):
         plain, judged = free_port(), free_port()
