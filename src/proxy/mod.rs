@@ -24,6 +24,7 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::protocols::Digest;
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
+use pingora::modules::http::HttpModules;
 use pingora::{Error, ErrorType, Result};
 
 use crate::audit::Recorder;
@@ -84,6 +85,9 @@ impl ProxyHttp for Doorward {
         let account = Account::open(&self.telemetry, &self.clock);
         Progress { gateway: self.gateway.load_full(), account, stage: Stage::Arriving }
     }
+
+    /// None: the engine would otherwise ask its compression, which is off, at every step of every request.
+    fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Progress) -> Result<bool> {
         edge::engage(session, ctx.gateway.hygiene.limits());
