@@ -6,6 +6,7 @@ use std::net::TcpListener as Socket;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -75,6 +76,9 @@ impl ServeError {
     }
 }
 
+/// How long writing what was gathered may take when stopping at once.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// How it went down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
@@ -109,8 +113,12 @@ pub async fn serve(file: PathBuf, sockets: Sockets, lines: AccessLines, ready: i
     let operations = bind_operations(&plan, sockets.operations).await?;
     let running = run::start(plan, memory.clone(), Arc::clone(&telemetry), Arc::clone(&clock), sockets.listeners).await?;
     let stopping = Arc::new(AtomicBool::new(false));
-    let view =
-        View { memory, gateway: Arc::clone(running.gateway()), clock: Arc::clone(&clock), stopping: Arc::clone(&stopping) };
+    let view = View {
+        memory: memory.clone(),
+        gateway: Arc::clone(running.gateway()),
+        clock: Arc::clone(&clock),
+        stopping: Arc::clone(&stopping),
+    };
     let (operations, address) = operations.unzip();
     if let Some(socket) = operations {
         operate(socket, router(Arc::clone(&telemetry.metrics), Arc::new(view)));
@@ -124,6 +132,10 @@ pub async fn serve(file: PathBuf, sockets: Sockets, lines: AccessLines, ready: i
     let ended = tokio::select! {
         signal = signals.next_stop() => {
             tracing::warn!("told twice to stop: stopping at once");
+            // What was acknowledged or seen is still written down, if that is quick.
+            if tokio::time::timeout(LAST_WORDS, memory.settle()).await.is_err() {
+                tracing::warn!("what was gathered could not be written in time");
+            }
             Ended::Cut(signal.as_raw_value())
         }
         cut = async { tokio::time::sleep(delay).await; running.drain().await } => {

@@ -30,18 +30,15 @@ pub(super) fn of(head: &RequestHeader) -> Result<&str, Unclean> {
 
 /// The host without port, in lower case and without the root's trailing dot. Borrowed if it came like that.
 pub(super) fn host(authority: &str) -> Result<Cow<'_, str>, Unclean> {
-    let host = match authority.strip_prefix('[') {
-        Some(rest) => {
-            let (address, port) = rest.split_once(']').ok_or(WHAT)?;
-            address.parse::<Ipv6Addr>().map_err(|_| WHAT)?;
-            judge_port(port)?;
-            &authority[..address.len() + 2]
-        }
-        None => {
-            let (host, port) = authority.split_at(authority.find(':').unwrap_or(authority.len()));
-            judge_port(port)?;
-            judge_name(host.strip_suffix('.').unwrap_or(host))?
-        }
+    let host = if let Some(rest) = authority.strip_prefix('[') {
+        let (address, port) = rest.split_once(']').ok_or(WHAT)?;
+        address.parse::<Ipv6Addr>().map_err(|_| WHAT)?;
+        judge_port(port)?;
+        &authority[..address.len() + 2]
+    } else {
+        let (host, port) = authority.split_at(authority.find(':').unwrap_or(authority.len()));
+        judge_port(port)?;
+        judge_name(host.strip_suffix('.').unwrap_or(host))?
     };
     let upper = host.bytes().any(|byte| byte.is_ascii_uppercase());
     Ok(if upper { Cow::Owned(host.to_ascii_lowercase()) } else { Cow::Borrowed(host) })

@@ -212,7 +212,9 @@ impl LiveStreams {
             .map(|entry| entry.handle.clone())
             .collect();
         // Outside the lock, because the woken may end at once.
-        meant.iter().for_each(|handle| handle.close(reason));
+        for handle in &meant {
+            handle.close(reason);
+        }
         meant.len()
     }
 
@@ -266,11 +268,11 @@ impl Frames {
 
     /// How many of `bytes` lead up to the next boundary; all if there is none in them.
     pub(super) fn boundary_in(&self, bytes: &[u8]) -> usize {
-        self.clone().to_boundary(bytes)
+        self.clone().move_to_boundary(bytes)
     }
 
     /// Moves on to the next boundary in `bytes`, and says how far that was.
-    fn to_boundary(&mut self, bytes: &[u8]) -> usize {
+    fn move_to_boundary(&mut self, bytes: &[u8]) -> usize {
         let mut at = 0;
         while at < bytes.len() {
             at += self.step(&bytes[at..]);
@@ -373,7 +375,7 @@ mod tests {
             for bytes in answer.chunks(piece) {
                 let mut at = 0;
                 while at < bytes.len() {
-                    at += frames.to_boundary(&bytes[at..]);
+                    at += frames.move_to_boundary(&bytes[at..]);
                     if frames.at_boundary() {
                         found.push(base + at);
                     }

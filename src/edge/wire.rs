@@ -353,10 +353,9 @@ impl Chunks {
             (ChunkPart::DataReturn, b'\r') => ChunkPart::DataLineFeed,
             (ChunkPart::DataLineFeed, b'\n') => ChunkPart::Size,
             (ChunkPart::Trailer, b'\r') => ChunkPart::LastLineFeed,
-            (ChunkPart::TrailerName, b':') => ChunkPart::TrailerValue,
+            (ChunkPart::TrailerName, b':') | (ChunkPart::TrailerValue, b'\t' | b' '..=b'~' | 0x80..) => ChunkPart::TrailerValue,
             (ChunkPart::Trailer | ChunkPart::TrailerName, byte) if target::is_token(byte) => ChunkPart::TrailerName,
             (ChunkPart::TrailerValue, b'\r') => ChunkPart::TrailerLineFeed,
-            (ChunkPart::TrailerValue, b'\t' | b' '..=b'~' | 0x80..) => ChunkPart::TrailerValue,
             (ChunkPart::TrailerLineFeed | ChunkPart::LastLineFeed, b'\n') => ChunkPart::Trailer,
             _ => return Err(WHAT),
         };
