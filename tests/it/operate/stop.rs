@@ -1,6 +1,9 @@
 //! Stopping: in peace, late, at once.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use super::{configuration, operations, secret};
 use crate::support::{Door, Process, curl, doorward, eventually, part};
@@ -16,6 +19,25 @@ fn a_request_in_flight_ends_well_and_the_exit_status_is_zero() {
     });
     door.process.signal("TERM");
     assert_eq!(request.join().unwrap().status, 200);
+    assert_eq!(door.process.wait(), Some(0));
+}
+
+#[test]
+fn an_idle_connection_is_closed_when_the_server_stops() {
+    let upstream = part("echo", &[]);
+    let mut door = Door::serve(&configuration(upstream.port(), ""), secret);
+    let mut idle = TcpStream::connect(door.listener(0)).unwrap();
+    idle.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    idle.write_all(b"HEAD /open/a HTTP/1.1\r\nHost: app.example\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        idle.read_exact(&mut byte).unwrap();
+        answer.push(byte[0]);
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
+    door.process.signal("TERM");
+    assert_eq!(idle.read(&mut [0; 64]).unwrap(), 0, "the end of the stream, not a byte more");
     assert_eq!(door.process.wait(), Some(0));
 }
 
