@@ -164,6 +164,10 @@ impl Hygiene {
         if target == "*" && head.method == Method::OPTIONS {
             return Ok((target, Cow::Borrowed(target)));
         }
+        // `?…` alone would be read as a query of `/` here and as a path elsewhere.
+        if !target.starts_with('/') {
+            return Err(WHAT);
+        }
         target::judge_raw(target.as_bytes())?;
         let path = head.uri.path();
         Ok((path, target::judge_path(path)?))
@@ -174,13 +178,17 @@ impl Hygiene {
 /// of an HTTP/2 cookie become one header (RFC 9113 §8.2.3), and offers to upgrade to anything but WebSocket go (threats F7, F10).
 pub fn settle(head: &mut RequestHeader) -> Result<(), Unclean> {
     const WHAT: Unclean = refuse(400, "request_target");
-    if head.version < Version::HTTP_2 && head.uri.scheme().is_some() {
-        // Compared here, because the origin-form no longer says it.
-        authority::of(head)?;
-        let origin = head.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str).to_owned();
-        let http = matches!(head.uri.scheme_str(), Some("http" | "https"));
-        if !http || !origin.starts_with('/') || !head.headers.contains_key(header::HOST) {
+    // The engine keeps an absolute-form target as it was sent, beside an origin-form reading of it.
+    if head.version < Version::HTTP_2 && head.raw_path().first().is_some_and(u8::is_ascii_alphabetic) {
+        let target = http::Uri::try_from(head.raw_path()).map_err(|_| WHAT)?;
+        let origin = target.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+        let authority = target.authority().filter(|_| matches!(target.scheme_str(), Some("http" | "https"))).ok_or(WHAT)?;
+        if !origin.starts_with('/') {
             return Err(WHAT);
+        }
+        if head.headers.get(header::HOST).is_none_or(|host| !host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes()))
+        {
+            return Err(refuse(400, "host_mismatch"));
         }
         head.set_raw_path(origin.as_bytes()).map_err(|_| WHAT)?;
     }

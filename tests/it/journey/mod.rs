@@ -3,6 +3,7 @@
 mod credentials;
 mod demo;
 mod headers;
+mod hygiene;
 mod matrix;
 mod serve;
 mod streaming;

@@ -6,7 +6,7 @@ pub(crate) mod process;
 
 pub(crate) use curl::{Answer, curl};
 pub(crate) use door::{Door, doorward};
-pub(crate) use process::{Process, part};
+pub(crate) use process::{Part, Process, part};
 
 use std::time::{Duration, Instant};
 

@@ -1,0 +1,6 @@
+//! A request is read in one way only, or not at all: raw bytes to the real binary, and what arrives at a recorder behind it.
+
+mod malformed;
+mod paths;
+mod spoofing;
+pub(crate) mod wire;
