@@ -2,11 +2,8 @@
 
 Takes nothing from the proxies' own statistics, because each counts differently.
 """
-import os
 from pathlib import Path
 
-TICK = os.sysconf("SC_CLK_TCK")
-PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def family(pid):
@@ -18,13 +15,15 @@ def family(pid):
     return members
 
 
-def cpu_seconds(pid):
-    """User and system time of all threads, dead ones too, in seconds (proc(5): fields 14 and 15 of stat)."""
-    total = 0
-    for member in family(pid):
-        fields = Path(f"/proc/{member}/stat").read_text().rsplit(") ", 1)[1].split()
-        total += int(fields[11]) + int(fields[12])
-    return total / TICK
+def processor_time(pid):
+    """Nanoseconds that each thread has spent on a processor, in user and kernel mode (schedstat, first field)."""
+    return {task.name: int((task / "schedstat").read_text().split()[0])
+            for member in family(pid) for task in Path(f"/proc/{member}/task").iterdir()}
+
+
+def spent_microseconds(before, after):
+    """What all threads that still are spent in between."""
+    return sum(now - before.get(thread, 0) for thread, now in after.items()) / 1000
 
 
 def status_kib(pid, key):
