@@ -23,9 +23,9 @@ const DOT: u8 = 5;
 /// `;` would cut the segment in some applications, so it is for queries only.
 static CLASS: [u8; 256] = {
     let mut class = [FORBIDDEN; 256];
-    let mut byte = 0x21;
+    let mut byte: u8 = 0x21;
     while byte < 0x7f {
-        class[byte] = match byte as u8 {
+        class[byte as usize] = match byte {
             b'#' | b'"' | b'<' | b'>' => FORBIDDEN,
             b';' | b'?' | b'\\' | b'^' | b'`' | b'{' | b'}' => QUERY,
             b'%' => PERCENT,
@@ -103,7 +103,9 @@ fn decode(bytes: &[u8]) -> Result<Cow<'static, str>, Unclean> {
             decoded.push(*byte);
             continue;
         }
-        let (Some(high), Some(low)) = (rest.next().and_then(hex), rest.next().and_then(hex)) else { return Err(AMBIGUOUS) };
+        let (Some(high), Some(low)) = (rest.next().copied().and_then(hex), rest.next().copied().and_then(hex)) else {
+            return Err(AMBIGUOUS);
+        };
         let meant = high << 4 | low;
         let plain = meant.is_ascii_alphanumeric() || matches!(meant, b'-' | b'.' | b'_' | b'~');
         if plain || matches!(meant, 0..=0x1f | 0x7f | b'/' | b'\\' | b'%' | b';' | b'?' | b'#') {
@@ -115,8 +117,8 @@ fn decode(bytes: &[u8]) -> Result<Cow<'static, str>, Unclean> {
     if decoded.chars().any(is_lookalike) { Err(AMBIGUOUS) } else { Ok(Cow::Owned(decoded)) }
 }
 
-fn hex(digit: &u8) -> Option<u8> {
-    char::from(*digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }
 
 /// Characters that compatibility normalisation (NFKC) turns into delimiters or dots, and C1 controls.

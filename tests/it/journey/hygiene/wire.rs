@@ -1,6 +1,6 @@
 //! Raw clients, the door before a recorder, and what arrived there.
 
-use std::io::{Read as _, Write};
+use std::io::Write;
 use std::net::TcpStream;
 use std::path::Path;
 use std::sync::Arc;
@@ -116,11 +116,6 @@ impl Stage {
         StreamOwned::new(ClientConnection::new(Arc::new(config), name).unwrap(), tcp)
     }
 
-    /// A TLS connection that speaks HTTP/2.
-    pub(crate) fn http2(&self) -> StreamOwned<ClientConnection, TcpStream> {
-        self.encrypt(self.tcp(1), &[b"h2"])
-    }
-
     /// Sends these bytes and reads one answer; then sees whether the connection ends.
     pub(crate) fn send(&self, over: Over, request: &[u8]) -> Reply {
         let mut stream = self.begin(over, request);
@@ -177,7 +172,7 @@ fn complete(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes);
     let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
     let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse::<usize>().ok());
-    let judged = ["200", "401", "403"].iter().any(|status| head[8..].trim_start().starts_with(status));
+    let judged = ["200", "401", "403", "429"].iter().any(|status| head[8..].trim_start().starts_with(status));
     judged && length.is_some_and(|length| body.len() >= length)
 }
 
