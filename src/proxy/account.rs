@@ -115,6 +115,9 @@ impl Account {
         if let Some(route) = &rejection.route {
             self.route = Some(Arc::clone(route));
         }
+        if rejection.client.is_some() {
+            self.client = rejection.client;
+        }
         if let Some(identity) = rejection.identity() {
             self.telemetry.metrics.authn.accept(identity.credential);
             self.identity = Some(Arc::clone(identity));

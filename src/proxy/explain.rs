@@ -94,15 +94,15 @@ async fn with_stand_in(gateway: &Gateway, arrival: Arrival<'_>, cast: Cast<'_>) 
     let kind = cast.stand_in.credential();
     let taken = match gateway.credentials.takes(kind, route) {
         Err(_) if route.mode == Mode::Report => false,
-        taken => taken.map_err(|error| Rejection::on(error, route))?,
+        taken => taken.map_err(|error| Rejection::on(error, route, &clean))?,
     };
     let identity = if taken {
         let identified = cast.stand_in.identify(cast.directory, cast.roles, &clean).await;
-        identified.map_err(|error| Rejection::on(error, route))?
+        identified.map_err(|error| Rejection::on(error, route, &clean))?
     } else {
         None
     };
-    let permit = policy::decide(route, &clean, identity).map_err(|denied| Rejection::on(denied, route))?;
+    let permit = policy::decide(route, &clean, identity).map_err(|denied| Rejection::on(denied, route, &clean))?;
     Ok(gateway.forwarding.prepare(permit, &clean))
 }
 

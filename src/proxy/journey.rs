@@ -18,7 +18,7 @@ use crate::route::Route;
 pub async fn journey(gateway: &Gateway, arrival: Arrival<'_>) -> Result<Outbound, Rejection> {
     let clean = gateway.hygiene.inspect(arrival)?;
     let route = gateway.routes.find(&clean);
-    onward(gateway, &clean, route).await.map_err(|cause| Rejection::on(cause, route))
+    onward(gateway, &clean, route).await.map_err(|cause| Rejection::on(cause, route, &clean))
 }
 
 /// From a route to what may go out.

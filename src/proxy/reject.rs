@@ -2,6 +2,7 @@
 //!
 //! Refuses to say more than the caller may know: which part of a credential was wrong stays in the record.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use pingora::{Error, ErrorSource, ErrorType};
 
 use crate::authn::AuthnError;
 use crate::credential::CredentialError;
-use crate::edge::Unclean;
+use crate::edge::{Clean, Unclean};
 use crate::model::{CredentialKind, Identity};
 use crate::policy::{Denial, Denied};
 use crate::route::Route;
@@ -21,6 +22,8 @@ use crate::telemetry::Decision;
 pub struct Rejection {
     pub cause: Cause,
     pub route: Option<Arc<Route>>,
+    /// Where the request came from, after trusted proxies; `None` where that could not be judged.
+    pub client: Option<IpAddr>,
 }
 
 /// What stopped it.
@@ -42,12 +45,12 @@ pub enum Cause {
 }
 
 impl Rejection {
-    pub const UNJUDGED: Self = Self { cause: Cause::Internal, route: None };
+    pub const UNJUDGED: Self = Self { cause: Cause::Internal, route: None, client: None };
 
     /// What stopped a request on its route.
     #[must_use]
-    pub fn on(cause: impl Into<Cause>, route: &Arc<Route>) -> Self {
-        Self { cause: cause.into(), route: Some(Arc::clone(route)) }
+    pub fn on(cause: impl Into<Cause>, route: &Arc<Route>, clean: &Clean<'_>) -> Self {
+        Self { cause: cause.into(), route: Some(Arc::clone(route)), client: Some(clean.client) }
     }
 
     /// What the engine's error means for the client; `flaw` is what was wrong with a body, if that was it.
@@ -66,7 +69,7 @@ impl Rejection {
             (ErrorSource::Downstream, _) => Cause::Client(StatusCode::BAD_REQUEST),
             (ErrorSource::Internal | ErrorSource::Unset, _) => Cause::Internal,
         };
-        Self { cause, route: None }
+        Self { cause, route: None, client: None }
     }
 
     #[must_use]
@@ -204,7 +207,7 @@ impl Rejection {
 
 impl From<Unclean> for Rejection {
     fn from(unclean: Unclean) -> Self {
-        Self { cause: Cause::Unclean(unclean), route: None }
+        Self { cause: Cause::Unclean(unclean), route: None, client: None }
     }
 }
 

@@ -100,6 +100,21 @@ fn a_strangers_request_id_is_replaced_and_a_trusted_proxys_is_kept() {
 }
 
 #[test]
+fn a_refused_caller_behind_a_trusted_proxy_is_recorded_by_its_own_address() {
+    let upstream = part("echo", &[]);
+    let door = Door::serve(&configuration(upstream.port(), &format!("trusted_proxies: [127.0.0.0/8]\n{JSON}")), secret);
+    let url = format!("http://{}/closed/behind", door.listener(0));
+    let refused = curl(&["-H", "X-Forwarded-For: 203.0.113.9", "-H", "X-Api-Key: dw_wrong", &url]);
+    assert_eq!(refused.status, 401);
+    assert_eq!(one_line(&door, "/closed/behind")["client"], "203.0.113.9");
+    let event = eventually("the refusal is written", || {
+        let trail = door.command(&["audit", "list"]);
+        trail.as_array().unwrap().iter().find(|event| event["kind"] == "credential_refused").cloned()
+    });
+    assert_eq!(event["source"], "203.0.113.9");
+}
+
+#[test]
 fn a_refusal_names_the_request_too() {
     let upstream = part("echo", &[]);
     let door = Door::serve(&configuration(upstream.port(), ""), secret);
