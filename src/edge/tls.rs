@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
+use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 
 use crate::clock::Timestamp;
@@ -74,7 +74,24 @@ pub fn compile(tls: &Tls, path: &Path, problems: &mut Problems) -> Option<Arc<Se
     };
     let mut config = builder.with_cert_resolver(Arc::new(certificates));
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    if let Err(error) = choose_resumption(&mut config, tls.client_ca.is_some()) {
+        problems.add(path.clone(), error.to_string(), "");
+        return None;
+    }
     Some(Arc::new(config))
+}
+
+/// Who comes again may skip most of the handshake (RFC 8446 §2.2), by a ticket that all threads can read and that costs no memory.
+/// Not where client certificates are looked at: a resumed session brings back the certificate of the first without checking it
+/// again, so one that has expired, or whose authority was taken out, would live on.
+fn choose_resumption(config: &mut ServerConfig, client_certificates: bool) -> Result<(), rustls::Error> {
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    if client_certificates {
+        config.send_tls13_tickets = 0;
+    } else {
+        config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new()?;
+    }
+    Ok(())
 }
 
 fn certificates(tls: &Tls, path: &Path, problems: &mut Problems) -> Option<Certificates> {
@@ -112,7 +129,6 @@ fn certified_key(cert: &FilePath, key: &FilePath) -> Result<Arc<CertifiedKey>, S
         .map_err(|error| format!("`{}` and `{}` do not fit: {error}", cert.display(), key.display()))
 }
 
-/// The DNS names in the leaf's subjectAltName (RFC 6125 §6.4), in lower case.
 /// When a certificate ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expiry {
@@ -131,6 +147,7 @@ pub fn expiries(tls: &Tls) -> impl Iterator<Item = Expiry> {
     })
 }
 
+/// The DNS names in the leaf's subjectAltName (RFC 6125 §6.4), in lower case.
 fn names(key: &CertifiedKey) -> Vec<String> {
     let Some(leaf) = key.cert.first() else { return Vec::new() };
     let Ok((_, leaf)) = x509_parser::parse_x509_certificate(leaf) else { return Vec::new() };
