@@ -4,6 +4,7 @@ mod credentials;
 mod demo;
 mod headers;
 mod hygiene;
+mod listeners;
 mod matrix;
 mod serve;
 mod streaming;
