@@ -1,6 +1,7 @@
 //! `doorward demo`: the main job, as a newcomer tries it.
 
-use crate::support::{Door, curl};
+use crate::support::door::doorward;
+use crate::support::{Door, Process, curl};
 
 #[test]
 fn the_demo_lets_its_key_and_client_in_and_nobody_else() {
@@ -24,6 +25,30 @@ fn the_demo_lets_its_key_and_client_in_and_nobody_else() {
     let plain = format!("{}/hello", door.text("plain_url"));
     assert_eq!(curl(&["-H", &key, &plain]).status, 200);
     assert_eq!(curl(&[&format!("{}/livez", door.text("operations"))]).status, 200);
+}
+
+#[test]
+fn what_the_demo_wrote_is_a_configuration_to_serve_with() {
+    let mut demo = Door::demo(&[]);
+    assert_eq!(demo.command(&["check"])["ok"], true);
+    demo.process.signal("TERM");
+    assert_eq!(demo.process.wait(), Some(0));
+    let config = demo.config();
+    let served = Process::start(doorward(&["serve", "--json", "--config"]).arg(&config));
+    assert!(served.json_line()["listeners"][0].is_string());
+    let key = format!("X-Api-Key: {}", demo.text("api_key"));
+    let answer = demo.curl("/hello", &["-H", &key]);
+    assert_eq!(answer.status, 502, "the key is known; the sample ended with the demo: {}", answer.text());
+}
+
+#[test]
+fn a_folder_that_was_not_named_goes_with_the_demo() {
+    let mut demo = Process::start(&mut doorward(&["demo", "--json", "--listen", "127.0.0.1:0"]));
+    let config = demo.json_line()["config"].as_str().map(std::path::PathBuf::from).unwrap();
+    assert!(config.exists());
+    demo.signal("INT");
+    assert_eq!(demo.wait(), Some(0), "{}", demo.said());
+    assert!(!config.parent().unwrap().exists());
 }
 
 #[test]
