@@ -11,7 +11,7 @@ use rustls::pki_types::CertificateDer;
 use crate::config::access::Access;
 use crate::config::{Config, Path, Problems};
 use crate::crypto::token::KEY_PREFIX;
-use crate::edge::Clean;
+use crate::edge::{Clean, fields};
 use crate::model::CredentialKind;
 use crate::route::Route;
 
@@ -181,7 +181,7 @@ fn basic(token: &str) -> Option<Credential<'static>> {
 
 /// The header's value if it was sent exactly once (threats H5).
 fn single<'a>(clean: &Clean<'a>, name: &HeaderName, kind: CredentialKind) -> Result<Option<&'a str>, CredentialError> {
-    let mut values = clean.head.headers.get_all(name).iter();
+    let mut values = fields::values(&clean.head.headers, name);
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
         return Err(CredentialError::Several);
@@ -212,7 +212,7 @@ pub fn carries_session(headers: &HeaderMap) -> bool {
 }
 
 fn session_cookies(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
-    let pairs = headers.get_all(header::COOKIE).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
+    let pairs = fields::values(headers, &header::COOKIE).flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
     pairs.filter_map(|pair| pair.trim_ascii().strip_prefix(SESSION_COOKIE.as_bytes())?.strip_prefix(b"="))
 }
 

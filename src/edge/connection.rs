@@ -8,10 +8,11 @@ use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd, RawFd};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use async_trait::async_trait;
+use http::HeaderValue;
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use pingora_core::protocols::raw_connect::ProxyDigest;
@@ -47,6 +48,8 @@ pub struct ConnectionFacts {
     pub wire: Arc<Wire>,
     /// How to end a long answer on an HTTP/1 connection from elsewhere.
     pub live: LiveHandle,
+    /// The peer as a field's value, written down once for all requests.
+    pub(crate) peer_text: OnceLock<HeaderValue>,
 }
 
 impl ConnectionFacts {
@@ -61,7 +64,14 @@ impl ConnectionFacts {
             client_chain: Arc::new([]),
             wire: Arc::default(),
             live,
+            peer_text: OnceLock::new(),
         }
+    }
+
+    /// [`Self::peer`] as a field's value.
+    #[must_use]
+    pub fn peer_field(&self) -> HeaderValue {
+        self.peer_text.get_or_init(|| peer_field(self.peer)).clone()
     }
 
     /// The facts of the connection that `session` came in on, on HTTP/1 and HTTP/2 alike.
@@ -69,6 +79,12 @@ impl ConnectionFacts {
     pub fn of(session: &Session) -> Option<&Self> {
         session.digest()?.proxy_digest.as_ref()?.user_data.as_ref()?.downcast_ref()
     }
+}
+
+/// An address as a field's value.
+#[must_use]
+pub fn peer_field(peer: IpAddr) -> HeaderValue {
+    HeaderValue::try_from(peer.to_string()).unwrap_or_else(|_| HeaderValue::from_static("unknown"))
 }
 
 /// Sets the engine's own timers for a request that begins: the stream keeps the time, but for what only the engine sees.

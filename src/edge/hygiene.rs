@@ -16,7 +16,7 @@ use ipnet::IpNet;
 use pingora::http::RequestHeader;
 
 use super::wire::parse_length;
-use super::{ConnectionFacts, authority, client_addr, target};
+use super::{ConnectionFacts, authority, client_addr, fields, target};
 use crate::clock::Timestamp;
 use crate::config::Limits;
 
@@ -142,7 +142,7 @@ impl Hygiene {
         if headers.len() != headers.keys_len() {
             judge_repeats(headers)?;
         }
-        let Some(cookies) = headers.get(header::COOKIE) else { return Ok(()) };
+        let Some(cookies) = fields::first(headers, &header::COOKIE) else { return Ok(()) };
         let pairs = cookies.as_bytes().split(|byte| *byte == b';').count();
         if cookies.len() > self.limits.cookie_bytes || pairs > COOKIE_PAIRS {
             return Err(refuse(431, "cookies_too_large"));
@@ -192,16 +192,18 @@ pub fn settle(head: &mut RequestHeader) -> Result<(), Unclean> {
         }
         head.set_raw_path(origin.as_bytes()).map_err(|_| WHAT)?;
     }
-    if head.version == Version::HTTP_2 && head.headers.get_all(header::COOKIE).iter().nth(1).is_some() {
+    if head.version == Version::HTTP_2 && fields::values(&head.headers, &header::COOKIE).nth(1).is_some() {
         let crumbs: Vec<&[u8]> = head.headers.get_all(header::COOKIE).iter().map(http::HeaderValue::as_bytes).collect();
         let joined = http::HeaderValue::from_bytes(&crumbs.join(&b"; "[..])).map_err(|_| refuse(400, "cookie"))?;
         head.insert_header(header::COOKIE, joined).map_err(|_| refuse(400, "cookie"))?;
     }
     let other = |value: &http::HeaderValue| !mentions_websocket(value);
-    if head.headers.contains_key(header::UPGRADE) && head.headers.get_all(header::UPGRADE).iter().all(other) {
+    if fields::holds(&head.headers, &header::UPGRADE) && head.headers.get_all(header::UPGRADE).iter().all(other) {
         head.remove_header(&header::UPGRADE);
     }
-    head.remove_header("http2-settings");
+    if head.headers.keys().any(|name| name == "http2-settings") {
+        head.remove_header("http2-settings");
+    }
     Ok(())
 }
 
@@ -242,7 +244,8 @@ fn judge_repeats(headers: &HeaderMap) -> Result<(), Unclean> {
 
 /// How long the body is (threats F1–F3, F5).
 fn framing(head: &RequestHeader) -> Result<(), Unclean> {
-    let (coding, length) = (head.headers.get(header::TRANSFER_ENCODING), head.headers.get(header::CONTENT_LENGTH));
+    let first = |name| fields::first(&head.headers, name);
+    let (coding, length) = (first(&header::TRANSFER_ENCODING), first(&header::CONTENT_LENGTH));
     if coding.is_some() && length.is_some() {
         return Err(refuse(400, "ambiguous_framing"));
     }
@@ -258,7 +261,7 @@ fn framing(head: &RequestHeader) -> Result<(), Unclean> {
 
 /// The only expectation there is (RFC 9110 §10.1.1).
 fn expectation(headers: &HeaderMap) -> Result<(), Unclean> {
-    match headers.get(header::EXPECT) {
+    match fields::first(headers, &header::EXPECT) {
         Some(expected) if !expected.as_bytes().eq_ignore_ascii_case(b"100-continue") => Err(refuse(417, "expectation")),
         _ => Ok(()),
     }
@@ -271,7 +274,7 @@ fn mentions_websocket(value: &http::HeaderValue) -> bool {
 /// A WebSocket handshake is whole or none (RFC 6455 §4.2.1): half of one could make a tunnel for one side only (threats F6).
 fn upgrade(head: &RequestHeader) -> Result<(), Unclean> {
     const WHAT: Unclean = refuse(400, "websocket_handshake");
-    let Some(offered) = head.headers.get(header::UPGRADE) else { return Ok(()) };
+    let Some(offered) = fields::first(&head.headers, &header::UPGRADE) else { return Ok(()) };
     let key = head.headers.get(header::SEC_WEBSOCKET_KEY).map(http::HeaderValue::as_bytes);
     let proper_key =
         key.is_some_and(|key| key.len() == 24 && key.ends_with(b"==") && key[..22].iter().all(|byte| is_base64(*byte)));

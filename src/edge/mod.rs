@@ -8,6 +8,7 @@ mod client_addr;
 pub mod connection;
 mod deadline;
 mod farewell;
+pub mod fields;
 pub mod front;
 mod gather;
 pub mod hygiene;
@@ -22,7 +23,7 @@ pub mod tls;
 pub mod wire;
 pub mod workers;
 
-pub use connection::{Connection, ConnectionFacts, engage, settled};
+pub use connection::{Connection, ConnectionFacts, engage, peer_field, settled};
 pub use hygiene::{Arrival, Clean, Hygiene, Unclean, settle};
 pub use live::{CloseReason, LiveHandle, LiveStreams};
 pub use target::understood;

@@ -9,8 +9,8 @@ mod upstream;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use http::HeaderValue;
 use http::request::Parts;
-use http::{HeaderValue, Method};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::{Error, ErrorType};
 
@@ -85,7 +85,7 @@ impl Forwarding {
         let assertion = self.assertion(outbound)?;
         // The engine keeps each name a second time as it was spelt and pays for it with two allocations for each field that is
         // set. Its plain parts do without, and hold an absolute-form target (RFC 9112 §3.2.2) as the path that was judged.
-        let blank = RequestHeader::build_no_case(Method::GET, b"/", Some(0))?;
+        let blank = RequestHeader::from(http::Request::new(()).into_parts().0);
         let mut parts: Parts = std::mem::replace(head, blank).into();
         self.headers.apply(outbound, assertion, &mut parts.headers);
         self.upstreams.apply(index, outbound.lease.as_ref(), &mut parts.headers);

@@ -15,7 +15,7 @@ use pingora_core::protocols::l4::socket::SocketAddr;
 use super::gateway::Gateway;
 use super::reject::Rejection;
 use crate::clock::{SharedClock, Timestamp};
-use crate::edge::ConnectionFacts;
+use crate::edge::{ConnectionFacts, fields};
 use crate::forward::Outbound;
 use crate::model::{CredentialKind, Identity};
 use crate::route::{Route, Target};
@@ -73,11 +73,13 @@ impl Account {
     /// Takes over the names that the request brought: the trace's from anybody, its own from a trusted proxy only.
     pub(super) fn greet(&mut self, headers: &HeaderMap, facts: &ConnectionFacts, gateway: &Gateway) {
         self.client = Some(facts.peer);
-        if let Some(trace) = TraceContext::of(headers) {
+        if fields::holds(headers, &TRACEPARENT)
+            && let Some(trace) = TraceContext::of(headers)
+        {
             self.trace = trace;
         }
-        if let Some(given) = headers.get(REQUEST_ID)
-            && gateway.hygiene.trusts(facts.peer)
+        if gateway.hygiene.trusts(facts.peer)
+            && let Some(given) = headers.get(REQUEST_ID)
             && let Some(id) = RequestId::parse(given)
         {
             self.id = id;
@@ -161,7 +163,7 @@ impl Account {
     /// Names the request to the application.
     pub(super) fn introduce(&self, head: &mut RequestHeader) -> pingora::Result<()> {
         head.insert_header(REQUEST_ID, self.id.header().clone())?;
-        if !self.trace.keeps_state(&head.headers) {
+        if fields::holds(&head.headers, &TRACESTATE) && !self.trace.keeps_state(&head.headers) {
             head.remove_header(&TRACESTATE);
         }
         head.insert_header(TRACEPARENT, self.trace.traceparent(&self.telemetry.ids))

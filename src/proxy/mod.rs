@@ -20,6 +20,7 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::StatusCode;
+use http::response::Parts;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::protocols::Digest;
@@ -28,7 +29,7 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType, Result};
 
 use crate::audit::Recorder;
-use crate::clock::SharedClock;
+use crate::clock::{SharedClock, Timestamp};
 use crate::edge::{self, Arrival, ConnectionFacts, LiveHandle, settle};
 use crate::forward::{Lease, Outbound};
 use crate::route::Target;
@@ -94,7 +95,7 @@ impl ProxyHttp for Doorward {
         if let Some(facts) = ConnectionFacts::of(session) {
             ctx.account.greet(&session.req_header().headers, facts, &ctx.gateway);
         }
-        let outbound = match travel(&ctx.gateway, session, &self.clock).await {
+        let outbound = match travel(&ctx.gateway, session, ctx.account.at()).await {
             Ok(outbound) => outbound,
             Err(rejection) => {
                 ctx.stage = Stage::Answered;
@@ -122,7 +123,9 @@ impl ProxyHttp for Doorward {
         account.set_out(gateway, outbound.target());
         let Target::Upstream(upstream) = outbound.target() else { return Err(unjudged()) };
         let upstreams = &gateway.forwarding.upstreams;
-        let chosen = upstreams.choose(upstream, session.req_header(), self.clock.now(), outbound.lease.as_ref());
+        // A second try comes later than the judgement.
+        let now = if outbound.lease.is_some() { self.clock.now() } else { outbound.now };
+        let chosen = upstreams.choose(upstream, session.req_header(), now, outbound.lease.as_ref());
         let (lease, peer) = chosen.ok_or_else(|| Error::explain(ErrorType::ConnectNoRoute, "no upstream is well"))?;
         outbound.lease = Some(lease);
         Ok(peer)
@@ -190,7 +193,7 @@ impl ProxyHttp for Doorward {
         account.introduce(head)
     }
 
-    async fn upstream_response_filter(&self, _: &mut Session, head: &mut ResponseHeader, ctx: &mut Progress) -> Result<()> {
+    async fn upstream_response_filter(&self, session: &mut Session, head: &mut ResponseHeader, ctx: &mut Progress) -> Result<()> {
         let (gateway, outbound, account) = ctx.outbound()?;
         // Interim answers are not what was asked for; 101 is final for HTTP.
         if !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {
@@ -198,6 +201,11 @@ impl ProxyHttp for Doorward {
             if let Some(lease) = outbound.lease.as_ref() {
                 lease.answered();
             }
+        }
+        if session.as_downstream().is_http2() {
+            // Names travel in lower case (RFC 9113 §8.2); how they were spelt need not be kept up to date.
+            let blank = ResponseHeader::from(http::Response::new(()).into_parts().0);
+            *head = Parts::from(std::mem::replace(head, blank)).into();
         }
         account.label(head)?;
         gateway.forwarding.answer(head)
@@ -236,10 +244,10 @@ impl ProxyHttp for Doorward {
 }
 
 /// The journey of the request that `session` holds.
-async fn travel(gateway: &Gateway, session: &mut Session, clock: &SharedClock) -> Result<Outbound, Rejection> {
+async fn travel(gateway: &Gateway, session: &mut Session, now: Timestamp) -> Result<Outbound, Rejection> {
     settle(session.req_header_mut())?;
     let facts = ConnectionFacts::of(session).ok_or(Rejection::UNJUDGED)?;
-    let arrival = Arrival { head: session.req_header(), facts, now: clock.now() };
+    let arrival = Arrival { head: session.req_header(), facts, now };
     journey::journey(gateway, arrival).await
 }
 

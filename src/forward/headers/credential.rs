@@ -9,6 +9,7 @@ use base64::Engine as _;
 
 use crate::credential::{SESSION_COOKIE, Sources};
 use crate::crypto::token::{CLIENT_SECRET_PREFIX, KEY_PREFIX};
+use crate::edge::fields::holds;
 use crate::model::CredentialKind;
 
 /// Where credentials may stand, and which kinds the configuration sends on.
@@ -32,28 +33,23 @@ impl Carriers {
         }
     }
 
-    /// Removes what the request was admitted by (`used`), and what is Doorward's own wherever it stands.
-    pub(super) fn strip(&self, used: Option<CredentialKind>, fields: &mut HeaderMap) {
-        let keys = self.keeps(CredentialKind::ApiKey);
-        if !keys
-            && (used == Some(CredentialKind::ApiKey)
-                || any(fields, &self.api_key, |value| value.starts_with(KEY_PREFIX.as_bytes())))
-        {
-            fields.remove(&self.api_key);
-        }
-        let secrets = self.keeps(CredentialKind::ClientSecret);
-        let is_secret = |value: &[u8]| value.starts_with(CLIENT_SECRET_PREFIX.as_bytes());
-        if !secrets && (used == Some(CredentialKind::ClientSecret) || any(fields, &self.client_secret, is_secret)) {
-            fields.remove(&self.client_secret);
+    /// Whether a field has to go: the request was admitted by it (`used`), or it holds what is Doorward's own.
+    pub(super) fn dooms(&self, used: Option<CredentialKind>, name: &HeaderName, value: &[u8]) -> bool {
+        let spent = |kind| used == Some(kind) && !self.keeps(kind);
+        let ours = |kind, prefix: &str| !self.keeps(kind) && value.starts_with(prefix.as_bytes());
+        (*name == self.api_key && (spent(CredentialKind::ApiKey) || ours(CredentialKind::ApiKey, KEY_PREFIX)))
+            || (*name == self.client_secret
+                && (spent(CredentialKind::ClientSecret) || ours(CredentialKind::ClientSecret, CLIENT_SECRET_PREFIX)))
+            || (*name == self.client_id && spent(CredentialKind::ClientSecret))
+            || (*name == self.license && spent(CredentialKind::License))
+            || (*name == header::AUTHORIZATION && self.is_spent(used, value))
+    }
+
+    /// A client's id goes with its secret.
+    pub(super) fn strip_companion(&self, doomed: &HeaderName, fields: &mut HeaderMap) {
+        if *doomed == self.client_secret && !self.keeps(CredentialKind::ClientSecret) {
             fields.remove(&self.client_id);
         }
-        if !self.keeps(CredentialKind::License) && used == Some(CredentialKind::License) {
-            fields.remove(&self.license);
-        }
-        if any(fields, &header::AUTHORIZATION, |value| self.is_spent(used, value)) {
-            fields.remove(&header::AUTHORIZATION);
-        }
-        cookies(fields);
     }
 
     fn keeps(&self, kind: CredentialKind) -> bool {
@@ -83,12 +79,11 @@ fn basic_holds_our_secret(token: &[u8]) -> bool {
     parts.nth(1).is_some_and(|secret| secret.starts_with(CLIENT_SECRET_PREFIX.as_bytes()))
 }
 
-fn any(headers: &HeaderMap, name: &HeaderName, test: impl Fn(&[u8]) -> bool) -> bool {
-    headers.get_all(name).iter().any(|value| test(value.as_bytes()))
-}
-
 /// Removes Doorward's own cookies and joins what is left into one line, as HTTP/2's crumbs must be (RFC 9113 §8.2.3, threats F10).
-fn cookies(fields: &mut HeaderMap) {
+pub(super) fn cookies(fields: &mut HeaderMap) {
+    if !holds(fields, &header::COOKIE) {
+        return;
+    }
     let lines = fields.get_all(header::COOKIE);
     let holds_ours = |line: &HeaderValue| line.as_bytes().windows(OURS.len()).any(|window| window == OURS);
     if lines.iter().count() < 2 && !lines.iter().any(holds_ours) {

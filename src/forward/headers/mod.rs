@@ -17,11 +17,17 @@ use super::Outbound;
 use crate::config::access::Preset;
 use crate::config::{Config, Path, Problems};
 use crate::credential::Sources;
+use crate::edge::fields;
 use crate::model::Identity;
 use credential::Carriers;
 pub use origin::Origin;
 use reserved::Reserved;
 use template::Template;
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+/// Fields that every request is given: where it came from, its id and its trace.
+const SET_FOR_ALL: usize = 7;
 
 /// Which headers are removed and which are set.
 #[derive(Debug)]
@@ -61,9 +67,11 @@ impl Headers {
     /// Rewrites the head that goes to the application: first strip, then set.
     pub(super) fn apply(&self, outbound: &Outbound, assertion: Option<HeaderValue>, fields: &mut HeaderMap) {
         self.strip(outbound, fields);
+        let said = outbound.identity.as_ref().map(|identity| identity.forward.headers.get_or_init(|| self.make(identity)));
+        // A map that grows is built anew each time it does.
+        fields.reserve(SET_FOR_ALL + self.assertion_names.len() + said.map_or(0, |said| said.len()));
         outbound.origin.apply(fields);
-        let Some(identity) = &outbound.identity else { return };
-        for (name, value) in identity.forward.headers.get_or_init(|| self.make(identity)) {
+        for (name, value) in said.into_iter().flatten() {
             fields.insert(name, value.clone());
         }
         if let Some(assertion) = assertion {
@@ -74,12 +82,18 @@ impl Headers {
     }
 
     fn strip(&self, outbound: &Outbound, fields: &mut HeaderMap) {
-        // Empty, and so without an allocation, for nearly every request.
-        let doomed: Vec<HeaderName> = fields.keys().filter(|name| self.reserved.holds(name.as_str())).cloned().collect();
+        let used = outbound.identity.as_ref().map(|identity| identity.credential);
+        let is_doomed = |name: &HeaderName, value: &HeaderValue| {
+            self.reserved.holds(name.as_str()) || self.carriers.dooms(used, name, value.as_bytes())
+        };
+        // One look at each field. Empty, and so without an allocation, for most requests.
+        let doomed: Vec<HeaderName> =
+            fields.iter().filter(|(name, value)| is_doomed(name, value)).map(|(name, _)| name.clone()).collect();
         for name in &doomed {
             fields.remove(name);
+            self.carriers.strip_companion(name, fields);
         }
-        self.carriers.strip(outbound.identity.as_ref().map(|identity| identity.credential), fields);
+        credential::cookies(fields);
     }
 
     /// All that is said about an identity; made once for each, then shared by its requests.
@@ -100,14 +114,16 @@ impl Headers {
         for name in nominated(head) {
             head.remove_header(&name);
         }
-        for name in ["keep-alive", "proxy-connection"] {
-            head.remove_header(name);
+        for name in [KEEP_ALIVE, PROXY_CONNECTION] {
+            if fields::holds(&head.headers, &name) {
+                head.remove_header(&name);
+            }
         }
         let upgrades = head.status == http::StatusCode::SWITCHING_PROTOCOLS;
-        if !upgrades && head.headers.contains_key(header::UPGRADE) {
+        if !upgrades && fields::holds(&head.headers, &header::UPGRADE) {
             head.remove_header(&header::UPGRADE);
         }
-        if head.headers.get_all(header::SET_COOKIE).iter().any(|line| sets_ours(line.as_bytes())) {
+        if fields::values(&head.headers, &header::SET_COOKIE).any(|line| sets_ours(line.as_bytes())) {
             let kept: Vec<HeaderValue> =
                 head.headers.get_all(header::SET_COOKIE).iter().filter(|line| !sets_ours(line.as_bytes())).cloned().collect();
             head.remove_header(&header::SET_COOKIE);
@@ -121,7 +137,7 @@ impl Headers {
 
 /// Fields that an answer's `Connection` says are of its leg only; never those that frame the message or name its type.
 fn nominated(head: &ResponseHeader) -> Vec<HeaderName> {
-    let lines = head.headers.get_all(header::CONNECTION).iter().filter_map(|line| line.to_str().ok());
+    let lines = fields::values(&head.headers, &header::CONNECTION).filter_map(|line| line.to_str().ok());
     let words = lines.flat_map(|line| line.split(',')).map(str::trim);
     let usual = |word: &&str| ["close", "keep-alive", "upgrade", ""].iter().any(|usual| word.eq_ignore_ascii_case(usual));
     let names = words.filter(|word| !usual(word)).filter_map(|word| word.parse::<HeaderName>().ok());

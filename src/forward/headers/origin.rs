@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use crate::edge::Clean;
+use crate::edge::{Clean, fields, peer_field};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -35,7 +35,7 @@ impl Origin {
             .or_else(|| only(headers, &header::HOST))
             .or_else(|| HeaderValue::from_str(clean.authority).ok());
         Self {
-            chain: chain(believed(&FORWARDED_FOR).as_ref(), clean.facts.peer),
+            chain: believed(&FORWARDED_FOR).map_or_else(|| clean.facts.peer_field(), |before| chain(&before, clean.facts.peer)),
             proto: HeaderValue::from_static(if clean.secure { "https" } else { "http" }),
             port: believed(&FORWARDED_PORT).filter(is_port).or_else(|| port(host.as_ref(), clean.secure)),
             host,
@@ -57,18 +57,19 @@ impl Origin {
 
 /// The header's value where it was sent exactly once.
 fn only(headers: &HeaderMap, name: &HeaderName) -> Option<HeaderValue> {
-    let mut values = headers.get_all(name).iter();
+    let mut values = fields::values(headers, name);
     let value = values.next()?;
     values.next().is_none().then(|| value.clone())
 }
 
 /// The chain so far with the peer at its end.
-fn chain(before: Option<&HeaderValue>, peer: IpAddr) -> HeaderValue {
-    let peer = match before.and_then(|before| before.to_str().ok()) {
-        Some(before) if before.len() <= CHAIN_LIMIT => format!("{before}, {peer}"),
-        _ => peer.to_string(),
-    };
-    HeaderValue::try_from(peer).unwrap_or_else(|_| HeaderValue::from_static("unknown"))
+fn chain(before: &HeaderValue, peer: IpAddr) -> HeaderValue {
+    match before.to_str() {
+        Ok(before) if before.len() <= CHAIN_LIMIT => {
+            HeaderValue::try_from(format!("{before}, {peer}")).unwrap_or_else(|_| peer_field(peer))
+        }
+        _ => peer_field(peer),
+    }
 }
 
 fn port(host: Option<&HeaderValue>, secure: bool) -> Option<HeaderValue> {
@@ -90,8 +91,8 @@ mod tests {
     #[test]
     fn the_chain_ends_with_the_peer() {
         let peer = IpAddr::from([192, 0, 2, 7]);
-        assert_eq!(chain(None, peer), "192.0.2.7");
-        assert_eq!(chain(Some(&HeaderValue::from_static("198.51.100.1, 10.0.0.1")), peer), "198.51.100.1, 10.0.0.1, 192.0.2.7");
+        assert_eq!(peer_field(peer), "192.0.2.7");
+        assert_eq!(chain(&HeaderValue::from_static("198.51.100.1, 10.0.0.1"), peer), "198.51.100.1, 10.0.0.1, 192.0.2.7");
     }
 
     #[test]
