@@ -249,6 +249,11 @@ fn framing(head: &RequestHeader) -> Result<(), Unclean> {
     if coding.is_some() && length.is_some() {
         return Err(refuse(400, "ambiguous_framing"));
     }
+    // `wire` refused these on HTTP/1; what folds `_` into `-` would take them for the true ones (threats F1, H2).
+    let aliased = |name: &str| head.headers.contains_key(name);
+    if head.version == Version::HTTP_2 && (aliased("content_length") || aliased("transfer_encoding")) {
+        return Err(refuse(400, "ambiguous_framing"));
+    }
     let chunked = |coding: &http::HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"chunked");
     if coding.is_some_and(|coding| !chunked(coding) || head.version != Version::HTTP_11) {
         return Err(refuse(400, "transfer_coding"));

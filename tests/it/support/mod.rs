@@ -2,6 +2,7 @@
 
 pub(crate) mod curl;
 pub(crate) mod door;
+pub(crate) mod h2;
 pub(crate) mod process;
 
 pub(crate) use curl::{Answer, curl};

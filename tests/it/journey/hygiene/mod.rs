@@ -1,5 +1,7 @@
 //! A request is read in one way only, or not at all: raw bytes to the real binary, and what arrives at a recorder behind it.
 
+mod floods;
+mod http2;
 mod malformed;
 mod paths;
 mod spoofing;

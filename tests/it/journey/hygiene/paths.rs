@@ -3,7 +3,7 @@
 use super::wire::{Over, Stage, bytes};
 
 /// Ways to write `/closed/x`, `/admin/x` or `/$data/x` past a rule. None may arrive at the application.
-const BYPASSES: &[&str] = &[
+pub(super) const BYPASSES: &[&str] = &[
     "/closed/x",
     "/closed",
     "/closed/",
@@ -104,7 +104,7 @@ const BYPASSES: &[&str] = &[
 ];
 
 /// Paths that are fine: what is judged arrives byte for byte.
-const FORWARDED: &[&str] = &[
+pub(super) const FORWARDED: &[&str] = &[
     "/",
     "/a",
     "/a/",

@@ -3,7 +3,7 @@
 use super::wire::{Over, Stage, bytes};
 
 /// Every name that a preset sets, and those that frameworks believe about address, scheme, path or person.
-const NAMES: &[&str] = &[
+pub(super) const NAMES: &[&str] = &[
     "X-Doorward-User",
     "X-Doorward-Email",
     "X-Doorward-Name",
@@ -50,7 +50,7 @@ const NAMES: &[&str] = &[
 ];
 
 /// What a stranger says; it must not be found at the application.
-const LIE: &str = "spoofed-admin";
+pub(super) const LIE: &str = "spoofed-admin";
 
 /// Ways to write a name or a line of it. `{}` is the name.
 fn spellings(name: &str) -> Vec<(&'static str, String)> {
@@ -99,7 +99,7 @@ const REQUESTS: &[(&str, &str)] = &[
 ];
 
 /// What arrived of a lie, if anything did.
-fn heard(stage: &Stage) -> Option<String> {
+pub(super) fn heard(stage: &Stage) -> Option<String> {
     let arrived = stage.arrived();
     arrived.lines().find(|line| line.contains(LIE)).map(str::to_owned)
 }

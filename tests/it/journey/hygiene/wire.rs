@@ -10,6 +10,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
+use crate::support::h2::Http2;
 use crate::support::{Door, Part, part};
 
 /// The name that all requests are for.
@@ -76,7 +77,11 @@ impl<T: std::io::Read + Write> Duplex for T {}
 
 impl Stage {
     pub(crate) fn set(more: &str) -> Self {
-        let recorder = part("raw-recorder", &[]);
+        Self::before(part("raw-recorder", &[]), more)
+    }
+
+    /// Before another counterpart, which records nothing.
+    pub(crate) fn before(recorder: Part, more: &str) -> Self {
         let door = Door::serve(&configuration(recorder.port(), more), prepare);
         let tls = trusting(&door.folder().join("cert.pem"));
         Self { door, recorder, tls }
@@ -90,8 +95,13 @@ impl Stage {
 
     /// All bytes that arrived at the application, one character for each.
     pub(crate) fn arrived(&self) -> String {
+        self.connections().concat()
+    }
+
+    /// The same, for each connection.
+    pub(crate) fn connections(&self) -> Vec<String> {
         let records = self.recorder.control("GET", "/connections");
-        records.as_array().unwrap().iter().filter_map(|record| record["text"].as_str()).collect()
+        records.as_array().unwrap().iter().filter_map(|record| record["text"].as_str().map(str::to_owned)).collect()
     }
 
     fn connect(&self, over: Over) -> Box<dyn Duplex> {
@@ -100,6 +110,14 @@ impl Stage {
             Over::Plain => Box::new(tcp),
             Over::Tls => Box::new(self.encrypt(tcp, &[b"http/1.1"])),
         }
+    }
+
+    /// A connection of HTTP/2 within TLS, with these settings.
+    pub(crate) fn http2(&self, settings: &[(u16, u32)]) -> Http2<StreamOwned<ClientConnection, TcpStream>> {
+        let tcp = self.tcp(1);
+        // Where the door reads no more, as it may in a flood, there is no point in writing for long.
+        tcp.set_write_timeout(Some(Duration::from_secs(2))).unwrap();
+        Http2::open(self.encrypt(tcp, &[b"h2"]), settings)
     }
 
     fn tcp(&self, listener: usize) -> TcpStream {
