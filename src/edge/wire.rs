@@ -304,7 +304,7 @@ struct Chunks {
 enum ChunkPart {
     #[default]
     Size,
-    Extension,
+    Extension(ExtensionPart),
     SizeLineFeed,
     Data,
     DataReturn,
@@ -315,6 +315,18 @@ enum ChunkPart {
     TrailerValue,
     TrailerLineFeed,
     LastLineFeed,
+}
+
+/// Where in a chunk's extension.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ExtensionPart {
+    Begin,
+    Name,
+    ValueBegin,
+    Value,
+    Quoted,
+    Escaped,
+    Unquoted,
 }
 
 impl Chunks {
@@ -345,10 +357,9 @@ impl Chunks {
         const WHAT: Unclean = refuse(400, "chunk_framing");
         self.at = match (self.at, byte) {
             (ChunkPart::Size, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => return self.digit(byte),
-            (ChunkPart::Size, b';') if self.digits > 0 => ChunkPart::Extension,
+            (ChunkPart::Size, b';') if self.digits > 0 => ChunkPart::Extension(ExtensionPart::Begin),
             (ChunkPart::Size, b'\r') if self.digits > 0 => ChunkPart::SizeLineFeed,
-            (ChunkPart::Extension, b'\r') => ChunkPart::SizeLineFeed,
-            (ChunkPart::Extension, b'\t' | b' '..=b'~' | 0x80..) => return self.extension(),
+            (ChunkPart::Extension(part), byte) => self.extension(part, byte)?,
             (ChunkPart::SizeLineFeed, b'\n') => self.announced(),
             (ChunkPart::DataReturn, b'\r') => ChunkPart::DataLineFeed,
             (ChunkPart::DataLineFeed, b'\n') => ChunkPart::Size,
@@ -376,11 +387,27 @@ impl Chunks {
         if self.digits > 15 { Err(refuse(400, "chunk_size")) } else { Ok(()) }
     }
 
-    fn extension(&mut self) -> Result<(), Unclean> {
+    /// Extensions end at the door; still one that breaks off, or a quote that does not end, has two readings. The space that
+    /// RFC 9112 §7.1.1 would tolerate around `;` and `=` is refused, as others do.
+    fn extension(&mut self, part: ExtensionPart, byte: u8) -> Result<ChunkPart, Unclean> {
+        use ExtensionPart::{Begin, Escaped, Name, Quoted, Unquoted, Value, ValueBegin};
         self.bytes += 1;
         self.extensions += 1;
-        let too_much = self.bytes > EXTENSION_BYTES || self.extensions > ALL_EXTENSION_BYTES;
-        if too_much { Err(refuse(400, "chunk_extension")) } else { Ok(()) }
+        if self.bytes > EXTENSION_BYTES || self.extensions > ALL_EXTENSION_BYTES {
+            return Err(refuse(400, "chunk_extension"));
+        }
+        let next = match (part, byte) {
+            (Name | Value | Unquoted, b'\r') => return Ok(ChunkPart::SizeLineFeed),
+            (Name | Value | Unquoted, b';') => Begin,
+            (Begin | Name, byte) if target::is_token(byte) => Name,
+            (Name, b'=') => ValueBegin,
+            (ValueBegin | Value, byte) if target::is_token(byte) => Value,
+            (Quoted, b'"') => Unquoted,
+            (Quoted, b'\\') => Escaped,
+            (ValueBegin, b'"') | (Quoted | Escaped, b'\t' | b' '..=b'~' | 0x80..) => Quoted,
+            _ => return Err(refuse(400, "chunk_framing")),
+        };
+        Ok(ChunkPart::Extension(next))
     }
 
     fn announced(&mut self) -> ChunkPart {
@@ -421,6 +448,10 @@ mod tests {
             ["\r\nhello", "0x5\r\nhello", "+5\r\nhello", "5 \r\nhello", "-1\r\n", "g\r\n", "0\r\n\n", "0\r\n folded\r\n\r\n"]
         {
             assert_eq!(chunked(loose), Some("chunk_framing"), "{loose:?}");
+        }
+        assert_eq!(chunked("5;a;b=c;d=\"e \\\" f\";g\r\nhello\r\n0\r\n\r\n"), None);
+        for loose in ["", "=b", ";", "a;", "a=", "a=\"b", "a=\"b\\\"", "a=\"b\"c", "a b", "a = b", " a", "a=b=c"] {
+            assert_eq!(chunked(&format!("5;{loose}\r\nhello\r\n0\r\n\r\n")), Some("chunk_framing"), "{loose:?}");
         }
         assert_eq!(chunked("fffffffffffffffff\r\n"), Some("chunk_size"));
         assert_eq!(chunked(&format!("5;{}\r\nhello", "a".repeat(300))), Some("chunk_extension"));

@@ -1,7 +1,9 @@
 //! A request is read in one way only, or not at all: raw bytes to the real binary, and what arrives at a recorder behind it.
 
+mod agreement;
 mod floods;
 mod http2;
+mod llhttp;
 mod malformed;
 mod paths;
 mod spoofing;
