@@ -6,6 +6,7 @@ mod account;
 mod answer;
 pub mod challenge;
 pub mod doors;
+mod drain;
 pub mod explain;
 pub mod gateway;
 pub mod journey;
@@ -103,7 +104,9 @@ impl ProxyHttp for Doorward {
                 if let Some(event) = record::event(session, &ctx.account, &rejection) {
                     self.audit.note(event);
                 }
-                return answer::answer(session, &ctx.gateway, &rejection, &ctx.account).await.map(|()| true);
+                answer::answer(session, &ctx.gateway, &rejection, &ctx.account).await?;
+                drain::drain(session).await;
+                return Ok(true);
             }
         };
         ctx.account.admit(&outbound);
@@ -112,7 +115,9 @@ impl ProxyHttp for Doorward {
         }
         if outbound.target() == Target::Door {
             ctx.stage = Stage::Answered;
-            return doors::open(session, &ctx.gateway.doors, outbound, &ctx.account).await.map(|()| true);
+            doors::open(session, &ctx.gateway.doors, outbound, &ctx.account).await?;
+            drain::drain(session).await;
+            return Ok(true);
         }
         ctx.stage = Stage::Outbound(Box::new(outbound));
         Ok(false)
