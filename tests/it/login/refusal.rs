@@ -39,15 +39,6 @@ fn browsers_are_sent_to_sign_in_and_programs_are_told() {
 }
 
 #[test]
-fn a_refusal_comes_whole_to_a_client_that_is_still_sending() {
-    let house = House::usual();
-    let body = "x".repeat(40_000);
-    let slowly = ["--http2", "-H", "Accept: */*", "--limit-rate", "60000", "-d", &body];
-    let answer = house.person().ask(&house.url("/data"), &slowly);
-    assert_eq!((answer.status, answer.error.as_str()), (401, ""), "{answer:?}");
-}
-
-#[test]
 fn a_person_without_the_role_gets_a_page_that_says_who_and_why() {
     let house = House::usual();
     let (person, _) = house.signed_in("bob", "/");

@@ -3,7 +3,7 @@
 use super::paths::{BYPASSES, FORWARDED};
 use super::spoofing::{LIE, NAMES, heard};
 use super::wire::Stage;
-use crate::support::h2::End;
+use crate::support::h2::{DATA, END_HEADERS, END_STREAM, End, HEADERS, block, frame};
 
 /// Threat, expected status, request; 0 for a stream or connection that is ended. Fields lie between `¶`, and `§` divides head, body
 /// and trailers; `@GET /` stands for the four pseudo-header fields.
@@ -335,4 +335,14 @@ fn p1_the_path_that_was_judged_is_the_path_that_arrives_by_http2() {
         let arrived = stage.arrived();
         assert_eq!(arrived.lines().next(), Some(format!("GET {path} HTTP/1.1").as_str()));
     }
+}
+
+#[test]
+fn f8_an_early_refusal_is_not_followed_by_a_reset_while_the_body_comes() {
+    let stage = Stage::set("");
+    let mut connection = stage.http2(&[]);
+    connection.write(&frame(HEADERS, END_HEADERS, 1, &block("@POST /closed/x")));
+    assert_eq!(connection.end_of(1), End::Answer(403));
+    connection.write(&frame(DATA, END_STREAM, 1, b"a=b"));
+    assert_eq!(connection.end_of(1), End::Silence, "the stream has ended on both sides");
 }
