@@ -7,8 +7,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::access::{Bearer, ClientCertificates, Credentials, IdentityHeaders, License, Roles, Route};
+use super::connection::Connection;
 use super::listener::Listener;
-use super::sign_in::{Connection, SignIn};
+use super::sign_in::SignIn;
 use super::upstream::Upstream;
 use super::value::Span;
 use crate::crypto::Secret;

@@ -20,6 +20,7 @@ mod value;
 mod watch;
 
 pub mod access;
+pub mod connection;
 pub mod listener;
 pub mod schema;
 pub mod sign_in;

@@ -11,7 +11,7 @@ use moka::Entry;
 use moka::future::Cache;
 
 use crate::clock::Timestamp;
-use crate::config::sign_in::Password;
+use crate::config::connection::Password;
 use crate::limit::Party;
 
 /// Accounts that are remembered; the least used go first.

@@ -11,8 +11,9 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use super::complete::{Failed, open_tokens, redirect};
+use super::connection::Way;
 use super::form::Purpose;
-use super::routing::{Parameters, Way};
+use super::parameters::Parameters;
 use super::visitor::Visitor;
 use super::{Login, SignInError};
 use crate::audit::{Kind, Outcome};

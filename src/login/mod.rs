@@ -5,12 +5,14 @@
 
 mod attempt;
 mod complete;
+mod connection;
 mod error;
 mod form;
 mod lockout;
 mod logout;
 mod oidc;
 pub mod pages;
+mod parameters;
 mod password;
 mod person;
 mod return_to;
@@ -33,11 +35,11 @@ use crate::config::{Config, Path, Problems, Sessions as Lifetimes};
 use crate::directory::Directory;
 use crate::session::SessionStore;
 use attempt::Attempts;
+use connection::Connections;
 use form::Forms;
 use pages::Pages;
 use password::Accounts;
 use return_to::Origins;
-use routing::Connections;
 
 /// Bytes of a form; the longest fields are an address and a password.
 const FORM_BYTES: usize = 16 * 1024;

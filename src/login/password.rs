@@ -15,15 +15,15 @@ use serde::Deserialize;
 use tokio::sync::Semaphore;
 
 use super::complete::{Failed, Proven};
+use super::connection::{Connection, Way};
 use super::form::Purpose;
 use super::lockout::Lockout;
 use super::pages::PasswordForm;
 use super::return_to::ReturnTo;
-use super::routing::{Connection, Way};
 use super::visitor::Visitor;
 use super::{Login, SignInError};
 use crate::audit::{Kind, Outcome};
-use crate::config::sign_in::Password;
+use crate::config::connection::Password;
 use crate::crypto::password;
 use crate::limit::{FailureLimit, Party};
 use crate::model::{TenantId, User};

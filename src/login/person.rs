@@ -5,10 +5,10 @@
 
 use uuid::Builder;
 
-use super::routing::Connection;
+use super::connection::Connection;
 use super::{Login, SignInError};
 use crate::audit::{Event, Kind, Outcome};
-use crate::config::sign_in::Provision;
+use crate::config::connection::Provision;
 use crate::crypto::random;
 use crate::directory::DirectoryError;
 use crate::model::{EmailAddress, FederatedLink, TenantId, User, UserId};

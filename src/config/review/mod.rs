@@ -5,6 +5,7 @@
 
 mod access;
 mod address;
+mod connections;
 mod listeners;
 mod sign_in;
 mod upstream;
@@ -33,6 +34,7 @@ pub fn review(config: &Config, problems: &mut Problems) {
     }
     durations(config, problems);
     level(config, problems);
+    connections::review(config, problems);
     sign_in::review(config, problems);
     access::review(config, problems);
 }

@@ -25,11 +25,12 @@ pub(super) use callback::callback;
 
 use super::attempt::Attempt;
 use super::complete::redirect;
-use super::routing::{Connection, Wish};
+use super::connection::Connection;
+use super::parameters::Wish;
 use super::visitor::Visitor;
 use super::{Login, SignInError};
 use crate::clock::Timestamp;
-use crate::config::sign_in::{ClaimNames, ClientAuth, Oidc};
+use crate::config::connection::{ClaimNames, ClientAuth, Oidc};
 use crate::config::{Path, Problems};
 use crate::http_client::{HttpClient, HttpClientError};
 use metadata::{Discovery, Metadata};
