@@ -10,11 +10,13 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use http::HeaderValue;
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
+use pingora::{Error, ErrorSource, ErrorType};
 use pingora_core::protocols::raw_connect::ProxyDigest;
 use pingora_core::protocols::tls::SslDigest;
 use pingora_core::protocols::{
@@ -23,6 +25,7 @@ use pingora_core::protocols::{
 use rustls::pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
+use super::churn::Churn;
 use super::farewell::Farewell;
 use super::gather::Gather;
 use super::live::{Frames, LiveHandle};
@@ -48,6 +51,8 @@ pub struct ConnectionFacts {
     pub wire: Arc<Wire>,
     /// How to end a long answer on an HTTP/1 connection from elsewhere.
     pub live: LiveHandle,
+    /// How the streams of an HTTP/2 connection end.
+    pub churn: Arc<Churn>,
     /// The peer as a field's value, written down once for all requests.
     pub(crate) peer_text: OnceLock<HeaderValue>,
 }
@@ -63,6 +68,7 @@ impl ConnectionFacts {
             server_name: None,
             client_chain: Arc::new([]),
             wire: Arc::default(),
+            churn: Arc::new(Churn::of(live.clone())),
             live,
             peer_text: OnceLock::new(),
         }
@@ -103,14 +109,23 @@ pub fn engage(session: &mut Session, limits: &Limits) {
     downstream.set_total_drain_timeout(Some(limits.body_timeout.0));
 }
 
-/// Notes that a request was answered: the next bytes begin another, and a long answer is one no more.
-pub fn settled(session: &Session) {
+/// Notes that a request was served, `after` so long and with this error if it came to none: the next bytes begin another, and a
+/// long answer is one no more.
+pub fn settled(session: &Session, after: Duration, error: Option<&Error>) {
     if let Some(facts) = ConnectionFacts::of(session) {
         facts.wire.rest();
+        if session.as_downstream().is_http2() {
+            facts.churn.note(after, error.is_some_and(is_reset));
+        }
     }
     if let Some(live) = LiveHandle::of(session) {
         live.end();
     }
+}
+
+/// Whether the client gave up its stream. The engine does not keep what ended one; that it was nobody's slowness is known.
+fn is_reset(error: &Error) -> bool {
+    error.esource == ErrorSource::Downstream && !matches!(error.etype, ErrorType::ReadTimedout | ErrorType::WriteTimedout)
 }
 
 /// Any byte stream a listener accepts.
@@ -145,7 +160,7 @@ impl<T: Transport> Connection<T> {
         facts: ConnectionFacts,
         limits: HeadLimits,
         spans: Spans,
-    ) -> Result<Self, Box<pingora::Error>> {
+    ) -> Result<Self, Box<Error>> {
         let descriptor = socket.as_raw_fd();
         let digest = SocketDigest::from_raw_fd(descriptor);
         let tls = facts.secure.then(|| Arc::new(SslDigest::new("", "", None, None, Vec::new())));

@@ -45,6 +45,7 @@ enum Framing {
 const QUIET: u8 = 0;
 const GOING_AWAY: u8 = 1;
 const REVOKED: u8 = 2;
+const CUT: u8 = 3;
 
 struct Shared {
     id: u64,
@@ -119,6 +120,12 @@ impl LiveHandle {
         }
     }
 
+    /// Ends the connection at once and without a word.
+    pub(super) fn cut(&self) {
+        self.0.reason.store(CUT, Ordering::Release);
+        self.0.closed.cancel();
+    }
+
     #[must_use]
     pub fn reason(&self) -> Option<CloseReason> {
         match self.0.reason.load(Ordering::Acquire) {
@@ -145,7 +152,9 @@ impl LiveHandle {
     /// Resolves once it was told to close and has had the time to do it politely.
     pub(super) async fn overdue(&self) {
         self.closed().await;
-        tokio::time::sleep(PATIENCE).await;
+        if self.0.reason.load(Ordering::Acquire) != CUT {
+            tokio::time::sleep(PATIENCE).await;
+        }
     }
 }
 

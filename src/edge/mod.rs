@@ -4,6 +4,7 @@
 //! disagreement between two parsers.
 
 mod authority;
+pub mod churn;
 mod client_addr;
 pub mod connection;
 mod deadline;

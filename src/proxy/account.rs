@@ -183,8 +183,8 @@ impl Account {
         head.insert_header(REQUEST_ID, self.id.header().clone())
     }
 
-    /// The request has been served, well or not: counts it and writes its line.
-    pub(super) fn close(&self, session: &Session, gateway: &Gateway) {
+    /// The request has been served, well or not: counts it and writes its line. Says how long it took.
+    pub(super) fn close(&self, session: &Session, gateway: &Gateway) -> Duration {
         let status = session.response_written().map_or(0, |head| head.status.as_u16());
         let took = self.started.elapsed();
         if let Some(visit) = &self.visit
@@ -199,6 +199,7 @@ impl Account {
         if let Some(log) = &gateway.observed.access_log {
             log.write(&self.line(session, gateway, status, took));
         }
+        took
     }
 
     fn line<'a>(&'a self, session: &'a Session, gateway: &Gateway, status: u16, took: Duration) -> AccessLine<'a> {

@@ -225,9 +225,9 @@ impl ProxyHttp for Doorward {
         Ok(())
     }
 
-    async fn logging(&self, session: &mut Session, _: Option<&Error>, ctx: &mut Progress) {
-        ctx.account.close(session, &ctx.gateway);
-        edge::settled(session);
+    async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut Progress) {
+        let took = ctx.account.close(session, &ctx.gateway);
+        edge::settled(session, took, error);
     }
 
     /// The account says it already, and without the query that the engine would print.

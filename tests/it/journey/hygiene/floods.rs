@@ -1,7 +1,9 @@
 //! Floods of HTTP/2 frames: the connection that sends them ends or waits, memory stays, and others are answered meanwhile.
 
+use std::time::Duration;
+
 use super::wire::Stage;
-use crate::support::h2::{CONTINUATION, DATA, END_HEADERS, End, HEADERS, PING, RST_STREAM, SETTINGS, block, frame};
+use crate::support::h2::{CONTINUATION, DATA, END_HEADERS, End, HEADERS, Http2, PING, RST_STREAM, SETTINGS, block, frame};
 use crate::support::part;
 
 /// What a flood may add to the resident memory, in bytes.
@@ -51,6 +53,56 @@ fn d1_streams_opened_and_reset_again_and_again_end_the_connection() {
         let end = connection.end_of(last + 2);
         assert!(matches!(end, End::Away(_) | End::HungUp), "after 2,000 resets: {end:?}");
     });
+}
+
+/// A request that is reset again after `wait`; what its reset says is that it is cancelled.
+fn given_up<S: std::io::Read + std::io::Write>(connection: &mut Http2<S>, wait: Duration) -> u32 {
+    let stream = connection.send("@GET /hang");
+    // Not a wait for something: this is the pace of the attack.
+    std::thread::sleep(wait);
+    connection.write(&frame(RST_STREAM, 0, stream, &8_u32.to_be_bytes()));
+    stream
+}
+
+#[test]
+fn d1_streams_reset_at_a_pace_end_the_connection_before_the_application_is_worn_out() {
+    let stage = Stage::before(part("echo", &[]), "");
+    endure(&stage, |stage| {
+        let mut connection = stage.http2(&[]);
+        let mut last = 0;
+        for _ in 0..1500 {
+            last = given_up(&mut connection, Duration::from_millis(2));
+        }
+        let end = connection.end_of(last + 2);
+        assert!(matches!(end, End::Away(_) | End::HungUp), "after 1,500 resets: {end:?}");
+        let reached = stage.seen("/hang");
+        assert!((400..700).contains(&reached), "{reached} of 1,500 reached the application");
+    });
+}
+
+#[test]
+fn d1_a_client_that_waits_or_gives_up_now_and_then_is_not_cut() {
+    let stage = Stage::before(part("echo", &[]), "");
+    let mut patient = stage.http2(&[]);
+    for _ in 0..6 {
+        let streams: Vec<u32> = (0..100).map(|_| patient.send("@GET /hang")).collect();
+        // Longer than what counts as hardly waited.
+        std::thread::sleep(Duration::from_millis(1200));
+        for stream in streams {
+            patient.write(&frame(RST_STREAM, 0, stream, &8_u32.to_be_bytes()));
+        }
+        assert_eq!(patient.ask("@GET /still"), End::Answer(200));
+    }
+    let mut fickle = stage.http2(&[]);
+    for turn in 0..600 {
+        // Without a body: this client opens no window again.
+        assert_eq!(fickle.ask("@HEAD /asked"), End::Answer(200), "{turn}");
+        // For each that it gives up it waits for more than one.
+        if turn % 12 != 0 {
+            given_up(&mut fickle, Duration::from_millis(1));
+        }
+    }
+    assert_eq!(stage.seen("/hang"), 600 + 550);
 }
 
 #[test]

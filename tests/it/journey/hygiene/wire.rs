@@ -104,6 +104,12 @@ impl Stage {
         records.as_array().unwrap().iter().filter_map(|record| record["text"].as_str().map(str::to_owned)).collect()
     }
 
+    /// How many requests for `path` an echo has read the head of.
+    pub(crate) fn seen(&self, path: &str) -> usize {
+        let requests = self.recorder.control("GET", "/requests");
+        requests.as_array().unwrap().iter().filter(|request| request["url"] == path).count()
+    }
+
     fn connect(&self, over: Over) -> Box<dyn Duplex> {
         let tcp = self.tcp(usize::from(over == Over::Tls));
         match over {
