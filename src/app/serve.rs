@@ -76,6 +76,8 @@ impl ServeError {
     }
 }
 
+/// The number of the signal that a process gets whose file reached its limit; the same on every architecture of Linux but MIPS.
+const SIGXFSZ: i32 = 25;
 /// How long writing what was gathered may take when stopping at once.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -182,6 +184,8 @@ async fn heard(signals: &mut Signals, changes: &mut Changes) -> Heard {
 }
 
 struct Signals {
+    /// Heard so that it does not kill: a file that may not grow is a failed write like any other (setrlimit(2)).
+    _file_too_large: Signal,
     hangup: Signal,
     terminate: Signal,
     interrupt: Signal,
@@ -190,6 +194,7 @@ struct Signals {
 impl Signals {
     fn listen() -> std::io::Result<Self> {
         Ok(Self {
+            _file_too_large: signal(SignalKind::from_raw(SIGXFSZ))?,
             hangup: signal(SignalKind::hangup())?,
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,

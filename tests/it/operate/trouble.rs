@@ -1,6 +1,8 @@
-//! The server in trouble: killed without warning while people sign in and keys are made; its store locked by another program.
+//! The server in trouble: killed without warning while people sign in and keys are made; its store locked by another program, or
+//! without room to grow.
 
 use std::path::Path;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -63,10 +65,13 @@ impl Demo {
 
     /// The header that presents a new key; `None` if the command did not acknowledge it.
     fn new_key(&self) -> Option<String> {
-        let output = doorward(&["key", "create", "--name", "x", "--role", "viewer", "--json", "--config"])
-            .arg(self.text("config"))
-            .output()
-            .unwrap();
+        self.new_key_by(&mut doorward(&[]))
+    }
+
+    /// The same, by a way of running the binary.
+    fn new_key_by(&self, command: &mut Command) -> Option<String> {
+        let command = command.args(["key", "create", "--name", "x", "--role", "viewer", "--json", "--config"]);
+        let output = command.arg(self.text("config")).output().unwrap();
         let key: Value = serde_json::from_slice(&output.stdout).ok()?;
         Some(format!("X-Api-Key: {}", key["secret"].as_str()?))
     }
@@ -130,4 +135,42 @@ fn a_locked_store_is_503_to_who_signs_in_nothing_to_who_is_known_and_recovers() 
     runtime.block_on(sqlx::query("ROLLBACK").execute(&mut other)).unwrap();
     assert_eq!(demo.hello(&demo.sign_in().unwrap()), 200);
     assert_eq!(demo.hello(&demo.new_key().unwrap()), 200);
+}
+
+/// Lets no file of the process grow or be written; the disk of a test cannot be filled without being root. `None`: lets them again.
+fn limit_files(process: &Process, bytes: Option<u64>) {
+    let limit = bytes.map_or("unlimited".to_owned(), |bytes| bytes.to_string());
+    let done = Command::new("prlimit").args([&format!("--pid={}", process.id()), &format!("--fsize={limit}:unlimited")]).status();
+    assert!(done.unwrap().success());
+}
+
+#[test]
+fn a_store_without_room_is_503_to_who_signs_in_nothing_to_who_is_known_and_recovers() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut process, demo) = start(folder.path());
+    let key = format!("X-Api-Key: {}", demo.text("api_key"));
+    let mut acknowledged = vec![demo.sign_in().unwrap(), demo.new_key().unwrap()];
+
+    limit_files(&process, Some(0));
+    for _ in 0..3 {
+        let refused = demo.try_sign_in().unwrap();
+        assert_eq!(refused.status, 503, "{}", refused.text());
+        assert!(refused.header("retry-after").is_some());
+        assert!(!refused.headers.iter().any(|(_, value)| value.starts_with("__Host-doorward=")), "no session is promised");
+        // The key was never presented before the disk was full.
+        assert!(acknowledged.iter().chain([&key]).all(|header| demo.hello(header) == 200), "what only reads goes on");
+    }
+    let limited = &mut Command::new("prlimit");
+    assert_eq!(demo.new_key_by(limited.arg("--fsize=0").arg(env!("CARGO_BIN_EXE_doorward"))), None);
+
+    limit_files(&process, None);
+    acknowledged.push(demo.sign_in().unwrap());
+    acknowledged.push(demo.new_key().unwrap());
+    assert!(acknowledged.iter().all(|header| demo.hello(header) == 200));
+    process.signal("KILL");
+    process.wait();
+    let (_process, demo) = start(folder.path());
+    for header in &acknowledged {
+        assert_eq!(demo.hello(header), 200, "lost: {}", header.split(['=', ' ']).next().unwrap());
+    }
 }
