@@ -150,7 +150,10 @@ impl Explain {
             expires_at: store.now.after(store.config.sessions.absolute.0),
             revoked_at: None,
             provider_session: None,
+            provider_subject: None,
             sealed_tokens: None,
+            tokens_version: 0,
+            refresh_at: None,
             client_address: None,
             user_agent: None,
         })

@@ -10,15 +10,12 @@ use super::visitor::Visitor;
 use super::{Login, SignInError};
 use crate::audit::{Event, Kind, Outcome};
 use crate::clock::Timestamp;
-use crate::crypto::seal::Sealer;
 use crate::crypto::{Digest, random};
 use crate::model::{ConnectionId, CredentialKind, Session, SessionHandle, TenantId, User};
-use crate::session::cookie;
+use crate::session::{ProviderTokens, cookie};
 
 /// Letters of a session id: 256 bits.
 const ID_LENGTH: usize = 43;
-/// What provider tokens are sealed for.
-const TOKENS: &str = "provider tokens";
 
 /// A sign-in that succeeded but for what is checked here.
 pub(super) struct Proven {
@@ -28,9 +25,13 @@ pub(super) struct Proven {
     pub amr: Vec<String>,
     pub acr: Option<String>,
     pub authenticated_at: Timestamp,
+    /// What the provider calls its session, and the person: a logout of its may name either.
     pub provider_session: Option<String>,
-    /// Kept, sealed, as a hint for signing out at the provider.
-    pub id_token: Option<String>,
+    pub provider_subject: Option<String>,
+    /// Kept, sealed.
+    pub tokens: ProviderTokens,
+    /// When the provider is to be asked for new tokens.
+    pub refresh_at: Option<Timestamp>,
     pub return_to: ReturnTo,
 }
 
@@ -59,10 +60,11 @@ impl Login {
 
     fn session(&self, value: &str, visitor: &Visitor, proven: &Proven) -> Result<Session, SignInError> {
         let now = self.now();
-        let handle = random::alphanumeric(16).map_err(SignInError::internal)?;
-        let sealed_tokens = proven.id_token.as_deref().map(|token| seal_tokens(value, &handle, token)).transpose()?;
+        let handle = SessionHandle(random::alphanumeric(16).map_err(SignInError::internal)?);
+        let kept = Some(&proven.tokens).filter(|tokens| !tokens.is_empty());
+        let sealed_tokens = kept.map(|tokens| tokens.seal(value, &handle)).transpose().map_err(SignInError::internal)?;
         Ok(Session {
-            handle: SessionHandle(handle),
+            handle,
             digest: Digest::of(value.as_bytes()),
             tenant: proven.user.tenant.clone(),
             user: proven.user.id,
@@ -75,7 +77,10 @@ impl Login {
             expires_at: now.after(self.rules.lifetimes.absolute.0),
             revoked_at: None,
             provider_session: proven.provider_session.clone(),
+            provider_subject: proven.provider_subject.clone(),
             sealed_tokens,
+            tokens_version: 0,
+            refresh_at: proven.refresh_at,
             client_address: Some(visitor.client.to_string()),
             user_agent: visitor.user_agent(),
         })
@@ -156,19 +161,6 @@ pub(super) fn redirect(location: &str, cookies: impl IntoIterator<Item = HeaderV
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     cookie::add(headers, cookies);
     Ok(answer)
-}
-
-/// Seals a provider's token with a key that only the cookie's value gives, so that a stolen store gives no token away.
-fn seal_tokens(value: &str, handle: &str, token: &str) -> Result<Vec<u8>, SignInError> {
-    let sealer = Sealer::new(value.as_bytes(), TOKENS).map_err(SignInError::internal)?;
-    sealer.seal(token.as_bytes(), handle.as_bytes()).map_err(SignInError::internal)
-}
-
-/// The token that was sealed into the session whose cookie has this value.
-pub(super) fn open_tokens(value: &str, session: &Session) -> Option<String> {
-    let sealer = Sealer::new(value.as_bytes(), TOKENS).ok()?;
-    let plain = sealer.open(session.sealed_tokens.as_deref()?, session.handle.0.as_bytes()).ok()?;
-    String::from_utf8(plain).ok()
 }
 
 /// An error with everything that led to it.

@@ -10,7 +10,7 @@ use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
-use super::complete::{Failed, open_tokens, redirect};
+use super::complete::{Failed, redirect};
 use super::connection::Way;
 use super::form::Purpose;
 use super::parameters::Parameters;
@@ -19,7 +19,7 @@ use super::{Login, SignInError};
 use crate::audit::{Kind, Outcome};
 use crate::crypto::Digest;
 use crate::model::Session;
-use crate::session::cookie;
+use crate::session::{ProviderTokens, cookie};
 
 /// The form, as it is sent.
 #[derive(Debug, Default, Deserialize)]
@@ -91,7 +91,8 @@ impl Login {
     /// Where the provider signs people out (OpenID Connect RP-Initiated Logout 1.0). Being signed out here does not wait for it.
     async fn provider_sign_out(&self, session: &Session, value: &str, back: &str) -> Option<String> {
         let Way::Oidc(provider) = &self.rules.connections.find(session.connection.as_str())?.way else { return None };
-        provider.sign_out_address(open_tokens(value, session).as_deref(), back, self.now()).await
+        let tokens = ProviderTokens::open(value, session);
+        provider.sign_out_address(tokens.and_then(|tokens| tokens.id_token).as_deref(), back, self.now()).await
     }
 
     async fn record_sign_out(&self, visitor: &Visitor, session: &Session) -> Result<(), SignInError> {

@@ -27,7 +27,7 @@ use crate::config::connection::Password;
 use crate::crypto::password;
 use crate::limit::{FailureLimit, Party};
 use crate::model::{TenantId, User};
-use crate::session::cookie;
+use crate::session::{ProviderTokens, cookie};
 
 /// How long a password waits for its turn to be checked.
 const TURN: Duration = Duration::from_secs(3);
@@ -156,7 +156,9 @@ impl Login {
             acr: None,
             authenticated_at: now,
             provider_session: None,
-            id_token: None,
+            provider_subject: None,
+            tokens: ProviderTokens::default(),
+            refresh_at: None,
             return_to: return_to.clone(),
         };
         self.complete(visitor, proven).await

@@ -13,5 +13,5 @@ pub use change::Change;
 pub use identity::{CredentialKind, ForwardMemo, Identity, MintedAssertion};
 pub use name::{ConnectionId, EmailAddress, InvalidName, Scope, TenantId};
 pub use program::{Program, ProgramKind, ProgramSecret};
-pub use session::{Session, SessionHandle};
+pub use session::{ProviderLogout, Session, SessionHandle};
 pub use user::{FederatedLink, User, UserId};

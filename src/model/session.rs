@@ -41,12 +41,28 @@ pub struct Session {
     /// Ends then whatever happens.
     pub expires_at: Timestamp,
     pub revoked_at: Option<Timestamp>,
-    /// The provider's session id (`sid`), for back-channel logout.
+    /// The provider's name for its own session (`sid`, `SessionIndex`): what its logout may name.
     pub provider_session: Option<String>,
+    /// The provider's name for the person (`sub`, `NameID`): what its logout may name instead.
+    pub provider_subject: Option<String>,
     /// Provider tokens, sealed with a key that only the cookie holds.
     #[serde(skip)]
     pub sealed_tokens: Option<Vec<u8>>,
+    /// Counts the replacements of `sealed_tokens`.
+    #[serde(skip)]
+    pub tokens_version: i64,
+    /// When the provider is to be asked for new tokens; `None` where there is nothing to ask with.
+    #[serde(skip)]
+    pub refresh_at: Option<Timestamp>,
     /// Address and agent at sign-in, for the person's own list.
     pub client_address: Option<String>,
     pub user_agent: Option<String>,
+}
+
+/// Which sessions a provider's logout means: those of one of its sessions, of one person, or both at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProviderLogout {
+    pub connection: ConnectionId,
+    pub session: Option<String>,
+    pub subject: Option<String>,
 }

@@ -4,6 +4,7 @@
 
 mod renewals;
 mod sqlite;
+mod tokens;
 
 pub mod cookie;
 
@@ -14,10 +15,11 @@ use async_trait::async_trait;
 use crate::clock::Timestamp;
 use crate::crypto::Digest;
 use crate::db::Unavailable;
-use crate::model::{Session, SessionHandle, UserId};
+use crate::model::{ProviderLogout, Session, SessionHandle, UserId};
 
 pub use renewals::Renewals;
 pub use sqlite::SqliteSessions;
+pub use tokens::ProviderTokens;
 
 /// The session store could not be asked: try again later (HTTP 503); nobody is signed out by it.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +45,14 @@ impl Default for SessionFilter {
     }
 }
 
+/// Provider tokens as a store keeps them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedTokens {
+    pub sealed: Vec<u8>,
+    /// When the provider is to be asked for the next.
+    pub refresh_at: Option<Timestamp>,
+}
+
 /// Where sessions are kept. A write has been made durable when it returns.
 #[async_trait]
 pub trait SessionStore: fmt::Debug + Send + Sync {
@@ -55,6 +65,21 @@ pub trait SessionStore: fmt::Debug + Send + Sync {
     async fn end(&self, handle: &SessionHandle, at: Timestamp) -> Result<bool, SessionStoreError>;
     /// Ends all of a person's. Says how many were live.
     async fn end_all(&self, user: UserId, at: Timestamp) -> Result<u64, SessionStoreError>;
+    /// Ends those that a provider's logout means, and says which of them were live. A logout that names neither session nor person
+    /// means none.
+    async fn end_named(&self, logout: &ProviderLogout, at: Timestamp) -> Result<Vec<Session>, SessionStoreError>;
+    /// Takes the turn of refreshing the session's tokens, until `until`. Says whether it was to be had: the session is live, the
+    /// refresh is due and nobody else has the turn.
+    async fn lease_refresh(&self, digest: &Digest, now: Timestamp, until: Timestamp) -> Result<bool, SessionStoreError>;
+    /// Puts new tokens in the place of version `seen`, and gives the turn back. Says whether they still were of that version and the
+    /// session was live.
+    async fn replace_tokens(
+        &self,
+        digest: &Digest,
+        seen: i64,
+        tokens: &SealedTokens,
+        at: Timestamp,
+    ) -> Result<bool, SessionStoreError>;
     async fn list(&self, filter: &SessionFilter, now: Timestamp) -> Result<Vec<Session>, SessionStoreError>;
     /// Takes `token` if nobody has taken it before: a one-time value such as a sign-in attempt's state. Remembered until `expires_at`.
     async fn take_once(&self, purpose: &str, token: &Digest, expires_at: Timestamp) -> Result<bool, SessionStoreError>;

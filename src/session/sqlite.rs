@@ -7,11 +7,11 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::types::Json;
 use sqlx::{FromRow, Row as _};
 
-use super::{SessionFilter, SessionStore, SessionStoreError};
+use super::{SealedTokens, SessionFilter, SessionStore, SessionStoreError};
 use crate::clock::Timestamp;
 use crate::crypto::Digest;
 use crate::db::{Database, Failure, changes};
-use crate::model::{Change, Session, SessionHandle, UserId};
+use crate::model::{Change, ProviderLogout, Session, SessionHandle, UserId};
 
 /// Sessions and one-time values in SQLite.
 #[derive(Clone, Debug)]
@@ -56,7 +56,10 @@ impl FromRow<'_, SqliteRow> for Stored {
             expires_at: moment("expires_at")?,
             revoked_at: row.try_get::<Option<i64>, _>("revoked_at")?.map(Timestamp::from_millis),
             provider_session: row.try_get("provider_session")?,
+            provider_subject: row.try_get("provider_subject")?,
             sealed_tokens: row.try_get("sealed_tokens")?,
+            tokens_version: row.try_get("tokens_version")?,
+            refresh_at: row.try_get::<Option<i64>, _>("refresh_at")?.map(Timestamp::from_millis),
             client_address: row.try_get("client_address")?,
             user_agent: row.try_get("user_agent")?,
         }))
@@ -98,6 +101,27 @@ impl SessionStore for SqliteSessions {
         Ok(self.database.write(move |connection| Box::pin(end_all(connection, user, at))).await?)
     }
 
+    async fn end_named(&self, logout: &ProviderLogout, at: Timestamp) -> Result<Vec<Session>, SessionStoreError> {
+        let logout = logout.clone();
+        Ok(self.database.write(move |connection| Box::pin(end_named(connection, logout, at))).await?)
+    }
+
+    async fn lease_refresh(&self, digest: &Digest, now: Timestamp, until: Timestamp) -> Result<bool, SessionStoreError> {
+        let digest = *digest;
+        Ok(self.database.write(move |connection| Box::pin(lease_refresh(connection, digest, now, until))).await?)
+    }
+
+    async fn replace_tokens(
+        &self,
+        digest: &Digest,
+        seen: i64,
+        tokens: &SealedTokens,
+        at: Timestamp,
+    ) -> Result<bool, SessionStoreError> {
+        let (digest, tokens) = (*digest, tokens.clone());
+        Ok(self.database.write(move |connection| Box::pin(replace_tokens(connection, digest, seen, tokens, at))).await?)
+    }
+
     async fn list(&self, filter: &SessionFilter, now: Timestamp) -> Result<Vec<Session>, SessionStoreError> {
         let query = sqlx::query_as(
             "SELECT * FROM sessions WHERE revoked_at IS NULL AND expires_at > $1 AND ($2 IS NULL OR user = $2) \
@@ -129,8 +153,9 @@ impl SessionStore for SqliteSessions {
 async fn create(connection: &mut SqliteConnection, session: Session) -> Outcome<()> {
     sqlx::query(
         "INSERT INTO sessions (digest, handle, tenant, user, connection, amr, acr, authenticated_at, created_at, last_seen_at, \
-         expires_at, revoked_at, provider_session, sealed_tokens, client_address, user_agent) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+         expires_at, revoked_at, provider_session, provider_subject, sealed_tokens, tokens_version, refresh_at, client_address, \
+         user_agent) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
     )
     .bind(session.digest.as_bytes().as_slice())
     .bind(session.handle.0)
@@ -145,7 +170,10 @@ async fn create(connection: &mut SqliteConnection, session: Session) -> Outcome<
     .bind(session.expires_at.millis())
     .bind(session.revoked_at.map(Timestamp::millis))
     .bind(session.provider_session)
+    .bind(session.provider_subject)
     .bind(session.sealed_tokens)
+    .bind(session.tokens_version)
+    .bind(session.refresh_at.map(Timestamp::millis))
     .bind(session.client_address)
     .bind(session.user_agent)
     .execute(connection)
@@ -190,6 +218,69 @@ async fn end_all(connection: &mut SqliteConnection, user: UserId, at: Timestamp)
         live += u64::from(expires_at > at.millis());
     }
     Ok(live)
+}
+
+async fn end_named(connection: &mut SqliteConnection, logout: ProviderLogout, at: Timestamp) -> Outcome<Vec<Session>> {
+    // Two texts, so that each finds its index.
+    let query = match (&logout.session, &logout.subject) {
+        (Some(_), _) => {
+            "UPDATE sessions SET revoked_at = $4 WHERE connection = $1 AND provider_session = $2 \
+             AND ($3 IS NULL OR provider_subject = $3) AND revoked_at IS NULL RETURNING *"
+        }
+        (None, Some(_)) => {
+            "UPDATE sessions SET revoked_at = $4 WHERE connection = $1 AND $2 IS NULL AND provider_subject = $3 \
+             AND revoked_at IS NULL RETURNING *"
+        }
+        (None, None) => return Ok(Vec::new()),
+    };
+    let ended: Vec<Stored> = sqlx::query_as(query)
+        .bind(logout.connection.as_str().to_owned())
+        .bind(logout.session)
+        .bind(logout.subject)
+        .bind(at.millis())
+        .fetch_all(&mut *connection)
+        .await?;
+    for Stored(session) in &ended {
+        changes::announce(connection, &Change::Session(session.digest), at).await?;
+    }
+    Ok(ended.into_iter().map(|Stored(session)| session).filter(|session| session.expires_at > at).collect())
+}
+
+async fn lease_refresh(connection: &mut SqliteConnection, digest: Digest, now: Timestamp, until: Timestamp) -> Outcome<bool> {
+    let leased = sqlx::query(
+        "UPDATE sessions SET refresh_leased_until = $3 WHERE digest = $1 AND revoked_at IS NULL AND expires_at > $2 \
+         AND refresh_at <= $2 AND refresh_leased_until <= $2",
+    )
+    .bind(digest.as_bytes().as_slice())
+    .bind(now.millis())
+    .bind(until.millis())
+    .execute(connection)
+    .await?;
+    Ok(leased.rows_affected() == 1)
+}
+
+async fn replace_tokens(
+    connection: &mut SqliteConnection,
+    digest: Digest,
+    seen: i64,
+    tokens: SealedTokens,
+    at: Timestamp,
+) -> Outcome<bool> {
+    let replaced = sqlx::query(
+        "UPDATE sessions SET sealed_tokens = $3, refresh_at = $4, tokens_version = tokens_version + 1, refresh_leased_until = 0 \
+         WHERE digest = $1 AND tokens_version = $2 AND revoked_at IS NULL",
+    )
+    .bind(digest.as_bytes().as_slice())
+    .bind(seen)
+    .bind(tokens.sealed)
+    .bind(tokens.refresh_at.map(Timestamp::millis))
+    .execute(&mut *connection)
+    .await?;
+    if replaced.rows_affected() == 0 {
+        return Ok(false);
+    }
+    changes::announce(connection, &Change::Session(digest), at).await?;
+    Ok(true)
 }
 
 async fn take_once(connection: &mut SqliteConnection, purpose: String, token: Digest, expires_at: Timestamp) -> Outcome<bool> {

@@ -18,7 +18,7 @@ use crate::login::connection::{Connection, Way};
 use crate::login::parameters::Parameters;
 use crate::login::visitor::Visitor;
 use crate::login::{Login, SignInError};
-use crate::session::cookie;
+use crate::session::{ProviderTokens, cookie};
 
 /// How far the provider's clock and ours may differ.
 const SKEW: Duration = Duration::from_secs(60);
@@ -152,7 +152,9 @@ impl Login {
             acr: claims::text(&proof, "acr"),
             authenticated_at: proof.authenticated_at.map_or(now, |at| at.min(now)),
             provider_session: claims::text(&proof, "sid"),
-            id_token: Some(proof.id_token),
+            provider_subject: Some(proof.subject),
+            tokens: ProviderTokens { id_token: Some(proof.id_token), ..ProviderTokens::default() },
+            refresh_at: None,
             return_to: self.rules.origins.parse_or_home(Some(&attempt.return_to)),
         };
         self.complete(visitor, proven).await

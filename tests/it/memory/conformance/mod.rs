@@ -77,6 +77,8 @@ macro_rules! conformance {
             an_ended_session_is_never_lifted
             ending_says_whether_the_session_was_live
             ending_all_of_a_person_leaves_others_alone
+            a_providers_logout_ends_what_it_names_and_nothing_else
+            refreshing_tokens_is_one_turn_and_no_stale_tokens_win
             seen_times_only_move_forward
             live_sessions_are_listed_newest_first
             a_one_time_value_has_one_winner_among_many
@@ -164,7 +166,10 @@ pub(crate) fn session(user: UserId, name: &str) -> Outcome<Session> {
         expires_at: at(1000),
         revoked_at: None,
         provider_session: Some("sid-1".to_owned()),
+        provider_subject: Some("subject-1".to_owned()),
         sealed_tokens: Some(vec![0, 1, 255]),
+        tokens_version: 3,
+        refresh_at: Some(at(500)),
         client_address: Some("192.0.2.1".to_owned()),
         user_agent: Some("Mozilla/5.0".to_owned()),
     })

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use doorward::crypto::Digest;
-use doorward::model::{Session, SessionHandle};
-use doorward::session::{Renewals, SessionFilter};
+use doorward::model::{ProviderLogout, Session, SessionHandle};
+use doorward::session::{Renewals, SealedTokens, SessionFilter};
 use tokio::task::JoinSet;
 
 use super::{Backend, Outcome, at, eventually, nobody, session};
@@ -16,7 +16,10 @@ pub(crate) async fn a_session_comes_back_with_every_field(backend: &impl Backend
         amr: Vec::new(),
         acr: None,
         provider_session: None,
+        provider_subject: None,
         sealed_tokens: None,
+        tokens_version: 0,
+        refresh_at: None,
         client_address: None,
         user_agent: None,
         ..session(nobody(), "bare")?
@@ -67,6 +70,87 @@ pub(crate) async fn ending_all_of_a_person_leaves_others_alone(backend: &impl Ba
         let found = sessions.find(&Digest::of(name.as_bytes())).await?.ok_or("gone")?;
         assert_eq!(found.revoked_at, revoked_at, "{name}");
     }
+    Ok(())
+}
+
+pub(crate) async fn a_providers_logout_ends_what_it_names_and_nothing_else(backend: &impl Backend) -> Outcome {
+    let sessions = backend.open().await?.sessions;
+    let rows = [
+        ("a", "okta", Some("s1"), Some("ada")),
+        ("b", "okta", Some("s2"), Some("ada")),
+        ("c", "okta", Some("s1"), Some("eve")),
+        ("d", "other", Some("s1"), Some("ada")),
+        ("e", "okta", None, None),
+    ];
+    for (name, connection, sid, subject) in rows {
+        let kept = Session {
+            connection: connection.parse()?,
+            provider_session: sid.map(str::to_owned),
+            provider_subject: subject.map(str::to_owned),
+            expires_at: at(900),
+            ..session(nobody(), name)?
+        };
+        sessions.create(&kept).await?;
+    }
+    let expired = Session { expires_at: at(5), ..session(nobody(), "expired")? };
+    sessions.create(&Session { provider_session: Some("s1".to_owned()), ..expired }).await?;
+    let okta = "okta".parse()?;
+    let named = |session: Option<&str>, subject: Option<&str>| ProviderLogout {
+        connection: Clone::clone(&okta),
+        session: session.map(str::to_owned),
+        subject: subject.map(str::to_owned),
+    };
+    for (logout, expected) in [
+        (named(None, None), vec![]),
+        (named(Some("s9"), None), vec![]),
+        (named(Some("s1"), Some("ada")), vec!["handle-a"]),
+        (named(Some("s1"), Some("ada")), vec![]),
+        (named(None, Some("ada")), vec!["handle-b"]),
+        (named(Some("s1"), None), vec!["handle-c"]),
+    ] {
+        let ended = sessions.end_named(&logout, at(10)).await?;
+        let ended: Vec<&str> = ended.iter().map(|session| session.handle.0.as_str()).collect();
+        assert_eq!(ended, expected, "{logout:?}");
+    }
+    for (name, live) in [("a", false), ("b", false), ("c", false), ("d", true), ("e", true)] {
+        let found = sessions.find(&Digest::of(name.as_bytes())).await?.ok_or("gone")?;
+        assert_eq!(found.revoked_at.is_none(), live, "{name}");
+    }
+    Ok(())
+}
+
+pub(crate) async fn refreshing_tokens_is_one_turn_and_no_stale_tokens_win(backend: &impl Backend) -> Outcome {
+    let handles = [backend.open().await?.sessions, backend.open().await?.sessions];
+    let due = session(nobody(), "due")?;
+    let without = Session { refresh_at: None, ..session(nobody(), "without")? };
+    handles[0].create(&due).await?;
+    handles[0].create(&without).await?;
+    assert!(!handles[0].lease_refresh(&due.digest, at(499), at(600)).await?, "not due yet");
+    assert!(!handles[0].lease_refresh(&without.digest, at(900), at(950)).await?, "never due");
+    let mut tasks = JoinSet::new();
+    for number in 0..40 {
+        let sessions = handles[number % 2].clone();
+        tasks.spawn(async move { sessions.lease_refresh(&due.digest, at(500), at(510)).await });
+    }
+    let mut winners = 0;
+    for leased in tasks.join_all().await {
+        winners += usize::from(leased?);
+    }
+    assert_eq!(winners, 1);
+    assert!(handles[1].lease_refresh(&due.digest, at(510), at(520)).await?, "a turn that nobody ended passes on");
+
+    let tokens = |text: &str, refresh_at| SealedTokens { sealed: text.as_bytes().to_vec(), refresh_at };
+    assert!(handles[0].replace_tokens(&due.digest, 3, &tokens("new", Some(at(700))), at(515)).await?);
+    assert!(!handles[1].replace_tokens(&due.digest, 3, &tokens("stale", None), at(516)).await?, "made from older ones");
+    let found = handles[1].find(&due.digest).await?.ok_or("gone")?;
+    assert_eq!((found.sealed_tokens.as_deref(), found.tokens_version), (Some(b"new".as_slice()), 4));
+    assert_eq!(found.refresh_at, Some(at(700)));
+    assert!(!handles[0].lease_refresh(&due.digest, at(699), at(710)).await?);
+    assert!(handles[0].lease_refresh(&due.digest, at(700), at(710)).await?, "the turn was given back with the tokens");
+
+    handles[0].end(&due.handle, at(720)).await?;
+    assert!(!handles[0].lease_refresh(&due.digest, at(730), at(740)).await?);
+    assert!(!handles[0].replace_tokens(&due.digest, 4, &tokens("late", None), at(730)).await?, "an ended session stays ended");
     Ok(())
 }
 
