@@ -5,10 +5,12 @@ use std::io::{Read, Write};
 /// Frame types (RFC 9113 §6).
 pub(crate) const DATA: u8 = 0;
 pub(crate) const HEADERS: u8 = 1;
+pub(crate) const PRIORITY: u8 = 2;
 pub(crate) const RST_STREAM: u8 = 3;
 pub(crate) const SETTINGS: u8 = 4;
 pub(crate) const PING: u8 = 6;
 const GOAWAY: u8 = 7;
+pub(crate) const WINDOW_UPDATE: u8 = 8;
 pub(crate) const CONTINUATION: u8 = 9;
 
 /// Flags (RFC 9113 §6.1, §6.2, §6.5).
@@ -129,6 +131,20 @@ impl<S: Read + Write> Http2<S> {
             if let Some(status) = status.filter(|_| stream == wanted && matches!(kind, DATA | HEADERS) && flags & END_STREAM != 0)
             {
                 return End::Answer(status);
+            }
+        }
+    }
+
+    /// Reads until the other side says that it goes: the last stream it will serve, and the code.
+    pub(crate) fn goodbye(&mut self) -> (u32, u32) {
+        loop {
+            let (kind, flags, _, payload) = self.read().unwrap();
+            match kind {
+                GOAWAY => return (number(&payload), number(&payload[4..])),
+                HEADERS => drop(self.decoder.decode(&payload).unwrap()),
+                SETTINGS if flags & ACK == 0 => self.write(&frame(SETTINGS, ACK, 0, &[])),
+                PING if flags & ACK == 0 => self.write(&frame(PING, ACK, 0, &payload)),
+                _ => {}
             }
         }
     }

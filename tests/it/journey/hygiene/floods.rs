@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::wire::Stage;
-use crate::support::h2::{CONTINUATION, DATA, END_HEADERS, End, HEADERS, Http2, PING, RST_STREAM, SETTINGS, block, frame};
+use crate::support::h2::{
+    CONTINUATION, DATA, END_HEADERS, END_STREAM, End, HEADERS, Http2, PING, PRIORITY, RST_STREAM, SETTINGS, WINDOW_UPDATE, block,
+    frame,
+};
 use crate::support::part;
 
 /// What a flood may add to the resident memory, in bytes.
@@ -140,10 +143,29 @@ fn d3_a_header_block_without_end_ends_the_connection() {
     });
 }
 
+/// Processor time that the door has used (proc(5)).
+fn processor_time(stage: &Stage) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", stage.door.process.id())).unwrap();
+    let ticks = stat.rsplit(") ").next().unwrap().split(' ').skip(11).take(2);
+    // Hundredths of a second (sysconf(3), USER_HZ).
+    Duration::from_millis(10 * ticks.map(|ticks| ticks.parse::<u64>().unwrap()).sum::<u64>())
+}
+
 #[test]
-fn d4_floods_of_pings_settings_and_empty_data_cost_nothing() {
+fn d4_floods_of_frames_that_ask_for_nothing_cost_no_memory_and_little_time() {
+    let floods: [(&str, Vec<u8>); 8] = [
+        ("ping", frame(PING, 0, 0, &[7; 8])),
+        ("settings", frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 255, 255])),
+        ("table size", frame(SETTINGS, 0, 0, &[0, 1, 0, 0, 16, 0])),
+        ("empty data", frame(DATA, 0, 1, &[])),
+        ("priority", frame(PRIORITY, 0, 1, &[0, 0, 0, 0, 16])),
+        ("priority of streams that never were", frame(PRIORITY, 0, 0x00ff_ffff, &[0, 0, 0, 3, 16])),
+        ("window of a stream", frame(WINDOW_UPDATE, 0, 1, &1_u32.to_be_bytes())),
+        ("window of the connection", frame(WINDOW_UPDATE, 0, 0, &1_u32.to_be_bytes())),
+    ];
     endure(&Stage::set(""), |stage| {
-        for one in [frame(PING, 0, 0, &[7; 8]), frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 255, 255]), frame(DATA, 0, 1, &[])] {
+        for (name, one) in &floods {
+            let before = processor_time(stage);
             let mut connection = stage.http2(&[]);
             connection.write(&frame(HEADERS, END_HEADERS, 1, &block("@POST /flood")));
             let many = one.repeat(1000);
@@ -154,7 +176,49 @@ fn d4_floods_of_pings_settings_and_empty_data_cost_nothing() {
                 connection.write(&many);
             }
             another_is_answered(stage);
+            let spent = processor_time(stage) - before;
+            // Unoptimised, a frame takes a few microseconds.
+            assert!(spent < Duration::from_secs(8), "200,000 × {name}: {spent:?}");
         }
+    });
+}
+
+/// A block that puts one field into the table of HPACK and then names it again and again, one byte each (RFC 7541 §6.2.1, §6.1).
+fn bomb(name: &str, value: usize, times: usize) -> Vec<u8> {
+    let mut bytes = block("@GET /bomb");
+    bytes.push(0x40);
+    bytes.push(u8::try_from(name.len()).unwrap());
+    bytes.extend(name.as_bytes());
+    // An integer of two or three bytes behind a prefix of seven bits (RFC 7541 §5.1).
+    let rest = value - 127;
+    bytes.extend([127, u8::try_from(rest % 128 + 128).unwrap(), u8::try_from(rest / 128).unwrap()]);
+    bytes.extend(vec![b'a'; value]);
+    bytes.extend(vec![0x80 | 62; times]);
+    bytes
+}
+
+#[test]
+fn d7_a_header_that_grows_when_it_is_unpacked_is_refused_and_costs_no_memory() {
+    endure(&Stage::set(""), |stage| {
+        for (name, block) in [
+            ("one large field sixty megabytes' worth", bomb("x-large", 3900, 12_000)),
+            ("crumbs of a cookie", bomb("cookie", 128, 16_000)),
+        ] {
+            let before = processor_time(stage);
+            let mut connection = stage.http2(&[]);
+            for turn in 0..40 {
+                let stream = 2 * turn + 1;
+                connection.write(&frame(HEADERS, END_HEADERS | END_STREAM, stream, &block));
+                let end = connection.end_of(stream);
+                assert!(matches!(end, End::Answer(431) | End::Reset(_) | End::Away(_) | End::HungUp), "{name}: {end:?}");
+                if connection.over {
+                    break;
+                }
+            }
+            let spent = processor_time(stage) - before;
+            assert!(spent < Duration::from_secs(8), "{name}: {spent:?}");
+        }
+        assert_eq!(stage.arrived().matches("/bomb").count(), 0);
     });
 }
 

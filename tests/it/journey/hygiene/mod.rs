@@ -2,6 +2,7 @@
 
 mod agreement;
 mod floods;
+mod goodbye;
 mod http2;
 mod llhttp;
 mod malformed;
