@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use pingora::proxy::{HttpProxy, http_proxy};
-use pingora_core::apps::ServerApp as _;
+use pingora_core::apps::{HttpServerOptions, ServerApp as _};
 use pingora_core::server::configuration::ServerConf;
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
@@ -24,10 +24,11 @@ use crate::edge::listener::{Listener, Welcome};
 use crate::edge::redirect::{Destination, Redirect};
 use crate::edge::socket::Socket;
 use crate::edge::workers::{Crew, Workers};
-use crate::edge::{CloseReason, LiveStreams};
+use crate::edge::{CloseReason, LiveStreams, Witness};
 use crate::forward::NO_AUTHORITIES;
 use crate::proxy::Doorward;
 use crate::proxy::gateway::Gateway;
+use crate::proxy::unheard::Unheard;
 use crate::revocation::Subscription;
 use crate::telemetry::Telemetry;
 
@@ -84,6 +85,8 @@ pub async fn start(
     let redirect = Arc::new(Crew::new(Arc::clone(&workers), || Arc::clone(&redirect)));
     let app = Doorward::new(Arc::clone(&gateway), Arc::clone(&clock), Arc::clone(&telemetry), memory.audit.clone());
     let crew = Arc::new(Crew::new(workers, || engine(app.clone(), &limits)));
+    let unheard = Unheard::new(Arc::clone(&gateway), Arc::clone(&clock), Arc::clone(&telemetry), memory.audit.clone());
+    let witness: Arc<dyn Witness> = Arc::new(unheard);
     let streams = LiveStreams::default();
     let (stop, stopped) = watch::channel(false);
     let (listeners, connections) = (TaskTracker::new(), TaskTracker::new());
@@ -100,8 +103,9 @@ pub async fn start(
         let tls = Arc::new(ArcSwapOption::new(typed.tls));
         swaps.push(Arc::clone(&tls));
         let (slots, streams, metrics) = (Arc::clone(&slots), streams.clone(), Arc::clone(&telemetry.metrics));
+        let witness = Arc::clone(&witness);
         let proxy_protocol_from = typed.proxy_protocol_from;
-        let listener = Listener::new(socket, Welcome { tls, proxy_protocol_from, limits, slots, streams, metrics });
+        let listener = Listener::new(socket, Welcome { tls, proxy_protocol_from, limits, slots, streams, metrics, witness });
         if typed.redirect {
             listeners.spawn(listener.serve(Arc::clone(&redirect), stopped.clone(), connections.clone()));
         } else {
@@ -191,5 +195,10 @@ fn engine(app: Doorward, limits: &Limits) -> Arc<Front<HttpProxy<Doorward>>> {
         ca_file: Some(NO_AUTHORITIES.to_owned()),
         ..ServerConf::default()
     };
-    Arc::new(Front::new(Arc::new(http_proxy(&Arc::new(conf), app)), limits))
+    let mut proxy = http_proxy(&Arc::new(conf), app);
+    // CONNECT is refused by the journey; the engine would refuse it in its own name.
+    let mut options = HttpServerOptions::default();
+    options.allow_connect_method_proxying = true;
+    proxy.server_options = Some(options);
+    Arc::new(Front::new(Arc::new(proxy), limits))
 }

@@ -115,6 +115,9 @@ kinds! {
     AccountLocked = "account_locked",
     /// A request's credential was refused [API Activity 6003].
     CredentialRefused = "credential_refused",
+    /// A request could be read in two ways, was too large or too slow [API Activity 6003]. At most sixty a minute; `left_out` in
+    /// the next one's details says how many more there were.
+    RequestRefused = "request_refused",
     /// A known identity was not allowed [API Activity 6003].
     AccessDenied = "access_denied",
     /// [Account Change 3001]

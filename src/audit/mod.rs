@@ -2,6 +2,7 @@
 //!
 //! Refuses change and removal: the table is append-only by trigger, because a trail that can be edited proves nothing.
 
+mod allowance;
 pub mod event;
 mod recorder;
 mod sqlite;

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{AuditError, AuditStore, Event};
+use super::allowance::Allowance;
+use super::{AuditError, AuditStore, Event, Kind};
 
 /// Noted events that may wait.
 const QUEUE: usize = 4096;
@@ -27,6 +28,7 @@ pub struct Recorder {
     store: Arc<dyn AuditStore>,
     queue: mpsc::Sender<Message>,
     lost: Arc<AtomicU64>,
+    refused: Arc<Allowance>,
 }
 
 #[derive(Debug)]
@@ -41,7 +43,7 @@ impl Recorder {
     pub fn start(store: Arc<dyn AuditStore>) -> Self {
         let (queue, messages) = mpsc::channel(QUEUE);
         tokio::spawn(write(Arc::clone(&store), messages));
-        Self { store, queue, lost: Arc::default() }
+        Self { store, queue, lost: Arc::default(), refused: Arc::default() }
     }
 
     /// Records something that changes a state (a sign-in, a new key): durable when it returns.
@@ -52,8 +54,16 @@ impl Recorder {
         self.store.append(vec![clipped(event)]).await
     }
 
-    /// Notes something that happens at the rate of requests (a refusal). Never waits.
-    pub fn note(&self, event: Event) {
+    /// Notes something that happens at the rate of requests (a refusal). Never waits. Of what anybody can cause without so much as
+    /// a request, only so much is noted.
+    pub fn note(&self, mut event: Event) {
+        if event.kind == Kind::RequestRefused {
+            match self.refused.take(event.at) {
+                None => return,
+                Some(0) => {}
+                Some(more) => drop(event.details.insert("left_out".to_owned(), more.into())),
+            }
+        }
         if self.queue.try_send(Message::Event(Box::new(clipped(event)))).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }

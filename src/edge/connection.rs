@@ -10,7 +10,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use http::HeaderValue;
@@ -28,9 +28,11 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use super::churn::Churn;
 use super::farewell::Farewell;
 use super::gather::Gather;
+use super::hygiene::{Unclean, refuse};
 use super::live::{Frames, LiveHandle};
 use super::patience::{Patience, Spans};
 use super::wire::{Awaited, HeadLimits, Reader, Wire};
+use super::witness::{Refused, Witness, first_line};
 use crate::config::Limits;
 
 /// What the listener learned about a connection.
@@ -95,6 +97,9 @@ pub fn peer_field(peer: IpAddr) -> HeaderValue {
 
 /// Sets the engine's own timers for a request that begins: the stream keeps the time, but for what only the engine sees.
 pub fn engage(session: &mut Session, limits: &Limits) {
+    if let Some(facts) = ConnectionFacts::of(session) {
+        facts.wire.hear();
+    }
     let downstream = session.as_downstream_mut();
     // Keep-alive without end, as far as the engine is concerned; a client that asked to close stays asked.
     if downstream.get_keepalive().is_some() {
@@ -149,6 +154,9 @@ pub struct Connection<T> {
     patience: Patience,
     /// What is still to be said before the connection ends.
     farewell: Option<Farewell>,
+    /// When the last request began to arrive.
+    begun: Instant,
+    witness: Arc<dyn Witness>,
 }
 
 impl<T: Transport> Connection<T> {
@@ -160,6 +168,7 @@ impl<T: Transport> Connection<T> {
         facts: ConnectionFacts,
         limits: HeadLimits,
         spans: Spans,
+        witness: Arc<dyn Witness>,
     ) -> Result<Self, Box<Error>> {
         let descriptor = socket.as_raw_fd();
         let digest = SocketDigest::from_raw_fd(descriptor);
@@ -182,6 +191,8 @@ impl<T: Transport> Connection<T> {
             frames: None,
             patience: Patience::new(spans),
             farewell: None,
+            begun: Instant::now(),
+            witness,
         })
     }
 
@@ -214,17 +225,29 @@ impl<T: Transport> Connection<T> {
     /// Judges what arrived beyond `before`; what has two readings is answered, or reported as an error, and not passed on.
     fn judge(&mut self, buf: &mut ReadBuf<'_>, before: usize) -> io::Result<()> {
         let Some(reader) = &mut self.reader else { return Ok(()) };
-        let begun = self.wire.busy();
+        let (begun, new) = (self.wire.busy(), reader.awaited(&self.wire) == Awaited::Request);
+        if new {
+            self.begun = Instant::now();
+        }
         let Err(flaw) = reader.read(&buf.filled()[before..], &self.wire) else { return Ok(()) };
-        buf.set_filled(before);
-        self.wire.spoil(flaw);
-        tracing::info!(reason = flaw.reason, status = flaw.status, "refused what arrived");
         if begun {
+            buf.set_filled(before);
+            self.wire.spoil(flaw);
             // An answer may be under way already; whoever reads the body learns of it.
             return Err(io::Error::new(io::ErrorKind::InvalidData, flaw));
         }
-        self.farewell = Some(Farewell::refusing(flaw));
+        let (method, target) = if new { first_line(&buf.filled()[before..]) } else { ("", "") };
+        self.refuse(flaw, method, target);
+        buf.set_filled(before);
         Ok(())
+    }
+
+    /// Answers what no stage will, and has it recorded.
+    fn refuse(&mut self, flaw: Unclean, method: &str, target: &str) {
+        self.wire.spoil(flaw);
+        let facts = self.facts.user_data.as_ref().and_then(|facts| facts.downcast_ref());
+        let refused = facts.map(|facts| Refused { facts, flaw, method, target, took: self.begun.elapsed() });
+        self.farewell = refused.map(|refused| Farewell::refusing(flaw, &self.witness.refused(&refused)));
     }
 }
 
@@ -253,7 +276,7 @@ impl<T: Transport> AsyncRead for Connection<T> {
             if this.wire.busy() {
                 return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, flaw)));
             }
-            this.farewell = Some(Farewell::refusing(flaw));
+            this.refuse(flaw, "", "");
             return this.poll_farewell(cx);
         }
         // Nothing was asked for, so nothing is answered.
@@ -264,6 +287,10 @@ impl<T: Transport> AsyncRead for Connection<T> {
 impl<T: Transport> AsyncWrite for Connection<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = &mut *self;
+        if this.reader.is_some() && this.farewell.is_none() && this.wire.is_unheard() {
+            // The engine could not read the head, and would answer in its own name.
+            this.refuse(refuse(400, "request_head"), "", "");
+        }
         ready!(this.poll_farewell(cx))?;
         let allowed = this.allowance(buf);
         let written = Pin::new(&mut this.io).poll_write(cx, &buf[..allowed])?;
@@ -286,7 +313,7 @@ impl<T: Transport> AsyncWrite for Connection<T> {
     }
 
     fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        if self.farewell.is_some() || self.live.is_long() {
+        if self.farewell.is_some() || self.live.is_long() || self.wire.is_unheard() {
             let first = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| buf);
             return self.poll_write(cx, first);
         }

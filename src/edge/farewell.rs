@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::Unclean;
 use super::connection::Transport;
 use super::deadline::Deadline;
+use crate::telemetry::RequestId;
 
 /// How long the whole may take.
 const SPAN: Duration = Duration::from_secs(1);
@@ -42,18 +43,21 @@ impl Farewell {
         Self { words, said: 0, stage: Stage::Saying, deadline }
     }
 
-    /// The answer to bytes that were no request (RFC 9457).
-    pub(super) fn refusing(flaw: Unclean) -> Self {
+    /// The answer to bytes that were no request (RFC 9457), which the records know as `id`.
+    pub(super) fn refusing(flaw: Unclean, id: &RequestId) -> Self {
         let status = http::StatusCode::from_u16(flaw.status).unwrap_or(http::StatusCode::BAD_REQUEST);
         let title = status.canonical_reason().unwrap_or("Bad Request");
         let body = format!(
-            r#"{{"type":"about:blank","title":"{title}","status":{},"detail":"The request is malformed, too large or too slow.","reason":"{}"}}"#,
-            flaw.status, flaw.reason
+            r#"{{"type":"about:blank","title":"{title}","status":{},"detail":"The request is malformed, too large or too slow.","code":"{}","request_id":"{}"}}"#,
+            flaw.status,
+            flaw.reason,
+            id.as_str()
         );
         let head = format!(
-            "HTTP/1.1 {} {title}\r\nContent-Type: application/problem+json\r\nCache-Control: no-store\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+            "HTTP/1.1 {} {title}\r\nContent-Type: application/problem+json\r\nCache-Control: no-store\r\nContent-Length: {}\r\nX-Request-Id: {}\r\nConnection: close\r\n\r\n",
             flaw.status,
-            body.len()
+            body.len(),
+            id.as_str()
         );
         Self::saying([head, body].concat().into_bytes())
     }

@@ -179,7 +179,8 @@ impl Hygiene {
 pub fn settle(head: &mut RequestHeader) -> Result<(), Unclean> {
     const WHAT: Unclean = refuse(400, "request_target");
     // The engine keeps an absolute-form target as it was sent, beside an origin-form reading of it.
-    if head.version < Version::HTTP_2 && head.raw_path().first().is_some_and(u8::is_ascii_alphabetic) {
+    let absolute = head.raw_path().first().is_some_and(u8::is_ascii_alphabetic) && head.method != Method::CONNECT;
+    if head.version < Version::HTTP_2 && absolute {
         let target = http::Uri::try_from(head.raw_path()).map_err(|_| WHAT)?;
         let origin = target.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
         let authority = target.authority().filter(|_| matches!(target.scheme_str(), Some("http" | "https"))).ok_or(WHAT)?;

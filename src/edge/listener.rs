@@ -22,7 +22,7 @@ use super::proxy_protocol::{self, ProxyProtocolError};
 use super::socket::{Accepted, Socket, Underway};
 use super::wire::HeadLimits;
 use super::workers::Crew;
-use super::{Connection, ConnectionFacts};
+use super::{Connection, ConnectionFacts, Witness};
 use crate::config::Limits;
 use crate::telemetry::Metrics;
 
@@ -38,6 +38,8 @@ pub struct Welcome {
     pub slots: Arc<Semaphore>,
     pub streams: LiveStreams,
     pub metrics: Arc<Metrics>,
+    /// Told what is refused before it is a request.
+    pub witness: Arc<dyn Witness>,
 }
 
 /// One address that is being listened on.
@@ -141,8 +143,9 @@ impl Welcome {
             HeadLimits { bytes: self.limits.header_bytes, fields: self.limits.header_count, target: self.limits.target_bytes };
         let spans = Spans::from(&self.limits);
         let descriptor = io.as_raw_fd();
+        let witness = Arc::clone(&self.witness);
         let Some(tls) = self.tls.load_full() else {
-            return Ok(Box::new(Connection::new(io, &descriptor, None, facts, head, spans)?));
+            return Ok(Box::new(Connection::new(io, &descriptor, None, facts, head, spans, witness)?));
         };
         let stream = tokio_rustls::TlsAcceptor::from(tls).accept(io).await?;
         let (_, session) = stream.get_ref();
@@ -158,6 +161,6 @@ impl Welcome {
         };
         facts.server_name = session.server_name().map(|name| name.to_ascii_lowercase().into());
         facts.client_chain = session.peer_certificates().unwrap_or_default().iter().map(|one| one.clone().into_owned()).collect();
-        Ok(Box::new(Connection::new(stream, &descriptor, Some(alpn), facts, head, spans)?))
+        Ok(Box::new(Connection::new(stream, &descriptor, Some(alpn), facts, head, spans, witness)?))
     }
 }

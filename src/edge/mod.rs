@@ -22,9 +22,11 @@ pub mod socket;
 mod target;
 pub mod tls;
 pub mod wire;
+pub mod witness;
 pub mod workers;
 
 pub use connection::{Connection, ConnectionFacts, engage, peer_field, settled};
 pub use hygiene::{Arrival, Clean, Hygiene, Unclean, settle};
 pub use live::{CloseReason, LiveHandle, LiveStreams};
 pub use target::understood;
+pub use witness::{Refused, Witness};

@@ -40,9 +40,11 @@ impl Redirect {
     /// The same place under the public address; anything but GET and HEAD is asked to come with its body again (308).
     fn answer(&self, session: &mut ServerSession) -> Result<(StatusCode, String), Unclean> {
         const LOST: Unclean = Unclean { status: 500, reason: "unjudged" };
-        settle(session.req_header_mut())?;
+        let settled = settle(session.req_header_mut());
         let facts = session.digest().and_then(|digest| digest.proxy_digest.as_ref()?.user_data.as_ref());
         let facts: &ConnectionFacts = facts.and_then(|facts| facts.downcast_ref()).ok_or(LOST)?;
+        facts.wire.hear();
+        settled?;
         let destination = self.destination.load();
         let clean = destination.hygiene.inspect(Arrival { head: session.req_header(), facts, now: self.clock.now() })?;
         let safe = matches!(clean.head.method, Method::GET | Method::HEAD);

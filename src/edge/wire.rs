@@ -20,6 +20,8 @@ const TRAILER_BYTES: usize = 8 * 1024;
 pub struct Wire {
     flaw: OnceLock<Unclean>,
     busy: AtomicBool,
+    /// Whether the request that is being answered came as far as the stages.
+    heard: AtomicBool,
 }
 
 impl Wire {
@@ -37,6 +39,17 @@ impl Wire {
     /// Says that the request was answered, so that the next bytes begin a new one.
     pub fn rest(&self) {
         self.busy.store(false, Ordering::Release);
+        self.heard.store(false, Ordering::Release);
+    }
+
+    /// Says that the request has come as far as the stages, which answer it from now on.
+    pub(super) fn hear(&self) {
+        self.heard.store(true, Ordering::Release);
+    }
+
+    /// Whether it is the engine, not a stage, that answers the request.
+    pub(super) fn is_unheard(&self) -> bool {
+        self.busy() && !self.heard.load(Ordering::Acquire)
     }
 
     /// Whether a request is being answered.

@@ -13,6 +13,7 @@ pub mod journey;
 pub mod metadata;
 mod record;
 pub mod reject;
+pub mod unheard;
 
 use std::os::fd::RawFd;
 use std::sync::Arc;
@@ -238,6 +239,9 @@ impl ProxyHttp for Doorward {
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Progress) -> FailToProxy {
         let rejection = Rejection::from_engine(error, ConnectionFacts::of(session).and_then(|facts| facts.wire.flaw()));
         ctx.account.reject(&rejection);
+        if let Some(event) = record::event(session, &ctx.account, &rejection) {
+            self.audit.note(event);
+        }
         let error_code = rejection.status().as_u16();
         // A response that has begun cannot be taken back; the connection is closed instead.
         if session.response_written().is_none() && answer::answer(session, &ctx.gateway, &rejection, &ctx.account).await.is_err()

@@ -17,11 +17,12 @@ use crate::telemetry::Decision;
 /// Longest `User-Agent` that is kept, in bytes.
 const LONGEST_AGENT: usize = 256;
 
-/// The event of a refused credential or a denied request.
+/// The event of a refused credential, a denied request, or one that was none.
 pub(super) fn event(session: &Session, account: &Account, rejection: &Rejection) -> Option<Event> {
     let kind = match rejection.decision() {
         Decision::Refused => Kind::CredentialRefused,
         Decision::Denied => Kind::AccessDenied,
+        Decision::Malformed => Kind::RequestRefused,
         _ => return None,
     };
     let mut event = describe(session, account, kind, rejection.reason(), rejection.identity());

@@ -9,6 +9,7 @@ mod explain;
 mod probes;
 mod stop;
 mod trouble;
+mod unheard;
 
 use serde_json::Value;
 

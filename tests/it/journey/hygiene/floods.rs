@@ -176,7 +176,7 @@ fn d4_floods_of_frames_that_ask_for_nothing_cost_no_memory_and_little_time() {
                 connection.write(&many);
             }
             another_is_answered(stage);
-            let spent = processor_time(stage) - before;
+            let spent = processor_time(stage).saturating_sub(before);
             // Unoptimised, a frame takes a few microseconds.
             assert!(spent < Duration::from_secs(8), "200,000 × {name}: {spent:?}");
         }
@@ -193,7 +193,8 @@ fn bomb(name: &str, value: usize, times: usize) -> Vec<u8> {
     let rest = value - 127;
     bytes.extend([127, u8::try_from(rest % 128 + 128).unwrap(), u8::try_from(rest / 128).unwrap()]);
     bytes.extend(vec![b'a'; value]);
-    bytes.extend(vec![0x80 | 62; times]);
+    // 62 is the newest field of the table.
+    bytes.extend(vec![0xbe; times]);
     bytes
 }
 
@@ -215,7 +216,7 @@ fn d7_a_header_that_grows_when_it_is_unpacked_is_refused_and_costs_no_memory() {
                     break;
                 }
             }
-            let spent = processor_time(stage) - before;
+            let spent = processor_time(stage).saturating_sub(before);
             assert!(spent < Duration::from_secs(8), "{name}: {spent:?}");
         }
         assert_eq!(stage.arrived().matches("/bomb").count(), 0);
