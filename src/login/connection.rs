@@ -8,7 +8,6 @@ use super::return_to::{Origins, ReturnTo};
 use crate::config::connection::{Connection as Typed, Password, Provision};
 use crate::config::{Config, Path as Place, Problems};
 use crate::model::{ConnectionId, EmailAddress};
-use crate::policy::mfa::Evidence;
 
 /// One configured way to sign in.
 #[derive(Debug)]
@@ -19,8 +18,6 @@ pub(super) struct Connection {
     domains: Vec<String>,
     pub provision: Provision,
     pub way: Way,
-    /// What its provider says about second factors.
-    pub evidence: Evidence,
 }
 
 /// How it works.
@@ -61,7 +58,6 @@ impl Connections {
                 domains: typed.domains.iter().map(|domain| domain.to_ascii_lowercase()).collect(),
                 provision: typed.provision,
                 way,
-                evidence: Evidence::compile(&typed.mfa),
             });
         }
         Some(Self { all, password })
@@ -111,15 +107,6 @@ impl Connection {
     #[must_use]
     pub(super) fn serves(&self, email: Option<&EmailAddress>) -> bool {
         self.domains.is_empty() || email.is_some_and(|email| self.domains.iter().any(|domain| domain == email.domain()))
-    }
-
-    /// Whether somebody else asks the person for a second factor, and says so.
-    #[must_use]
-    pub(super) fn proves_second_factors(&self) -> bool {
-        match self.way {
-            Way::Oidc(_) => true,
-            Way::Password => false,
-        }
     }
 
     #[must_use]

@@ -8,4 +8,3 @@ mod oidc;
 mod password;
 mod refusal;
 mod sign_out;
-mod step_up;
