@@ -12,6 +12,7 @@ use crate::edge::redirect::Destination;
 use crate::edge::{Hygiene, tls};
 use crate::forward::Forwarding;
 use crate::login;
+use crate::policy::mfa::Demands;
 use crate::policy::role::Roles;
 use crate::proxy::challenge::Challenges;
 use crate::proxy::gateway::{Gateway, Observed};
@@ -31,6 +32,7 @@ pub struct Plan {
     authn: authn::Rules,
     forwarding: Forwarding,
     login: login::Rules,
+    second_factors: Demands,
 }
 
 /// One address to listen on, and with which TLS.
@@ -48,6 +50,7 @@ pub fn compile(config: Config) -> Result<Plan, Problems> {
     config::review(&config, &mut problems);
     let credentials = Sources::compile(&config, &mut problems);
     let roles = Arc::new(Roles::compile(&config, &mut problems));
+    let second_factors = Demands::compile(&config, &mut problems);
     let routes = Table::compile(&config, &mut problems);
     let authn = authn::Rules::compile(&config, &mut problems);
     let forwarding = Forwarding::compile(&config, &credentials, &mut problems);
@@ -55,7 +58,7 @@ pub fn compile(config: Config) -> Result<Plan, Problems> {
     let hygiene = Hygiene::new(config.limits, &config.trusted_proxies);
     match login::Rules::compile(&config, &mut problems) {
         Some(login) if problems.is_empty() => {
-            Ok(Plan { listeners, roles, config, hygiene, routes, credentials, authn, forwarding, login })
+            Ok(Plan { listeners, roles, config, hygiene, routes, credentials, authn, forwarding, login, second_factors })
         }
         _ => Err(problems),
     }
@@ -78,6 +81,7 @@ impl Plan {
         Gateway {
             authn: Authn::new(self.authn, &memory.stores(&telemetry.metrics), &self.roles),
             observed: Observed::new(telemetry, &self.config, &self.routes),
+            second_factors: self.second_factors,
             certificates: self
                 .config
                 .listeners

@@ -25,6 +25,8 @@ pub struct Roles {
     pub groups: BTreeMap<String, String>,
     /// Role → scopes.
     pub scopes: BTreeMap<String, Vec<Scope>>,
+    /// Who has one of these needs a second factor wherever they go.
+    pub mfa: Vec<String>,
 }
 
 /// An issuer whose JWTs are taken.

@@ -33,6 +33,7 @@ pub use problem::{Path, Problem, Problems};
 pub use report::{Finding, Place, Report};
 pub use review::review;
 pub use shown::shown_address;
+pub use sign_in::SecondFactor;
 pub use sources::Sources;
 pub use value::{InvalidSpan, Span};
 pub use watch::Watch;

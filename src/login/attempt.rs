@@ -38,6 +38,8 @@ pub(super) struct Attempt {
     pub started_at: Timestamp,
     /// The provider was told to ask again although it knows the person.
     pub fresh: bool,
+    /// Authentication contexts that it was asked for.
+    pub acr_values: Vec<String>,
     restarts: u8,
 }
 
@@ -139,6 +141,7 @@ impl Attempt {
             return_to,
             started_at: now,
             fresh,
+            acr_values: Vec::new(),
             restarts: 0,
         })
     }
@@ -147,7 +150,7 @@ impl Attempt {
     pub(super) fn again(&self, now: Timestamp) -> Option<Result<Self, random::NoRandomness>> {
         let restarts = self.restarts + 1;
         let anew = || Self::begin(self.connection.clone(), self.return_to.clone(), self.fresh, now);
-        (restarts <= RESTARTS).then(|| anew().map(|begun| Self { restarts, ..begun }))
+        (restarts <= RESTARTS).then(|| anew().map(|begun| Self { restarts, acr_values: self.acr_values.clone(), ..begun }))
     }
 
     fn is_live(&self, now: Timestamp) -> bool {

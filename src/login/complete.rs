@@ -36,8 +36,16 @@ pub(super) struct Proven {
 }
 
 impl Login {
+    /// The end of a sign-in as its connection proved it: a second factor counts if the connection's provider said so in the words that
+    /// are taken for it.
+    pub(super) async fn complete(&self, visitor: &Visitor, mut proven: Proven) -> Result<Response, SignInError> {
+        let connection = self.rules.connections.find(proven.connection.as_str()).ok_or(SignInError::UnknownConnection)?;
+        proven.amr = connection.evidence.judge(proven.amr, proven.acr.as_deref());
+        self.establish(visitor, proven).await
+    }
+
     /// Makes the session and sends the person where they wanted to go.
-    pub(super) async fn complete(&self, visitor: &Visitor, proven: Proven) -> Result<Response, SignInError> {
+    async fn establish(&self, visitor: &Visitor, proven: Proven) -> Result<Response, SignInError> {
         if !proven.user.active {
             return Err(SignInError::Inactive);
         }

@@ -8,6 +8,7 @@ use super::return_to::{Origins, ReturnTo};
 use crate::config::connection::{Connection as Typed, Password, Provision};
 use crate::config::{Config, Path as Place, Problems};
 use crate::model::{ConnectionId, EmailAddress};
+use crate::policy::mfa::Evidence;
 
 /// One configured way to sign in.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub(super) struct Connection {
     domains: Vec<String>,
     pub provision: Provision,
     pub way: Way,
+    /// What its provider says about second factors.
+    pub evidence: Evidence,
 }
 
 /// How it works.
@@ -58,6 +61,7 @@ impl Connections {
                 domains: typed.domains.iter().map(|domain| domain.to_ascii_lowercase()).collect(),
                 provision: typed.provision,
                 way,
+                evidence: Evidence::compile(&typed.mfa),
             });
         }
         Some(Self { all, password })
@@ -107,6 +111,15 @@ impl Connection {
     #[must_use]
     pub(super) fn serves(&self, email: Option<&EmailAddress>) -> bool {
         self.domains.is_empty() || email.is_some_and(|email| self.domains.iter().any(|domain| domain == email.domain()))
+    }
+
+    /// Whether somebody else asks the person for a second factor, and says so.
+    #[must_use]
+    pub(super) fn proves_second_factors(&self) -> bool {
+        match self.way {
+            Way::Oidc(_) => true,
+            Way::Password => false,
+        }
     }
 
     #[must_use]

@@ -18,6 +18,7 @@ mod person;
 mod return_to;
 mod routing;
 mod saml;
+mod step_up;
 mod visitor;
 mod whoami;
 
@@ -109,6 +110,7 @@ pub fn router(rules: Rules, means: Means) -> Router {
         .route(&at("/sign-in"), get(routing::choose))
         .route(&at("/sign-in/{connection}"), get(routing::start).post(password::submit))
         .route(&at("/callback/{connection}"), get(oidc::callback))
+        .route(&at("/step-up"), get(step_up::step_up))
         .route(&at("/sign-out"), get(logout::ask).post(logout::sign_out))
         .route(&at("/signed-out"), get(logout::signed_out))
         .route(&at("/session"), get(whoami::session))

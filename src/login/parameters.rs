@@ -2,6 +2,7 @@
 //!
 //! Refuses to choose between two values of one parameter (threats J11).
 
+use super::connection::Connection;
 use super::return_to::ReturnTo;
 use super::{Login, SignInError};
 
@@ -29,6 +30,16 @@ pub(super) struct Wish {
     /// Ask although somebody is signed in, here or at the provider.
     pub prompt: bool,
     pub login_hint: Option<String>,
+    /// A session elsewhere is not enough: a stronger or a fresher sign-in is needed.
+    pub step_up: Option<StepUp>,
+}
+
+/// What is to be asked of a provider beyond an ordinary sign-in. Where `Wish::prompt` is set, it is to ask the person anew
+/// (`prompt=login`, `ForceAuthn`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct StepUp {
+    /// Authentication contexts of which one is wanted (`acr_values`, `RequestedAuthnContext`); empty: none is known.
+    pub acr_values: Vec<String>,
 }
 
 impl Login {
@@ -39,6 +50,19 @@ impl Login {
             return_to: self.rules.origins.parse_or_home(parameters.one("return_to")?),
             prompt: parameters.one("prompt")?.is_some(),
             login_hint: hint.map(str::to_owned),
+            step_up: None,
         })
+    }
+
+    /// The wish of a link to one connection, which may ask for a step-up there. The provider is to ask anew unless it knows what a
+    /// stronger sign-in is.
+    pub(super) fn wish_of(&self, connection: Option<&Connection>, query: Option<&str>) -> Result<Wish, SignInError> {
+        let mut wish = self.wish(query)?;
+        if let (Some(connection), Some(what)) = (connection, Parameters::read(query).one("step_up")?) {
+            let acr_values = if what == "second_factor" { connection.evidence.asked().to_vec() } else { Vec::new() };
+            wish.prompt = wish.prompt || acr_values.is_empty();
+            wish.step_up = Some(StepUp { acr_values });
+        }
+        Ok(wish)
     }
 }

@@ -42,11 +42,11 @@ pub(super) async fn start(
     RawQuery(query): RawQuery,
     visitor: Visitor,
 ) -> Response {
-    let wish = match login.wish(query.as_deref()) {
+    let connection = login.rules.connections.find(&id);
+    let wish = match login.wish_of(connection, query.as_deref()) {
         Ok(wish) => wish,
         Err(error) => return login.unclear(&visitor, &error),
     };
-    let connection = login.rules.connections.find(&id);
     let answer = match connection.map(|connection| (connection, &connection.way)) {
         Some((connection, Way::Oidc(provider))) => login.leave(&visitor, connection, provider, &wish).await,
         Some((_, Way::Password)) => login.choices(&visitor, &wish.return_to, wish.prompt, None),

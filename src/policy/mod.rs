@@ -2,10 +2,12 @@
 //!
 //! Refuses by default: [`decide`] is the only maker of a [`Permit`], and nothing is forwarded without one.
 
+pub mod mfa;
 pub mod role;
 
 use std::sync::Arc;
 
+use self::mfa::Demands;
 use crate::clock::Timestamp;
 use crate::config::access::{Access, Mode};
 use crate::edge::Clean;
@@ -82,8 +84,13 @@ pub struct Denied {
 }
 
 /// Judges a request by its route's rule.
-pub fn decide(route: &Arc<Route>, clean: &Clean<'_>, identity: Option<Arc<Identity>>) -> Result<Permit, Denied> {
-    let reported = match (judge(route, clean, identity.as_deref()), route.mode) {
+pub fn decide(
+    demands: &Demands,
+    route: &Arc<Route>,
+    clean: &Clean<'_>,
+    identity: Option<Arc<Identity>>,
+) -> Result<Permit, Denied> {
+    let reported = match (judge(demands, route, clean, identity.as_deref()), route.mode) {
         (Ok(()), _) => None,
         (Err(denial), Mode::Report) => Some(denial),
         (Err(denial), Mode::Enforce) => return Err(Denied { denial, identity }),
@@ -91,7 +98,7 @@ pub fn decide(route: &Arc<Route>, clean: &Clean<'_>, identity: Option<Arc<Identi
     Ok(Permit { route: Arc::clone(route), identity, reported })
 }
 
-fn judge(route: &Route, clean: &Clean<'_>, identity: Option<&Identity>) -> Result<(), Denial> {
+fn judge(demands: &Demands, route: &Route, clean: &Clean<'_>, identity: Option<&Identity>) -> Result<(), Denial> {
     if !route.networks.is_empty() && !route.networks.iter().any(|network| network.contains(&clean.client)) {
         return Err(Denial::Network);
     }
@@ -99,11 +106,11 @@ fn judge(route: &Route, clean: &Clean<'_>, identity: Option<&Identity>) -> Resul
         (Access::Deny, _) => Err(Denial::Closed),
         (Access::Public, _) | (Access::Optional, None) => Ok(()),
         (Access::Required, None) => Err(Denial::IdentityNeeded),
-        (Access::Optional | Access::Required, Some(identity)) => judge_identity(route, identity, clean.now),
+        (Access::Optional | Access::Required, Some(identity)) => judge_identity(demands, route, identity, clean.now),
     }
 }
 
-fn judge_identity(route: &Route, identity: &Identity, now: Timestamp) -> Result<(), Denial> {
+fn judge_identity(demands: &Demands, route: &Route, identity: &Identity, now: Timestamp) -> Result<(), Denial> {
     let any_of = |needed: &[String], held: &[String]| needed.is_empty() || needed.iter().any(|one| held.contains(one));
     if route.tenant.as_ref().is_some_and(|tenant| *tenant != identity.tenant) {
         return Err(Denial::Tenant);
@@ -117,7 +124,7 @@ fn judge_identity(route: &Route, identity: &Identity, now: Timestamp) -> Result<
     if !route.scopes.iter().all(|needed| identity.scopes.iter().any(|held| held.covers(needed))) {
         return Err(Denial::Scope);
     }
-    if route.mfa && !identity.mfa {
+    if demands.of(route, identity) && !identity.mfa {
         return Err(Denial::SecondFactor);
     }
     match route.max_age {

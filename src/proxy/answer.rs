@@ -24,6 +24,8 @@ struct Answering<'a> {
     account: &'a Account,
     /// Where to sign in, with the way back.
     sign_in: String,
+    /// Where a person can mend what the sign-in lacks.
+    step_up: Option<String>,
     /// The browser's session cookie opens nothing any more.
     session_ended: bool,
 }
@@ -48,14 +50,15 @@ pub(super) async fn answer(
         gateway,
         rejection,
         account,
-        sign_in: gateway.pages.sign_in_address(back(session), denial == Some(Denial::SignInTooOld)),
+        sign_in: gateway.pages.sign_in_address(back(session), false),
+        step_up: rejection.need().map(|need| gateway.pages.step_up_address(back(session), need)),
         session_ended: nobody && credential::carries_session(&head.headers),
     };
     if !negotiate::reads_pages(&head.headers) {
         return answering.problem(session).await;
     }
-    // Signing in again mends the one, and brings about the other only if a session counts there.
-    let mendable = nobody || denial == Some(Denial::SignInTooOld);
+    // Signing in mends it only where a session counts.
+    let mendable = nobody || answering.step_up.is_some();
     if mendable && negotiate::is_navigation(&head.method, &head.headers) {
         return answering.redirect(session).await;
     }
@@ -70,7 +73,9 @@ impl Answering<'_> {
             Cause::Denied { denial: Denial::IdentityNeeded, .. } if !rejection.takes_sessions() => pages.programs_only(),
             // What was sent is lost; the person goes back to where a page can be read.
             Cause::Denied { denial: Denial::IdentityNeeded, .. } => pages.sign_in_needed("/"),
-            Cause::Denied { denial, identity } => pages.denied(identity.as_deref(), denial.reason(), back(session)),
+            Cause::Denied { denial, identity } => {
+                pages.denied(identity.as_deref(), denial.reason(), back(session), self.step_up.as_deref())
+            }
             _ => pages.status(rejection.status(), rejection.detail(), rejection.retry_after()),
         };
         let mut head = ResponseHeader::build(page.status, Some(12))?;
@@ -84,7 +89,7 @@ impl Answering<'_> {
 
     async fn redirect(&self, session: &mut Session) -> pingora::Result<()> {
         let mut head = ResponseHeader::build(StatusCode::SEE_OTHER, Some(6))?;
-        head.insert_header(header::LOCATION, &self.sign_in)?;
+        head.insert_header(header::LOCATION, self.step_up.as_ref().unwrap_or(&self.sign_in))?;
         head.insert_header(header::CACHE_CONTROL, "no-store")?;
         self.send(session, head, String::new()).await
     }
@@ -101,6 +106,9 @@ impl Answering<'_> {
         });
         if status == StatusCode::UNAUTHORIZED && rejection.takes_sessions() {
             body["sign_in"] = self.sign_in.as_str().into();
+        }
+        if let Some(step_up) = &self.step_up {
+            body["step_up"] = step_up.as_str().into();
         }
         let mut head = ResponseHeader::build(status, Some(8))?;
         head.insert_header(header::CONTENT_TYPE, "application/problem+json")?;

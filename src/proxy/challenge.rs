@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::credential::{CredentialError, SESSION_COOKIE};
 use crate::model::CredentialKind;
 use crate::policy::Denial;
+use crate::policy::mfa::MULTI_FACTOR;
 use crate::route::{RESOURCE_METADATA, Route};
 
 /// What is configured, as far as challenges depend on it.
@@ -51,12 +52,19 @@ impl Challenges {
         texts.into_iter().filter_map(|text| HeaderValue::try_from(text).ok()).collect()
     }
 
-    /// Only a lack of scope is told with a 403 (RFC 6750 §3.1), and only to who sent a token.
+    /// What can be mended is told with a 403, too: a lack of scope (RFC 6750 §3.1) to who sent a token, and a sign-in that is too weak
+    /// or too old (RFC 9470 §3) to whoever has signed in to get their token or session.
     #[must_use]
     pub fn of_denial(&self, rejection: &Rejection) -> Option<HeaderValue> {
-        let Cause::Denied { denial: Denial::Scope, identity: Some(identity) } = &rejection.cause else { return None };
-        let token = matches!(identity.credential, CredentialKind::ApiKey | CredentialKind::Bearer);
-        token.then(|| HeaderValue::try_from(self.bearer(rejection)).ok())?
+        let Cause::Denied { denial, identity: Some(identity) } = &rejection.cause else { return None };
+        let told = match denial {
+            Denial::Scope => matches!(identity.credential, CredentialKind::ApiKey | CredentialKind::Bearer),
+            Denial::SecondFactor | Denial::SignInTooOld => {
+                matches!(identity.credential, CredentialKind::Session | CredentialKind::Bearer)
+            }
+            _ => false,
+        };
+        told.then(|| HeaderValue::try_from(self.bearer(rejection)).ok())?
     }
 
     /// RFC 6750 §3: no error where nothing was sent, and never which part was wrong.
@@ -64,6 +72,15 @@ impl Challenges {
         let mut text = "Bearer realm=\"doorward\"".to_owned();
         if let Some(error) = error(&rejection.cause) {
             let _ = write!(text, ", error=\"{error}\"");
+        }
+        match (&rejection.cause, rejection.route.as_deref().and_then(|route| route.max_age)) {
+            (Cause::Denied { denial: Denial::SecondFactor, .. }, _) => {
+                let _ = write!(text, ", error_description=\"a second factor is needed\", acr_values=\"{MULTI_FACTOR}\"");
+            }
+            (Cause::Denied { denial: Denial::SignInTooOld, .. }, Some(age)) => {
+                let _ = write!(text, ", error_description=\"the sign-in is too long ago\", max_age=\"{}\"", age.as_secs());
+            }
+            _ => {}
         }
         if let Some(scopes) = rejection.route.as_deref().and_then(scopes) {
             let _ = write!(text, ", scope=\"{scopes}\"");
@@ -82,6 +99,7 @@ fn error(cause: &Cause) -> Option<&'static str> {
             Some("invalid_request")
         }
         Cause::Denied { denial: Denial::Scope, .. } => Some("insufficient_scope"),
+        Cause::Denied { denial: Denial::SecondFactor | Denial::SignInTooOld, .. } => Some("insufficient_user_authentication"),
         _ => None,
     }
 }

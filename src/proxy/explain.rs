@@ -102,7 +102,8 @@ async fn with_stand_in(gateway: &Gateway, arrival: Arrival<'_>, cast: Cast<'_>) 
     } else {
         None
     };
-    let permit = policy::decide(route, &clean, identity).map_err(|denied| Rejection::on(denied, route, &clean))?;
+    let permit = policy::decide(&gateway.second_factors, route, &clean, identity)
+        .map_err(|denied| Rejection::on(denied, route, &clean))?;
     Ok(gateway.forwarding.prepare(permit, &clean))
 }
 

@@ -12,6 +12,7 @@ use crate::edge::Hygiene;
 use crate::edge::tls::Expiry;
 use crate::forward::Forwarding;
 use crate::login::pages::Pages;
+use crate::policy::mfa::Demands;
 use crate::route;
 use crate::telemetry::{AccessLog, RouteMeter, Telemetry, UpstreamMeter};
 
@@ -21,6 +22,8 @@ pub struct Gateway {
     pub routes: route::Table,
     pub credentials: credential::Sources,
     pub authn: Authn,
+    /// Who needs a second factor.
+    pub second_factors: Demands,
     pub forwarding: Forwarding,
     pub observed: Observed,
     /// When the listeners' certificates end.

@@ -32,7 +32,7 @@ async fn onward(gateway: &Gateway, clean: &Clean<'_>, route: &Arc<Route>) -> Res
         }
         identity => identity?,
     };
-    let permit = policy::decide(route, clean, identity)?;
+    let permit = policy::decide(&gateway.second_factors, route, clean, identity)?;
     Ok(gateway.forwarding.prepare(permit, clean))
 }
 

@@ -12,6 +12,7 @@ use pingora::{Error, ErrorSource, ErrorType};
 use crate::authn::AuthnError;
 use crate::credential::CredentialError;
 use crate::edge::{Clean, Unclean};
+use crate::login::pages::step_up::Need;
 use crate::model::{CredentialKind, Identity};
 use crate::policy::{Denial, Denied};
 use crate::route::Route;
@@ -133,6 +134,14 @@ impl Rejection {
             Cause::Denied { identity, .. } => identity.as_ref(),
             _ => None,
         }
+    }
+
+    /// What a person with a session can do about it.
+    #[must_use]
+    pub fn need(&self) -> Option<Need> {
+        let Cause::Denied { denial, identity: Some(identity) } = &self.cause else { return None };
+        let max_age = self.route.as_ref().and_then(|route| route.max_age);
+        Need::of(*denial, max_age).filter(|_| identity.credential == CredentialKind::Session)
     }
 
     /// Whether a credential was at fault, or could not be checked.

@@ -2,12 +2,14 @@
 //!
 //! Refuses nothing by itself; `login` compiles it.
 
+mod mfa;
 mod oidc;
 mod password;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub use mfa::Mfa;
 pub use oidc::{ClaimNames, ClientAuth, Oidc};
 pub use password::Password;
 
@@ -33,6 +35,9 @@ pub struct Connection {
     pub domains: Vec<String>,
     #[serde(default)]
     pub provision: Provision,
+    /// Second factors of people who come this way.
+    #[serde(default)]
+    pub mfa: Mfa,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]

@@ -13,7 +13,7 @@ use crate::config::{Config, Limits};
 use crate::edge::{Arrival, ConnectionFacts, Hygiene, LiveStreams, settle};
 use crate::forward::Forwarding;
 use crate::model::{CredentialKind, Identity, TenantId};
-use crate::policy;
+use crate::policy::{self, mfa::Demands};
 use crate::route::Table;
 
 const ALL: &str = "[doorward, oauth2-proxy, authelia, authentik, pomerium]";
@@ -62,7 +62,7 @@ impl Bench {
         let facts = ConnectionFacts { secure: true, ..ConnectionFacts::plain(peer, LiveStreams::default().handle()) };
         let arrival = Arrival { head: &head, facts: &facts, now: Timestamp::from_seconds(1_800_000_000) };
         let clean = self.hygiene.inspect(arrival).unwrap();
-        let permit = policy::decide(self.routes.find(&clean), &clean, identity.map(Arc::new)).unwrap();
+        let permit = policy::decide(&Demands::default(), self.routes.find(&clean), &clean, identity.map(Arc::new)).unwrap();
         let outbound = self.forwarding.prepare(permit, &clean);
         let mut sent = head.clone();
         self.forwarding.request(&outbound, &mut sent).unwrap();

@@ -16,8 +16,9 @@ use futures::future::BoxFuture;
 use http::StatusCode;
 use openidconnect::core::{CoreAuthPrompt, CoreResponseType};
 use openidconnect::{
-    AsyncHttpClient, AuthType, AuthenticationFlow, ClientId, ClientSecret, CsrfToken, HttpRequest, HttpResponse, IssuerUrl,
-    LoginHint, LogoutRequest, Nonce, PkceCodeChallenge, PkceCodeVerifier, PostLogoutRedirectUrl, RedirectUrl, Scope,
+    AsyncHttpClient, AuthType, AuthenticationContextClass, AuthenticationFlow, ClientId, ClientSecret, CsrfToken, HttpRequest,
+    HttpResponse, IssuerUrl, LoginHint, LogoutRequest, Nonce, PkceCodeChallenge, PkceCodeVerifier, PostLogoutRedirectUrl,
+    RedirectUrl, Scope,
 };
 use url::Url;
 
@@ -142,10 +143,14 @@ impl Provider {
         if attempt.fresh {
             request = request.add_prompt(CoreAuthPrompt::Login);
         }
+        for context in &attempt.acr_values {
+            request = request.add_auth_context_value(AuthenticationContextClass::new(context.clone()));
+        }
         if let Some(hint) = hint {
             request = request.set_login_hint(LoginHint::new(hint.to_owned()));
         }
-        for (name, value) in self.parameters.iter().filter(|(name, _)| !(attempt.fresh && *name == "prompt")) {
+        let own = |name: &str| (attempt.fresh && name == "prompt") || (!attempt.acr_values.is_empty() && name == "acr_values");
+        for (name, value) in self.parameters.iter().filter(|(name, _)| !own(name)) {
             request = request.add_extra_param(name.clone(), value.clone());
         }
         Ok(request.url().0)
@@ -182,7 +187,9 @@ impl Login {
         wish: &Wish,
     ) -> Result<Response, SignInError> {
         let return_to = wish.return_to.as_str().to_owned();
-        let attempt = Attempt::begin(connection.id.clone(), return_to, wish.prompt, self.now()).map_err(SignInError::internal)?;
+        let begun = Attempt::begin(connection.id.clone(), return_to, wish.prompt, self.now());
+        let mut attempt = begun.map_err(SignInError::internal)?;
+        attempt.acr_values = wish.step_up.clone().unwrap_or_default().acr_values;
         self.go(visitor, provider, &attempt, wish.login_hint.as_deref()).await
     }
 

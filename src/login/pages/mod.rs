@@ -7,6 +7,7 @@ pub mod asset;
 pub mod negotiate;
 mod outcome;
 mod sign_in;
+pub mod step_up;
 mod text;
 
 use axum::response::{IntoResponse, Response};

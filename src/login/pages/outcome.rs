@@ -28,12 +28,13 @@ impl Pages {
         self.page(error.status(), heading, body)
     }
 
-    /// Somebody known may not go there: who they are, why, and how to be somebody else.
+    /// Somebody known may not go there: who they are, why, how to mend it (`step_up`: where), and how to be somebody else.
     #[must_use]
-    pub fn denied(&self, identity: Option<&Identity>, reason: &str, return_to: &str) -> Page {
+    pub fn denied(&self, identity: Option<&Identity>, reason: &str, return_to: &str, step_up: Option<&str>) -> Page {
         let body = html! {
             p { (text::denial(reason)) }
             @if let Some(identity) = identity { p { (text::YOU_ARE) " " strong { (name_of(identity)) } "." } }
+            @if let Some(step_up) = step_up { a class="button" href=(step_up) { (text::GO_ON) } }
             a class="button" href=(self.sign_in_address(return_to, true)) { (text::SIGN_IN_OTHER) }
             @if identity.is_some() { p { a href=(self.own_path("/sign-out")) { (text::SIGN_OUT) } } }
         };

@@ -14,6 +14,7 @@ pub(super) const WRONG_PASSWORD: &str = "The user name or the password is wrong.
 pub(super) const SIGN_IN_AGAIN: &str = "Sign in again";
 pub(super) const SIGN_IN_OTHER: &str = "Sign in as somebody else";
 pub(super) const TRY_AGAIN: &str = "Try again";
+pub(super) const GO_ON: &str = "Go on";
 pub(super) const GO_HOME: &str = "Go to the application";
 pub(super) const REASON: &str = "Reason";
 pub(super) const REQUEST: &str = "Request";
@@ -44,6 +45,14 @@ pub(super) const TOO_MANY: &str = "Too many tries";
 pub(super) const MALFORMED: &str = "The request could not be understood";
 pub(super) const INTERNAL: &str = "Something went wrong in the front door";
 pub(super) const INTERNAL_TEXT: &str = "It is not your fault. Try again; if it stays so, tell the people who run this.";
+
+pub(super) const SECOND_FACTOR_NEEDED: &str = "A second factor is needed";
+pub(super) const SECOND_FACTOR_NEEDED_TEXT: &str =
+    "Where you want to go takes more than what you signed in with: a code, a passkey or another second proof of who you are.";
+
+pub(super) fn without_second_factor(connection: &str) -> String {
+    format!("{connection} has signed you in without one. An administrator can have it ask for one.")
+}
 
 /// Why somebody who is known may not pass, by the policy's reason.
 pub(super) fn denial(reason: &str) -> &'static str {

@@ -31,7 +31,9 @@ pub(super) struct Plan {
     pub(super) connection: &'static str,
     /// Further connections.
     pub(super) connections: &'static str,
-    /// Further top-level settings.
+    /// Further lines of the roles, such as `mfa: [admin]`.
+    pub(super) roles: &'static str,
+    /// Further routes, and then further top-level settings.
     pub(super) settings: &'static str,
     /// Further arguments of the provider.
     pub(super) provider: &'static [&'static str],
@@ -44,7 +46,7 @@ const SECRET: &str = "a-secret-of-some-length";
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { oidc: "", connection: "", connections: "", settings: "", provider: &[], secret: SECRET }
+        Self { oidc: "", connection: "", connections: "", roles: "", settings: "", provider: &[], secret: SECRET }
     }
 }
 
@@ -165,7 +167,7 @@ impl House {
 
 fn configuration(plan: &Plan, port: u16, idp: &Part, upstream: u16) -> String {
     let issuer = idp.ready["issuer"].as_str().unwrap();
-    let Plan { oidc, connection, connections, settings, secret, .. } = plan;
+    let Plan { oidc, connection, connections, roles, settings, secret, .. } = plan;
     let connections = connections.replace("{issuer}", issuer);
     format!(
         "\
@@ -191,6 +193,7 @@ roles:
   others: [approver]
   default: viewer
   groups: {{ Engineering: editor, Platform: admin }}
+{roles}
 identity_headers: {{ presets: [doorward] }}
 routes:
   - {{ path: /public/down/**, access: public, upstream: {{ url: http://127.0.0.1:9 }} }}

@@ -8,3 +8,4 @@ mod oidc;
 mod password;
 mod refusal;
 mod sign_out;
+mod step_up;
