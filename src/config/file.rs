@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::access::{Bearer, ClientCertificates, Credentials, IdentityHeaders, License, Roles, Route};
 use super::connection::Connection;
 use super::listener::Listener;
-use super::sign_in::SignIn;
+use super::sign_in::{SignIn, Tenant};
 use super::upstream::Upstream;
 use super::value::Span;
 use crate::crypto::Secret;
@@ -44,6 +44,9 @@ pub struct Config {
     pub secret_key: Secret,
     #[serde(default)]
     pub sessions: Sessions,
+    /// Organisations or workspaces. There is one, `default`, besides those named here.
+    #[serde(default)]
+    pub tenants: Vec<Tenant>,
     /// Ways for people to sign in.
     #[serde(default)]
     pub connections: Vec<Connection>,

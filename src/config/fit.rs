@@ -59,6 +59,7 @@ impl<'f> Fitting<'f> {
         match (&wanted.shape, &node.content) {
             (_, Content::Single(Value::Null)) => self.nothing(wanted, at),
             (Shape::Section(section), Content::Map(entries)) => Some(self.section(section, entries, at)),
+            (Shape::Either(kinds), content) => self.either(kinds, content, node, wanted, at),
             (Shape::OneOf(sections), Content::Map(entries)) => self.one_of(sections, entries, at),
             (Shape::Table(item), Content::Map(entries)) => Some(self.table(item, entries, at)),
             (Shape::List { item, at_least }, Content::List(items)) => Some(self.list(item, *at_least, items, wanted, at)),
@@ -166,6 +167,28 @@ impl<'f> Fitting<'f> {
         };
         self.findings.add(entry.key_place, format!("unknown key `{}`", shown(&entry.key)), hint);
         meant.filter(|key| !entries.iter().any(|other| other.key == *key))
+    }
+
+    /// The kind of value that was written, if it is among those that may be.
+    fn either(
+        &mut self,
+        kinds: &[&'f serde_json::Value],
+        content: &Content,
+        node: &Node,
+        wanted: &Wanted<'f>,
+        at: &At,
+    ) -> Option<Value> {
+        let fits = |shape: &Shape<'_>| match content {
+            Content::List(_) => matches!(shape, Shape::List { .. }),
+            Content::Map(_) => matches!(shape, Shape::Section(_) | Shape::OneOf(_) | Shape::Table(_)),
+            Content::Single(Value::Bool(_)) => matches!(shape, Shape::Truth),
+            Content::Single(Value::Number(_)) => matches!(shape, Shape::Integer { .. }),
+            Content::Single(_) => matches!(shape, Shape::Text(_) | Shape::Words(_)),
+        };
+        match kinds.iter().map(|kind| self.schema.wanted(kind)).find(|kind| fits(&kind.shape)) {
+            Some(kind) => self.value(node, &kind, at),
+            None => self.wrong_kind(content, wanted, at),
+        }
     }
 
     fn one_of(&mut self, sections: &[Section<'f>], entries: &[Entry], at: &At) -> Option<Value> {

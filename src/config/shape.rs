@@ -29,6 +29,8 @@ pub(super) enum Shape<'s> {
     Section(Section<'s>),
     /// Exactly one of these sections.
     OneOf(Vec<Section<'s>>),
+    /// Any of these kinds of value.
+    Either(Vec<&'s Value>),
     /// Keys that the administrator chooses.
     Table(&'s Value),
     List {
@@ -115,6 +117,9 @@ fn shape(schema: &Value) -> Shape<'_> {
     if let Some(words) = words(schema) {
         return Shape::Words(words);
     }
+    if let Some(kinds) = schema.get("anyOf").and_then(Value::as_array) {
+        return Shape::Either(kinds.iter().collect());
+    }
     if let Some(sections) = schema.get("oneOf").and_then(Value::as_array) {
         return Shape::OneOf(sections.iter().filter_map(section).collect());
     }
@@ -171,6 +176,7 @@ fn words(schema: &Value) -> Option<Vec<&str>> {
 fn noun(shape: &Shape<'_>) -> &'static str {
     match shape {
         Shape::Section(_) | Shape::OneOf(_) | Shape::Table(_) => "keys and values",
+        Shape::Either(_) => "`true`, `false` or a list",
         Shape::List { .. } => "a list",
         Shape::Text(_) => "text",
         Shape::Integer { .. } => "a whole number",
@@ -218,6 +224,7 @@ mod tests {
                     keys(section, "|");
                 }
             }
+            Shape::Either(kinds) => kinds.iter().for_each(|kind| visit(schema, kind, path, seen)),
             Shape::Table(item) => visit(schema, item, &format!("{path}.*"), seen),
             Shape::List { item, .. } => visit(schema, item, &format!("{path}[]"), seen),
             Shape::Text(Text { secret: true, .. }) => seen.push((path.to_owned(), "secret")),

@@ -5,6 +5,8 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::model::{Domain, EmailAddress, TenantId};
+
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SignIn {
@@ -14,6 +16,10 @@ pub struct SignIn {
     pub return_origins: Vec<String>,
     /// Whether everybody needs a second factor; `roles.mfa` and a route's `mfa` ask it of some.
     pub mfa: SecondFactor,
+    /// Who has to use single sign-on and may not use a password or a mailed link: `true` for everybody, or a list of e-mail domains.
+    pub require_sso: RequireSso,
+    /// Addresses of administrators who may use a password all the same, for the day when single sign-on does not work.
+    pub break_glass: Vec<EmailAddress>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -23,4 +29,40 @@ pub enum SecondFactor {
     #[default]
     Optional,
     Required,
+}
+
+/// Who has to use single sign-on.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum RequireSso {
+    Everybody(bool),
+    Domains(Vec<Domain>),
+}
+
+impl Default for RequireSso {
+    fn default() -> Self {
+        Self::Everybody(false)
+    }
+}
+
+impl RequireSso {
+    /// Whether anybody has to.
+    #[must_use]
+    pub fn is_required(&self) -> bool {
+        match self {
+            Self::Everybody(required) => *required,
+            Self::Domains(domains) => !domains.is_empty(),
+        }
+    }
+}
+
+/// An organisation or workspace whose people sign in apart from the others'.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tenant {
+    /// Its name in addresses, headers and records.
+    pub id: TenantId,
+    /// What the sign-in page calls it.
+    #[serde(default)]
+    pub display_name: Option<String>,
 }

@@ -60,6 +60,8 @@ pub(super) enum Redemption {
     Taken(Redeemed),
     /// It was used before; it can begin again.
     Spent(Attempt),
+    /// It began with another connection, and stays what it is.
+    Foreign,
 }
 
 /// Seals attempts into cookies and opens them again.
@@ -162,8 +164,11 @@ impl Attempt {
         cookie::remove_attempt(&name_of(&self.state)).map_err(SignInError::internal)
     }
 
-    /// Uses the attempt up.
-    pub(super) async fn redeem(self, store: &dyn SessionStore) -> Result<Redemption, SignInError> {
+    /// Uses the attempt up, for an answer that came to `connection`: only the one it began with (threats J9).
+    pub(super) async fn redeem(self, connection: &ConnectionId, store: &dyn SessionStore) -> Result<Redemption, SignInError> {
+        if self.connection != *connection {
+            return Ok(Redemption::Foreign);
+        }
         let token = Digest::of(self.state.as_bytes());
         // Remembered for longer than the attempt lives, so that a clock put back opens no gap.
         let first = store.take_once("sign_in_attempt", &token, self.started_at.after(LIFE * 2)).await?;

@@ -5,6 +5,7 @@
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 
+use super::connection::Connection;
 use super::return_to::ReturnTo;
 use super::visitor::Visitor;
 use super::{Login, SignInError};
@@ -18,9 +19,9 @@ use crate::session::{ProviderTokens, cookie};
 const ID_LENGTH: usize = 43;
 
 /// A sign-in that succeeded but for what is checked here.
-pub(super) struct Proven {
+pub(super) struct Proven<'c> {
     pub user: User,
-    pub connection: ConnectionId,
+    pub connection: &'c Connection,
     /// Methods used (RFC 8176).
     pub amr: Vec<String>,
     pub acr: Option<String>,
@@ -38,17 +39,17 @@ pub(super) struct Proven {
 impl Login {
     /// The end of a sign-in as its connection proved it: a second factor counts if the connection's provider said so in the words that
     /// are taken for it.
-    pub(super) async fn complete(&self, visitor: &Visitor, mut proven: Proven) -> Result<Response, SignInError> {
-        let connection = self.rules.connections.find(proven.connection.as_str()).ok_or(SignInError::UnknownConnection)?;
-        proven.amr = connection.evidence.judge(proven.amr, proven.acr.as_deref());
+    pub(super) async fn complete(&self, visitor: &Visitor, mut proven: Proven<'_>) -> Result<Response, SignInError> {
+        proven.amr = proven.connection.evidence.judge(proven.amr, proven.acr.as_deref());
         self.establish(visitor, proven).await
     }
 
     /// Makes the session and sends the person where they wanted to go.
-    async fn establish(&self, visitor: &Visitor, proven: Proven) -> Result<Response, SignInError> {
+    async fn establish(&self, visitor: &Visitor, proven: Proven<'_>) -> Result<Response, SignInError> {
         if !proven.user.active {
             return Err(SignInError::Inactive);
         }
+        self.belongs(&proven)?;
         let value = random::alphanumeric(ID_LENGTH).map_err(SignInError::internal)?;
         let session = self.session(&value, visitor, &proven)?;
         self.means.sessions.create(&session).await?;
@@ -58,7 +59,7 @@ impl Login {
         let mut event = self.event(visitor, Kind::SignIn, Outcome::Success);
         event.tenant = proven.user.tenant.to_string();
         event.actor = Some(proven.user.id.to_string());
-        event.target = Some(proven.connection.to_string());
+        event.target = Some(proven.connection.id.to_string());
         event.session = Some(session.handle.to_string());
         event.details.insert("amr".to_owned(), proven.amr.into());
         self.means.audit.record(event).await?;
@@ -66,7 +67,18 @@ impl Login {
         redirect(proven.return_to.as_str(), [cookie])
     }
 
-    fn session(&self, value: &str, visitor: &Visitor, proven: &Proven) -> Result<Session, SignInError> {
+    /// Whether the account is the connection's to sign in: of its tenant and its domains, and not bound to another way. In this one
+    /// place for every kind of connection.
+    fn belongs(&self, proven: &Proven<'_>) -> Result<(), SignInError> {
+        let Proven { user, connection, .. } = proven;
+        if user.tenant != connection.tenant {
+            return Err(SignInError::internal("the account is of another tenant than the connection"));
+        }
+        let own = !connection.way.is_sso() || connection.serves(user.email.as_ref());
+        if own && self.account_may_use(connection, user) { Ok(()) } else { Err(SignInError::ForeignAddress) }
+    }
+
+    fn session(&self, value: &str, visitor: &Visitor, proven: &Proven<'_>) -> Result<Session, SignInError> {
         let now = self.now();
         let handle = SessionHandle(random::alphanumeric(16).map_err(SignInError::internal)?);
         let kept = Some(&proven.tokens).filter(|tokens| !tokens.is_empty());
@@ -76,7 +88,7 @@ impl Login {
             digest: Digest::of(value.as_bytes()),
             tenant: proven.user.tenant.clone(),
             user: proven.user.id,
-            connection: proven.connection.clone(),
+            connection: proven.connection.id.clone(),
             amr: proven.amr.clone(),
             acr: proven.acr.clone(),
             authenticated_at: proven.authenticated_at,

@@ -2,12 +2,15 @@
 //!
 //! Refuses a connection whose provider cannot be spoken to as configured, and to let one speak for an address outside its domains.
 
+use std::sync::Arc;
+
+use url::Url;
+
 use super::oidc::Provider;
-use super::pages::{Choice, Pages};
-use super::return_to::{Origins, ReturnTo};
-use crate::config::connection::{Connection as Typed, Password, Provision};
+use super::return_to::Origins;
+use crate::config::connection::{Connection as Typed, Kind, Password, Provision};
 use crate::config::{Config, Path as Place, Problems};
-use crate::model::{ConnectionId, EmailAddress};
+use crate::model::{ConnectionId, Domain, EmailAddress, TenantId};
 use crate::policy::mfa::Evidence;
 
 /// One configured way to sign in.
@@ -16,8 +19,11 @@ pub(super) struct Connection {
     pub id: ConnectionId,
     /// What people know it by.
     pub name: String,
-    domains: Vec<String>,
+    pub tenant: TenantId,
+    pub domains: Vec<Domain>,
     pub provision: Provision,
+    /// Not on the sign-in page.
+    pub hidden: bool,
     pub way: Way,
     /// What its provider says about second factors.
     pub evidence: Evidence,
@@ -31,78 +37,82 @@ pub(super) enum Way {
 }
 
 /// All of them, in the order of the configuration.
-#[derive(Debug)]
-pub(super) struct Connections {
-    all: Vec<Connection>,
-    password: Password,
+#[derive(Clone, Debug, Default)]
+pub(super) struct Connections(Vec<Arc<Connection>>);
+
+/// Where a connection stands in the configuration and among the door's own addresses, for compiling it.
+pub(super) struct Site<'s> {
+    pub place: Place,
+    pub id: &'s ConnectionId,
+    pub origins: &'s Origins,
+    /// `/.doorward`
+    pub prefix: &'s str,
+}
+
+impl Site<'_> {
+    /// The door's own address for this connection: `https://app.example.com/.doorward/{door}/{id}`.
+    pub(super) fn address(&self, door: &str) -> Option<Url> {
+        self.origins.own().join(&format!("{}/{door}/{}", self.prefix, self.id)).ok()
+    }
+}
+
+impl Way {
+    /// One line for each kind. `None` where a problem was added, or the review has already told of one.
+    fn compile(kind: Kind<'_>, site: &Site<'_>, problems: &mut Problems) -> Option<Self> {
+        match kind {
+            Kind::Oidc(oidc) => {
+                let provider = Provider::compile(oidc, site.address("callback")?, &site.place, problems)?;
+                Some(Self::Oidc(Box::new(provider)))
+            }
+            Kind::Password(_) => Some(Self::Password),
+        }
+    }
+
+    /// Whether an identity provider signs people in, which is what "single sign-on" means to those who require it.
+    #[must_use]
+    pub(super) fn is_sso(&self) -> bool {
+        match self {
+            Self::Oidc(_) => true,
+            Self::Password => false,
+        }
+    }
 }
 
 impl Connections {
     pub(super) fn compile(config: &Config, origins: &Origins, problems: &mut Problems) -> Option<Self> {
-        let mut all = Vec::with_capacity(config.connections.len());
-        let mut password = Password::default();
-        for (index, typed) in config.connections.iter().enumerate() {
-            let way = match (&typed.oidc, typed.password) {
-                (Some(oidc), None) => {
-                    let place = Place::from("connections").item(index).key("oidc");
-                    let callback = format!("{}/callback/{}", config.prefix, typed.id);
-                    let callback = origins.own().join(&callback).ok()?;
-                    Way::Oidc(Box::new(Provider::compile(oidc, callback, &place, problems)?))
-                }
-                (None, Some(settings)) => {
-                    password = settings;
-                    Way::Password
-                }
-                _ => return None,
-            };
-            all.push(Connection {
+        let all = config.connections.iter().enumerate().map(|(index, typed)| {
+            let (key, kind) = typed.kind()?;
+            let place = Place::from("connections").item(index).key(key);
+            let site = Site { place, id: &typed.id, origins, prefix: &config.prefix };
+            Some(Arc::new(Connection {
                 id: typed.id.clone(),
                 name: name_of(typed),
-                domains: typed.domains.iter().map(|domain| domain.to_ascii_lowercase()).collect(),
+                tenant: typed.tenant.clone(),
+                domains: typed.domains.clone(),
                 provision: typed.provision,
-                way,
+                hidden: typed.hidden,
+                way: Way::compile(kind, &site, problems)?,
                 evidence: Evidence::compile(&typed.mfa),
-            });
-        }
-        Some(Self { all, password })
+            }))
+        });
+        // All of them, so that each tells its problems.
+        let all: Vec<_> = all.collect();
+        all.into_iter().collect::<Option<_>>().map(Self)
     }
 
     #[must_use]
     pub(super) fn find(&self, id: &str) -> Option<&Connection> {
-        self.all.iter().find(|connection| connection.id.as_str() == id)
+        self.iter().find(|connection| connection.id.as_str() == id)
     }
 
-    /// The settings of local accounts.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Connection> {
+        self.0.iter().map(|connection| &**connection)
+    }
+
+    /// The connection of a tenant's local accounts.
     #[must_use]
-    pub(super) fn password(&self) -> Password {
-        self.password
-    }
-
-    /// The connection of local accounts.
-    #[must_use]
-    pub(super) fn local(&self) -> Option<&Connection> {
-        self.all.iter().find(|connection| matches!(connection.way, Way::Password))
-    }
-
-    /// The only connection, if it leads elsewhere and there is nothing to choose.
-    pub(super) fn only(&self) -> Option<(&Connection, &Provider)> {
-        match self.all.as_slice() {
-            [only @ Connection { way: Way::Oidc(provider), .. }] => Some((only, provider)),
-            _ => None,
-        }
-    }
-
-    /// Buttons of those that lead elsewhere; `prompt`: where people are asked even if they are known.
-    #[must_use]
-    pub(super) fn choices(&self, pages: &Pages, return_to: &ReturnTo, prompt: bool) -> Vec<Choice> {
-        let elsewhere = self.all.iter().filter(|connection| matches!(connection.way, Way::Oidc(_)));
-        let back = percent_encoding::utf8_percent_encode(return_to.as_str(), percent_encoding::NON_ALPHANUMERIC).to_string();
-        let prompt = if prompt { "&prompt=login" } else { "" };
-        let choice = |connection: &Connection| Choice {
-            href: format!("{}/sign-in/{}?return_to={back}{prompt}", pages.prefix(), connection.id),
-            name: connection.name.clone(),
-        };
-        elsewhere.map(choice).collect()
+    pub(super) fn local(&self, tenant: &TenantId) -> Option<&Connection> {
+        self.iter().find(|connection| matches!(connection.way, Way::Password) && connection.tenant == *tenant)
     }
 }
 
@@ -110,22 +120,25 @@ impl Connection {
     /// Whether it may speak for somebody with this address.
     #[must_use]
     pub(super) fn serves(&self, email: Option<&EmailAddress>) -> bool {
-        self.domains.is_empty() || email.is_some_and(|email| self.domains.iter().any(|domain| domain == email.domain()))
+        self.domains.is_empty() || email.is_some_and(|email| self.domains.iter().any(|domain| domain.as_str() == email.domain()))
     }
 
     /// Whether somebody else asks the person for a second factor, and says so.
     #[must_use]
     pub(super) fn proves_second_factors(&self) -> bool {
-        match self.way {
-            Way::Oidc(_) => true,
-            Way::Password => false,
-        }
+        self.way.is_sso()
     }
 
     #[must_use]
     pub(super) fn has_domains(&self) -> bool {
         !self.domains.is_empty()
     }
+}
+
+/// The settings of local accounts: the first connection's that has them.
+#[must_use]
+pub(super) fn password(config: &Config) -> Password {
+    config.connections.iter().find_map(|typed| typed.password).unwrap_or_default()
 }
 
 /// `okta` is `Okta SSO` to people.

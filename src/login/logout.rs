@@ -68,7 +68,8 @@ impl Login {
     /// The origin where the provider signs people out, which the page's policy has to allow.
     async fn provider_origin(&self, visitor: &Visitor) -> Option<String> {
         let id = visitor.identity.as_ref()?.connection.as_ref()?;
-        let Way::Oidc(provider) = &self.rules.connections.find(id.as_str())?.way else { return None };
+        let connections = self.connections();
+        let Way::Oidc(provider) = &connections.find(id.as_str())?.way else { return None };
         provider.sign_out_origin(self.now()).await
     }
 
@@ -90,7 +91,8 @@ impl Login {
 
     /// Where the provider signs people out (OpenID Connect RP-Initiated Logout 1.0). Being signed out here does not wait for it.
     async fn provider_sign_out(&self, session: &Session, value: &str, back: &str) -> Option<String> {
-        let Way::Oidc(provider) = &self.rules.connections.find(session.connection.as_str())?.way else { return None };
+        let connections = self.connections();
+        let Way::Oidc(provider) = &connections.find(session.connection.as_str())?.way else { return None };
         let tokens = ProviderTokens::open(value, session);
         provider.sign_out_address(tokens.and_then(|tokens| tokens.id_token).as_deref(), back, self.now()).await
     }

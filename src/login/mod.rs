@@ -6,6 +6,7 @@
 mod attempt;
 mod complete;
 mod connection;
+mod enforcement;
 mod error;
 mod form;
 mod lockout;
@@ -38,6 +39,7 @@ use crate::directory::Directory;
 use crate::session::SessionStore;
 use attempt::Attempts;
 use connection::Connections;
+use enforcement::Enforcement;
 use form::Forms;
 use pages::Pages;
 use password::Accounts;
@@ -51,7 +53,8 @@ const FORM_BYTES: usize = 16 * 1024;
 pub struct Rules {
     pub pages: Arc<Pages>,
     origins: Origins,
-    connections: Connections,
+    connections: Arc<Connections>,
+    enforcement: Enforcement,
     attempts: Attempts,
     forms: Forms,
     accounts: Accounts,
@@ -92,10 +95,11 @@ impl Rules {
         };
         Some(Self {
             pages: Arc::new(Pages::new(config)),
-            accounts: Accounts::new(connections.password(), config.limits.failures_per_minute),
+            accounts: Accounts::new(connection::password(config), config.limits.failures_per_minute),
             lifetimes: config.sessions,
             origins,
-            connections,
+            connections: Arc::new(connections),
+            enforcement: Enforcement::compile(&config.sign_in),
             attempts,
             forms,
         })
@@ -124,6 +128,11 @@ pub fn router(rules: Rules, means: Means) -> Router {
 impl Login {
     fn now(&self) -> Timestamp {
         self.means.clock.now()
+    }
+
+    /// The ways to sign in as they stand now; one request sees one state of them.
+    fn connections(&self) -> Arc<Connections> {
+        Arc::clone(&self.rules.connections)
     }
 
     fn pages(&self) -> &Pages {

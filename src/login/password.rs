@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::Form;
 use axum::extract::rejection::FormRejection;
 use axum::extract::{Path, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use http::{HeaderValue, header};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
@@ -20,6 +20,7 @@ use super::form::Purpose;
 use super::lockout::Lockout;
 use super::pages::PasswordForm;
 use super::return_to::ReturnTo;
+use super::routing::Ask;
 use super::visitor::Visitor;
 use super::{Login, SignInError};
 use crate::audit::{Kind, Outcome};
@@ -27,7 +28,7 @@ use crate::config::connection::Password;
 use crate::crypto::password;
 use crate::limit::{FailureLimit, Party};
 use crate::model::{TenantId, User};
-use crate::session::{ProviderTokens, cookie};
+use crate::session::ProviderTokens;
 
 /// How long a password waits for its turn to be checked.
 const TURN: Duration = Duration::from_secs(3);
@@ -94,7 +95,8 @@ pub(super) async fn submit(
         return login.refuse(&visitor, &Failed { connection: None, actor: None, return_to: "/" }, &SignInError::ForeignForm);
     };
     let return_to = login.rules.origins.parse_or_home(Some(&form.return_to));
-    let connection = login.rules.connections.find(&id).filter(|connection| matches!(connection.way, Way::Password));
+    let connections = login.connections();
+    let connection = connections.find(&id).filter(|connection| matches!(connection.way, Way::Password));
     let typed = form.user.trim().to_lowercase();
     let failed = Failed { connection: connection.map(|found| &found.id), actor: Some(&typed), return_to: return_to.as_str() };
     let Some(connection) = connection else { return login.refuse(&visitor, &failed, &SignInError::UnknownConnection) };
@@ -102,7 +104,8 @@ pub(super) async fn submit(
         Ok(answer) => answer,
         Err(SignInError::WrongPassword) => {
             login.note_failure(&visitor, &failed, &SignInError::WrongPassword);
-            login.password_page(&visitor, &form.user, &return_to)
+            let tenant = connection.tenant.clone();
+            login.password_page(&visitor, &Ask { tenant: &tenant, return_to: &return_to, prompt: false, wrong: Some(&form.user) })
         }
         Err(error) => login.refuse(&visitor, &failed, &error),
     }
@@ -127,7 +130,7 @@ impl Login {
         if typed.len() > LONGEST || form.password.len() > LONGEST {
             return Err(SignInError::WrongPassword);
         }
-        let user = self.local_user(typed).await?;
+        let user = self.local_user(&connection.tenant, typed).await?;
         // One counter for all spellings of an account; a name that nobody has counts under itself.
         let account =
             user.as_ref().map_or_else(|| Party::name("nobody", typed), |user| Party::name("account", &user.id.to_string()));
@@ -140,7 +143,7 @@ impl Login {
                 return Err(error);
             }
         };
-        let Some(user) = user.filter(|_| right) else {
+        let Some(user) = user.filter(|user| right && self.account_may_use(connection, user)) else {
             // What the answer says does not depend on it; the next try will find the source locked.
             let _ = accounts.sources.fail(source, now).await;
             if begun.last {
@@ -151,7 +154,7 @@ impl Login {
         accounts.lockout.clear(account).await;
         let proven = Proven {
             user,
-            connection: connection.id.clone(),
+            connection,
             amr: vec!["pwd".to_owned()],
             acr: None,
             authenticated_at: now,
@@ -165,11 +168,10 @@ impl Login {
     }
 
     /// Whose name or address it is; both are looked up whatever the first finds, so that the time tells nothing.
-    async fn local_user(&self, typed: &str) -> Result<Option<User>, SignInError> {
-        let tenant = TenantId::default();
-        let named = self.means.directory.user_by_name(&tenant, typed).await?;
+    async fn local_user(&self, tenant: &TenantId, typed: &str) -> Result<Option<User>, SignInError> {
+        let named = self.means.directory.user_by_name(tenant, typed).await?;
         let addressed = match typed.parse() {
-            Ok(email) => self.means.directory.local_user_by_email(&tenant, &email).await?,
+            Ok(email) => self.means.directory.local_user_by_email(tenant, &email).await?,
             Err(_) => None,
         };
         Ok(named.filter(|user| user.password_hash.is_some()).or(addressed))
@@ -182,41 +184,34 @@ impl Login {
     }
 
     /// The sign-in page after a wrong password.
-    fn password_page(&self, visitor: &Visitor, user: &str, return_to: &ReturnTo) -> Response {
-        match self.choices(visitor, return_to, false, Some(user)) {
+    fn password_page(&self, visitor: &Visitor, ask: &Ask<'_>) -> Response {
+        match self.choices(visitor, ask) {
             Ok(mut answer) => {
                 answer.headers_mut().insert(header::WWW_AUTHENTICATE, CHALLENGE);
                 answer
             }
             Err(error) => {
-                let failed = Failed { connection: None, actor: None, return_to: return_to.as_str() };
+                let failed = Failed { connection: None, actor: None, return_to: ask.return_to.as_str() };
                 self.refuse(visitor, &failed, &error)
             }
         }
     }
 
-    /// The page with every way to sign in. `wrong`: the user name of a try that just failed.
-    pub(super) fn choices(
+    /// The form for `connection`'s local accounts.
+    pub(super) fn password_form(
         &self,
         visitor: &Visitor,
-        return_to: &ReturnTo,
-        prompt: bool,
-        wrong: Option<&str>,
-    ) -> Result<Response, SignInError> {
-        let connections = &self.rules.connections;
-        let choices = connections.choices(self.pages(), return_to, prompt);
-        let Some(password) = connections.local() else { return Ok(self.pages().sign_in(&choices, None).into_response()) };
+        connection: &Connection,
+        ask: &Ask<'_>,
+    ) -> Result<(PasswordForm, Option<HeaderValue>), SignInError> {
         let issued = self.rules.forms.issue(Purpose::Password, &visitor.headers, self.now())?;
         let form = PasswordForm {
-            action: format!("{}/sign-in/{}", self.pages().prefix(), password.id),
+            action: format!("{}/sign-in/{}", self.pages().prefix(), connection.id),
             token: issued.token,
-            return_to: return_to.as_str().to_owned(),
-            user: wrong.unwrap_or_default().to_owned(),
-            wrong: wrong.is_some(),
+            return_to: ask.return_to.as_str().to_owned(),
+            user: ask.wrong.unwrap_or_default().to_owned(),
+            wrong: ask.wrong.is_some(),
         };
-        let page = self.pages().sign_in(&choices, Some(&form)).with_form_targets(self.rules.origins.others());
-        let mut answer = page.into_response();
-        cookie::add(answer.headers_mut(), issued.cookie);
-        Ok(answer)
+        Ok((form, issued.cookie))
     }
 }

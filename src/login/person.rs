@@ -31,7 +31,7 @@ impl Login {
         if !connection.serves(asserted.email.as_ref()) {
             return Err(SignInError::ForeignAddress);
         }
-        let tenant = TenantId::default();
+        let tenant = connection.tenant.clone();
         // Somebody may change the person, or finish another tab's first sign-in, in between: then everything is looked at anew.
         for _ in 0..5 {
             let found = match self.means.directory.user_by_link(&tenant, &asserted.link).await? {

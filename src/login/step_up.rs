@@ -71,7 +71,8 @@ impl Login {
             return redirect(asked.return_to.as_str(), []);
         }
         let id = identity.connection.as_ref().ok_or(SignInError::UnknownConnection)?;
-        let connection = self.rules.connections.find(id.as_str()).ok_or(SignInError::UnknownConnection)?;
+        let connections = self.connections();
+        let connection = connections.find(id.as_str()).ok_or(SignInError::UnknownConnection)?;
         match asked.need {
             Need::FreshSignIn(_) => redirect(&self.sign_in_again(connection, asked, false), []),
             Need::SecondFactor if connection.proves_second_factors() && !asked.answered => {

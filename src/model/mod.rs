@@ -11,7 +11,7 @@ mod user;
 
 pub use change::Change;
 pub use identity::{CredentialKind, ForwardMemo, Identity, MintedAssertion};
-pub use name::{ConnectionId, EmailAddress, InvalidName, Scope, TenantId};
+pub use name::{ConnectionId, Domain, EmailAddress, InvalidName, Scope, TenantId};
 pub use program::{Program, ProgramKind, ProgramSecret};
 pub use session::{ProviderLogout, Session, SessionHandle};
 pub use user::{FederatedLink, User, UserId};

@@ -13,7 +13,7 @@ pub use mfa::Mfa;
 pub use oidc::{ClaimNames, ClientAuth, Oidc};
 pub use password::Password;
 
-use crate::model::ConnectionId;
+use crate::model::{ConnectionId, Domain, TenantId};
 
 /// One way to sign in: exactly one of `oidc` and `password`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -24,6 +24,9 @@ pub struct Connection {
     /// What the sign-in page calls it.
     #[serde(default)]
     pub display_name: Option<String>,
+    /// Whose people use it.
+    #[serde(default)]
+    pub tenant: TenantId,
     /// OpenID Connect provider.
     #[serde(default)]
     pub oidc: Option<Oidc>,
@@ -32,12 +35,44 @@ pub struct Connection {
     pub password: Option<Password>,
     /// E-mail domains whose people use it.
     #[serde(default)]
-    pub domains: Vec<String>,
+    pub domains: Vec<Domain>,
     #[serde(default)]
     pub provision: Provision,
     /// Second factors of people who come this way.
     #[serde(default)]
     pub mfa: Mfa,
+    /// Not shown on the sign-in page; its own link and its domains lead to it all the same.
+    #[serde(default)]
+    pub hidden: bool,
+}
+
+/// What was typed under the key that says how people sign in. Each kind is a key of [`Connection`], a line here and one in
+/// [`Connection::kinds`].
+#[derive(Clone, Copy, Debug)]
+pub enum Kind<'c> {
+    Oidc(&'c Oidc),
+    Password(&'c Password),
+}
+
+impl Connection {
+    /// What was typed, each with its key; exactly one is meant.
+    #[must_use]
+    pub fn kinds(&self) -> Vec<(&'static str, Kind<'_>)> {
+        let typed = [
+            self.oidc.as_ref().map(|oidc| ("oidc", Kind::Oidc(oidc))),
+            self.password.as_ref().map(|password| ("password", Kind::Password(password))),
+        ];
+        typed.into_iter().flatten().collect()
+    }
+
+    /// The one kind, with its key; `None` where the review has told of a problem.
+    #[must_use]
+    pub fn kind(&self) -> Option<(&'static str, Kind<'_>)> {
+        match self.kinds().as_slice() {
+            [one] => Some(*one),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]

@@ -5,9 +5,9 @@
 use std::collections::HashMap;
 
 use super::address;
-use crate::config::connection::{Connection, Oidc};
-use crate::config::shown::shown_address as shown;
+use crate::config::connection::{Connection, Kind, Oidc};
 use crate::config::{Config, Path, Problems};
+use crate::model::{Domain, TenantId};
 
 /// Doorward sets these itself, each time anew; a fixed one would undo what it protects from.
 const OWN: [&str; 9] = [
@@ -25,34 +25,50 @@ const OWN: [&str; 9] = [
 pub(super) fn review(config: &Config, problems: &mut Problems) {
     let at = Path::from("connections");
     let mut ids: HashMap<&str, Path> = HashMap::new();
-    let mut domains: HashMap<String, Path> = HashMap::new();
-    let mut passwords: Option<Path> = None;
+    let mut domains: HashMap<&Domain, Path> = HashMap::new();
+    let mut passwords: HashMap<&TenantId, Path> = HashMap::new();
     for (index, connection) in config.connections.iter().enumerate() {
         let path = at.item(index);
         if let Some(first) = ids.insert(connection.id.as_str(), path.clone()) {
             problems.add(path.key("id"), format!("the id `{}` is used twice", connection.id), format!("`{first}` has it"));
         }
         kind(connection, &path, problems);
+        tenant(config, &connection.tenant, &path, problems);
         if connection.password.is_some() {
-            match &passwords {
-                Some(first) => {
-                    problems.add(path.key("password"), "local accounts are one connection", format!("`{first}` is it"));
-                }
-                None => passwords = Some(path.clone()),
+            if let Some(first) = passwords.get(&connection.tenant) {
+                problems.add(path.key("password"), "a tenant's local accounts are one connection", format!("`{first}` is it"));
+            } else {
+                passwords.insert(&connection.tenant, path.clone());
             }
         }
         claimed(connection, &path, &mut domains, problems);
     }
 }
 
+fn tenant(config: &Config, tenant: &TenantId, path: &Path, problems: &mut Problems) {
+    let named = *tenant == TenantId::default() || config.tenants.iter().any(|named| named.id == *tenant);
+    if !named {
+        problems.add(path.key("tenant"), format!("there is no tenant `{tenant}`"), "name it under `tenants`");
+    }
+}
+
 fn kind(connection: &Connection, path: &Path, problems: &mut Problems) {
-    match (&connection.oidc, &connection.password) {
-        (Some(oidc), None) => provider(oidc, &path.key("oidc"), problems),
-        (None, Some(_)) => {}
-        (Some(_), Some(_)) => problems.add(path.clone(), "`oidc` and `password` are both given", "make two connections of it"),
-        (None, None) => {
+    match connection.kinds().as_slice() {
+        [(key, kind)] => of_kind(*kind, &path.key(key), problems),
+        [] => {
             problems.add(path.clone(), "the connection does not say how people sign in", "add `oidc` or `password: {}`");
         }
+        [(first, _), .., (second, _)] => {
+            problems.add(path.clone(), format!("`{first}` and `{second}` are both given"), "make two connections of it");
+        }
+    }
+}
+
+/// One line for each kind.
+fn of_kind(kind: Kind<'_>, path: &Path, problems: &mut Problems) {
+    match kind {
+        Kind::Oidc(oidc) => provider(oidc, path, problems),
+        Kind::Password(_) => {}
     }
 }
 
@@ -66,18 +82,13 @@ fn provider(oidc: &Oidc, path: &Path, problems: &mut Problems) {
     }
 }
 
-fn claimed(connection: &Connection, path: &Path, domains: &mut HashMap<String, Path>, problems: &mut Problems) {
+fn claimed<'c>(connection: &'c Connection, path: &Path, domains: &mut HashMap<&'c Domain, Path>, problems: &mut Problems) {
     for (index, domain) in connection.domains.iter().enumerate() {
         let path = path.key("domains").item(index);
-        match url::Host::parse(domain) {
-            Ok(url::Host::Domain(plain)) if plain.contains('.') && !plain.ends_with('.') => {
-                if let Some(first) = domains.get(&plain) {
-                    problems.add(path, format!("`{}` belongs to two connections", shown(domain)), format!("`{first}` has it"));
-                } else {
-                    domains.insert(plain, path);
-                }
-            }
-            _ => problems.add(path, format!("`{}` is not a domain", shown(domain)), "write what follows the `@`: `example.com`"),
+        if let Some(first) = domains.get(domain) {
+            problems.add(path, format!("`{domain}` belongs to two connections"), format!("`{first}` has it"));
+        } else {
+            domains.insert(domain, path);
         }
     }
 }

@@ -38,7 +38,8 @@ pub(crate) async fn callback(
     visitor: Visitor,
 ) -> Response {
     let nowhere = Failed { connection: None, actor: None, return_to: "/" };
-    let found = login.rules.connections.find(&id);
+    let connections = login.connections();
+    let found = connections.find(&id);
     let Some((connection, Way::Oidc(provider))) = found.map(|connection| (connection, &connection.way)) else {
         return login.refuse(&visitor, &nowhere, &SignInError::UnknownConnection);
     };
@@ -112,9 +113,10 @@ impl Login {
             // Nothing was used up yet: the same address can be tried again once the provider is back.
             Err(error) => return self.refuse_attempt(visitor, &remembered, &error),
         };
-        let redeemed = match attempt.redeem(&*self.means.sessions).await {
+        let redeemed = match attempt.redeem(&connection.id, &*self.means.sessions).await {
             Ok(Redemption::Taken(redeemed)) => redeemed,
             Ok(Redemption::Spent(spent)) => return self.again(visitor, provider, &spent).await,
+            Ok(Redemption::Foreign) => return self.refuse_attempt(visitor, &remembered, &SignInError::MixUp),
             Err(error) => return self.refuse_attempt(visitor, &remembered, &error),
         };
         let mut done = match self.finish(visitor, connection, provider, metadata, answer.outcome, &redeemed).await {
@@ -147,7 +149,7 @@ impl Login {
         let user = self.recognise(connection, &provider.assert(&connection.id, &issuer, &proof)).await?;
         let proven = Proven {
             user,
-            connection: connection.id.clone(),
+            connection,
             amr: claims::list(&proof, "amr"),
             acr: claims::text(&proof, "acr"),
             authenticated_at: proof.authenticated_at.map_or(now, |at| at.min(now)),
