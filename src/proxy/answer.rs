@@ -6,7 +6,6 @@
 use http::{Method, StatusCode, header};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
-use pingora::{Error, ErrorType};
 use serde_json::json;
 
 use super::account::Account;
@@ -15,7 +14,6 @@ use super::reject::{Cause, Rejection};
 use crate::credential;
 use crate::login::pages::negotiate;
 use crate::policy::Denial;
-use crate::session::cookie;
 
 /// One answer about to be written.
 struct Answering<'a> {
@@ -79,10 +77,8 @@ impl Answering<'_> {
             _ => pages.status(rejection.status(), rejection.detail(), rejection.retry_after()),
         };
         let mut head = ResponseHeader::build(page.status, Some(12))?;
-        for (name, value) in page.headers() {
-            if let Some(name) = name {
-                head.insert_header(name, value)?;
-            }
+        for (name, value) in &page.headers() {
+            head.append_header(name.clone(), value.clone())?;
         }
         self.send(session, head, page.naming(self.account.id()).html).await
     }
@@ -130,11 +126,8 @@ impl Answering<'_> {
         if let Some(wait) = rejection.retry_after() {
             head.insert_header(header::RETRY_AFTER, wait.as_secs().max(1).to_string())?;
         }
-        if self.session_ended {
-            let removal = cookie::remove_session();
-            let removal = removal.map_err(|error| Error::because(ErrorType::InternalError, "removing a cookie", error))?;
-            head.append_header(cookie::FIELD, removal)?;
-        }
+        // The cookie of a session that has ended stays: this answer may be overtaken by that of a sign-in in another tab, whose new
+        // cookie of the same name it would take away. It opens nothing, and the next sign-in replaces it.
         head.insert_header(header::CONTENT_LENGTH, body.len().to_string())?;
         self.account.label(&mut head)?;
         let bodiless = body.is_empty() || session.req_header().method == Method::HEAD;

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use http::header::InvalidHeaderValue;
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, header};
 
 /// The session.
 pub const SESSION: &str = "__Host-doorward";
@@ -15,9 +15,6 @@ pub const SESSION: &str = "__Host-doorward";
 pub const FORM: &str = "__Host-doorward-form";
 /// What the names of attempts begin with; one cookie for each.
 const ATTEMPT: &str = "__Host-doorward-attempt-";
-
-/// The field that carries a cookie, for answers that are written by hand.
-pub const FIELD: HeaderName = header::SET_COOKIE;
 
 /// Gives the session to the browser for `life`.
 pub fn set_session(value: &str, life: Duration) -> Result<HeaderValue, InvalidHeaderValue> {

@@ -21,7 +21,10 @@ const CHAIN_LIMIT: usize = 1024;
 pub struct Origin {
     chain: HeaderValue,
     proto: HeaderValue,
+    /// The host that was judged.
     host: Option<HeaderValue>,
+    /// Whether a trusted proxy named it, and another one stands in `Host`.
+    moved: bool,
     port: Option<HeaderValue>,
     prefix: Option<HeaderValue>,
 }
@@ -31,10 +34,15 @@ impl Origin {
     pub fn of(clean: &Clean<'_>) -> Self {
         let headers = &clean.head.headers;
         let believed = |name: &HeaderName| clean.from_trusted_proxy.then(|| only(headers, name)).flatten();
-        let host = believed(&FORWARDED_HOST)
-            .or_else(|| only(headers, &header::HOST))
-            .or_else(|| HeaderValue::from_str(clean.authority).ok());
+        let sent = only(headers, &header::HOST);
+        let moved = sent
+            .as_ref()
+            .map(HeaderValue::as_bytes)
+            .or_else(|| clean.head.uri.authority().map(|authority| authority.as_str().as_bytes()))
+            .is_some_and(|sent| sent != clean.authority.as_bytes());
+        let host = sent.filter(|_| !moved).or_else(|| HeaderValue::from_str(clean.authority).ok());
         Self {
+            moved,
             chain: believed(&FORWARDED_FOR).map_or_else(|| clean.facts.peer_field(), |before| chain(&before, clean.facts.peer)),
             proto: HeaderValue::from_static(if clean.secure { "https" } else { "http" }),
             port: believed(&FORWARDED_PORT).filter(is_port).or_else(|| port(host.as_ref(), clean.secure)),
@@ -47,6 +55,10 @@ impl Origin {
     pub(super) fn apply(&self, fields: &mut HeaderMap) {
         fields.insert(FORWARDED_FOR, self.chain.clone());
         fields.insert(FORWARDED_PROTO, self.proto.clone());
+        // What the rules were chosen by is what the application goes by, whichever of the two it reads (threats P4).
+        if let Some(host) = self.host.as_ref().filter(|_| self.moved) {
+            fields.insert(header::HOST, host.clone());
+        }
         for (name, value) in [(FORWARDED_HOST, &self.host), (FORWARDED_PORT, &self.port), (FORWARDED_PREFIX, &self.prefix)] {
             if let Some(value) = value {
                 fields.insert(name, value.clone());

@@ -3,6 +3,7 @@
 mod credentials;
 mod demo;
 mod headers;
+mod host;
 mod hygiene;
 mod listeners;
 mod matrix;

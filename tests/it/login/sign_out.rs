@@ -40,6 +40,23 @@ fn signing_out_ends_the_session_here_and_at_the_provider() {
     assert!(again.url.contains("/interaction/"), "the provider asks for the password again: {:#?}", again.hops);
 }
 
+/// A request with the old session's cookie may be answered after another tab has signed in again.
+#[test]
+fn an_answer_to_an_ended_session_takes_no_newer_cookie_away() {
+    let house = House::usual();
+    let (person, _) = house.signed_in("ada", "/");
+    let token = field(&person.ask(&house.url("/.doorward/sign-out"), &[]).text(), "token");
+    let old = format!("Cookie: __Host-doorward={}", person.cookie("__Host-doorward").unwrap());
+    assert_eq!(person.post(&house.url("/.doorward/sign-out"), &[("token", &token)], &[]).status, 303);
+    let kinds: [(u16, &[&str]); 3] = [(303, &[]), (401, &["-H", "X-Requested-With: XMLHttpRequest"]), (401, &["-X", "POST"])];
+    for (status, kind) in kinds {
+        let answer = house.person().ask(&house.url("/"), &[kind, &["-H", &old]].concat());
+        assert_eq!(answer.status, status, "{kind:?}");
+        let touched = answer.headers.iter().any(|(name, value)| name == "set-cookie" && value.starts_with("__Host-doorward="));
+        assert!(!touched, "{kind:?}: {:?}", answer.headers);
+    }
+}
+
 #[test]
 fn a_link_or_a_strangers_form_signs_nobody_out() {
     let house = House::usual();
