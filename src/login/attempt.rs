@@ -40,6 +40,8 @@ pub(super) struct Attempt {
     pub fresh: bool,
     /// Authentication contexts that it was asked for.
     pub acr_values: Vec<String>,
+    /// The answer has to say that the person was asked anew: silence is not enough.
+    pub must_say_when: bool,
     restarts: u8,
 }
 
@@ -144,6 +146,7 @@ impl Attempt {
             started_at: now,
             fresh,
             acr_values: Vec::new(),
+            must_say_when: false,
             restarts: 0,
         })
     }
@@ -152,7 +155,8 @@ impl Attempt {
     pub(super) fn again(&self, now: Timestamp) -> Option<Result<Self, random::NoRandomness>> {
         let restarts = self.restarts + 1;
         let anew = || Self::begin(self.connection.clone(), self.return_to.clone(), self.fresh, now);
-        (restarts <= RESTARTS).then(|| anew().map(|begun| Self { restarts, acr_values: self.acr_values.clone(), ..begun }))
+        let wanted = |begun| Self { restarts, acr_values: self.acr_values.clone(), must_say_when: self.must_say_when, ..begun };
+        (restarts <= RESTARTS).then(|| anew().map(wanted))
     }
 
     fn is_live(&self, now: Timestamp) -> bool {

@@ -11,6 +11,7 @@ mod error;
 mod form;
 mod lockout;
 mod logout;
+mod oauth2;
 mod oidc;
 pub mod pages;
 mod parameters;
@@ -115,6 +116,7 @@ pub fn router(rules: Rules, means: Means) -> Router {
         .route(&at("/sign-in/{connection}"), get(routing::start).post(password::submit))
         .route(&at("/callback/{connection}"), get(oidc::callback))
         .route(&at("/step-up"), get(step_up::step_up))
+        .route(&at("/client-keys/{connection}"), get(oauth2::client_key::publish))
         .route(&at("/sign-out"), get(logout::ask).post(logout::sign_out))
         .route(&at("/signed-out"), get(logout::signed_out))
         .route(&at("/session"), get(whoami::session))

@@ -40,6 +40,8 @@ pub(super) struct Wish {
 pub(super) struct StepUp {
     /// Authentication contexts of which one is wanted (`acr_values`, `RequestedAuthnContext`); empty: none is known.
     pub acr_values: Vec<String>,
+    /// A recent sign-in is wanted, and the answer has to say that it is one.
+    pub fresh: bool,
 }
 
 impl Login {
@@ -61,7 +63,7 @@ impl Login {
         if let (Some(connection), Some(what)) = (connection, Parameters::read(query).one("step_up")?) {
             let acr_values = if what == "second_factor" { connection.evidence.asked().to_vec() } else { Vec::new() };
             wish.prompt = wish.prompt || acr_values.is_empty();
-            wish.step_up = Some(StepUp { acr_values });
+            wish.step_up = Some(StepUp { acr_values, fresh: what == "fresh" });
         }
         Ok(wish)
     }

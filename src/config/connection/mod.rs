@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use mfa::Mfa;
-pub use oidc::{ClaimNames, ClientAuth, Oidc};
+pub use oidc::{ClaimNames, ClientAuth, ClientKey, ClientKeyAlgorithm, Oidc};
 pub use password::Password;
 
 use crate::model::{ConnectionId, Domain, TenantId};

@@ -142,10 +142,7 @@ impl Login {
         let now = self.now();
         let issuer = metadata.issuer().to_string();
         let proof = provider.prove(metadata, attempt, &outcome?, now).await?;
-        let asked_anew = proof.authenticated_at.is_none_or(|at| at >= attempt.started_at.before(SKEW));
-        if attempt.fresh && !asked_anew {
-            return Err(SignInError::answer("not_asked_anew", "the provider did not ask for a new sign-in"));
-        }
+        asked_anew(attempt, proof.authenticated_at)?;
         let user = self.recognise(connection, &provider.assert(&connection.id, &issuer, &proof)).await?;
         let proven = Proven {
             user,
@@ -165,6 +162,20 @@ impl Login {
     fn refuse_attempt(&self, visitor: &Visitor, attempt: &Attempt, error: &SignInError) -> Response {
         let failed = Failed { connection: Some(&attempt.connection), actor: None, return_to: &attempt.return_to };
         self.refuse(visitor, &failed, error)
+    }
+}
+
+/// Whether the provider asked the person anew where it was told to. Where that is the very point, it has to say so (`auth_time`,
+/// OpenID Connect Core 1.0 §3.1.2.1).
+fn asked_anew(attempt: &Attempt, authenticated_at: Option<Timestamp>) -> Result<(), SignInError> {
+    match authenticated_at {
+        _ if !attempt.fresh && !attempt.must_say_when => Ok(()),
+        Some(at) if at >= attempt.started_at.before(SKEW) => Ok(()),
+        Some(_) => Err(SignInError::answer("not_asked_anew", "the provider did not ask for a new sign-in")),
+        None if attempt.must_say_when => {
+            Err(SignInError::answer("auth_time_missing", "the provider does not say when you signed in"))
+        }
+        None => Ok(()),
     }
 }
 

@@ -15,10 +15,11 @@ use openidconnect::core::{
 use openidconnect::{AdditionalProviderMetadata, DiscoveryError, EndSessionUrl, IssuerUrl, ProviderMetadata};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
+use url::Url;
 
-use super::{CallError, Caller};
 use crate::clock::Timestamp;
 use crate::login::SignInError;
+use crate::login::oauth2::caller::{CallError, Caller};
 
 /// How long it is believed without looking again.
 const KEPT: Duration = Duration::from_secs(3600);
@@ -41,6 +42,12 @@ pub(super) struct Further {
     /// RFC 8414 §2
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code_challenge_methods_supported: Option<Vec<String>>,
+    /// RFC 9126 §5
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pushed_authorization_request_endpoint: Option<Url>,
+    /// RFC 9126 §5
+    #[serde(default)]
+    pub require_pushed_authorization_requests: bool,
 }
 
 impl AdditionalProviderMetadata for Further {}

@@ -81,7 +81,7 @@ impl Provider {
         code: &str,
         now: Timestamp,
     ) -> Result<Proof, SignInError> {
-        let tokens = self.exchange(&metadata, attempt, code).await?;
+        let tokens = self.exchange(&metadata, attempt, code, now).await?;
         let id_token = tokens.id_token().ok_or_else(|| SignInError::answer("id_token_missing", "there is no ID token"))?;
         let nonce = Nonce::new(attempt.nonce.clone());
         let (metadata, claims) = match self.verify(&metadata, &tokens, id_token, &nonce, now) {
@@ -102,15 +102,19 @@ impl Provider {
         if self.is_incomplete(&proof.claims) {
             proof.userinfo = self.userinfo(&metadata, tokens.access_token(), &claims).await?;
         }
+        self.complete_groups(&mut proof.claims, tokens.access_token().secret()).await?;
         Ok(proof)
     }
 
-    async fn exchange(&self, metadata: &Metadata, attempt: &Redeemed, code: &str) -> Result<Tokens, SignInError> {
+    async fn exchange(&self, metadata: &Metadata, attempt: &Redeemed, code: &str, now: Timestamp) -> Result<Tokens, SignInError> {
         let client = self.client(metadata);
-        let request = client
+        let mut request = client
             .exchange_code(AuthorizationCode::new(code.to_owned()))
             .map_err(|error| SignInError::ProviderSetup(error.to_string()))?
             .set_pkce_verifier(PkceCodeVerifier::new(attempt.verifier.clone()));
+        for (name, value) in self.assertion(metadata, now).await? {
+            request = request.add_extra_param(name, value);
+        }
         request.request_async(&self.caller).await.map_err(|error| match error {
             RequestTokenError::Request(error) => SignInError::ProviderUnreachable(error.into()),
             RequestTokenError::ServerResponse(said) => refused(&said),
@@ -131,13 +135,22 @@ impl Provider {
         let verifier = client
             .id_token_verifier()
             .set_allowed_algs(ALGORITHMS)
+            // Several audiences are judged below, by who the token was made for.
+            .set_other_audience_verifier_fn(|_| true)
             .set_time_fn(move || moment(now, -SKEW))
             .set_issue_time_verifier_fn(
                 move |issued| if issued <= moment(now, SKEW) { Ok(()) } else { Err("in the future".into()) },
             );
         let claims = id_token.claims(&verifier, nonce).map_err(|error| judged(&error, id_token, now))?;
-        if claims.authorized_party().is_some_and(|party| *party != self.client_id) {
+        // OpenID Connect Core 1.0 §3.1.3.7, points 4 and 5.
+        let party = claims.authorized_party();
+        if party.is_some_and(|party| *party != self.client_id) {
             return Err(SignInError::answer("id_token_azp", "it was made for another client").into());
+        }
+        if party.is_none() && claims.audiences().len() > 1 {
+            return Err(
+                SignInError::answer("id_token_azp", "it has several audiences and does not say for whom it was made").into()
+            );
         }
         self.bound(&verifier, tokens.access_token(), id_token, claims)?;
         Ok(claims.clone())

@@ -21,6 +21,8 @@ pub(super) struct House {
     pub(super) idp: Part,
     pub(super) upstream: Part,
     pub(super) port: u16,
+    /// Holds the door's certificate.
+    _tls: TempDir,
 }
 
 /// How a house differs from the usual one.
@@ -39,6 +41,10 @@ pub(super) struct Plan {
     pub(super) provider: &'static [&'static str],
     /// What the door believes to be its client secret.
     pub(super) secret: &'static str,
+    /// Further metadata of the door as the provider's client, in JSON; `{own}` is the door's origin.
+    pub(super) client: &'static str,
+    /// Further files in the door's folder: name and content.
+    pub(super) files: Vec<(&'static str, String)>,
 }
 
 /// What the provider knows it by.
@@ -46,7 +52,17 @@ const SECRET: &str = "a-secret-of-some-length";
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { oidc: "", connection: "", connections: "", roles: "", settings: "", provider: &[], secret: SECRET }
+        Self {
+            oidc: "",
+            connection: "",
+            connections: "",
+            roles: "",
+            settings: "",
+            provider: &[],
+            secret: SECRET,
+            client: "{}",
+            files: Vec::new(),
+        }
     }
 }
 
@@ -79,24 +95,33 @@ impl House {
     pub(super) fn with(plan: Plan) -> Self {
         let port = free_port();
         let own = format!("https://{HOST}:{port}");
-        let client = json!([{
+        let mut client = json!({
             "client_id": "doorward", "client_secret": SECRET,
             "redirect_uris": [format!("{own}/.doorward/callback/idp"), format!("{own}/.doorward/callback/second")],
             "post_logout_redirect_uris": [format!("{own}/.doorward/signed-out")],
-        }]);
-        let (client, people) = (client.to_string(), people().to_string());
-        let mut arguments = vec!["--clients", client.as_str(), "--users", people.as_str()];
+        });
+        let further: Value = serde_json::from_str(&plan.client.replace("{own}", &own)).unwrap();
+        client.as_object_mut().unwrap().extend(further.as_object().unwrap().clone());
+        let (client, people) = (json!([client]).to_string(), people().to_string());
+        let tls = TempDir::new().unwrap();
+        let made = rcgen::generate_simple_self_signed([HOST.to_owned()]).unwrap();
+        let authority = tls.path().join("tls.crt");
+        std::fs::write(&authority, made.cert.pem()).unwrap();
+        let authority = authority.to_str().unwrap();
+        let mut arguments = vec!["--clients", client.as_str(), "--users", people.as_str(), "--ca", authority];
         arguments.extend(plan.provider);
         let idp = part("oidc", &arguments);
         let upstream = part("echo", &[]);
         let configuration = configuration(&plan, port, &idp, upstream.port());
         let door = Door::serve(&configuration, |folder| {
-            let made = rcgen::generate_simple_self_signed([HOST.to_owned()]).unwrap();
             std::fs::write(folder.join("tls.crt"), made.cert.pem()).unwrap();
             std::fs::write(folder.join("tls.key"), made.signing_key.serialize_pem()).unwrap();
             std::fs::write(folder.join("secret"), "0123456789abcdef0123456789abcdef").unwrap();
+            for (name, content) in &plan.files {
+                std::fs::write(folder.join(name), content).unwrap();
+            }
         });
-        Self { door, idp, upstream, port }
+        Self { door, idp, upstream, port, _tls: tls }
     }
 
     pub(super) fn url(&self, path: &str) -> String {
@@ -168,7 +193,8 @@ impl House {
 fn configuration(plan: &Plan, port: u16, idp: &Part, upstream: u16) -> String {
     let issuer = idp.ready["issuer"].as_str().unwrap();
     let Plan { oidc, connection, connections, roles, settings, secret, .. } = plan;
-    let connections = connections.replace("{issuer}", issuer);
+    let secret = if secret.is_empty() { String::new() } else { format!("client_secret: {secret}") };
+    let (connections, oidc) = (connections.replace("{issuer}", issuer), oidc.replace("{issuer}", issuer));
     format!(
         "\
 version: 1
@@ -184,7 +210,7 @@ connections:
     oidc:
       issuer: {issuer}
       client_id: doorward
-      client_secret: {secret}
+      {secret}
       scopes: [profile, email, groups]
 {oidc}
 {connections}

@@ -2,6 +2,7 @@
 
 mod attempts;
 mod browser;
+mod client_auth;
 mod house;
 mod lifetime;
 mod oidc;

@@ -106,6 +106,26 @@ fn claims_that_the_id_token_lacks_are_read_from_userinfo() {
 }
 
 #[test]
+fn groups_too_many_for_the_token_are_read_elsewhere_and_nobody_is_let_in_without_them() {
+    let house = House::with(Plan { oidc: "      groups_overage: {issuer}/graph/me/getMemberObjects", ..Plan::default() });
+    let person = json!({ "sub": "ada", "password": "pw", "email": "ada@acme.example", "email_verified": true,
+        "groups": ["Chess"], "graph_groups": ["Platform", "Chess"] });
+    house.idp.tell("/users", &json!([person]));
+    house.tamper(&json!({ "claims": { "groups": null, "_claim_names": { "groups": "src1" },
+        "_claim_sources": { "src1": { "endpoint": "https://elsewhere.example/getMemberObjects" } } } }));
+    let (_, walk) = house.signed_in("ada", "/admin/x");
+    assert_eq!(received(&walk.answer.json(), "x-doorward-groups"), Some("Chess,Platform"));
+    for (fault, status) in [(json!(503), 503), (json!(429), 503), (json!("hang"), 503), (json!(403), 502), (json!(404), 502)] {
+        house.faults(&json!({ "/graph/me/getMemberObjects": fault }));
+        let person = house.person();
+        assert_eq!(person.sign_in(&house.url("/"), "ada").answer.status, status, "{fault}");
+        assert_eq!(person.session().status, 401, "{fault}");
+    }
+    house.faults(&json!({ "/graph/me/getMemberObjects": null }));
+    house.signed_in("ada", "/admin/x");
+}
+
+#[test]
 fn a_connection_speaks_for_its_domains_only() {
     let house = House::with(Plan { connection: "    domains: [other.example]", ..Plan::default() });
     let walk = house.person().sign_in(&house.url("/"), "ada");
@@ -159,8 +179,10 @@ fn id_tokens_that_do_not_hold_are_refused_with_their_reason() {
         (json!({ "claims": { "nonce": "another" } }), "id_token_nonce"),
         (json!({ "claims": { "nonce": null } }), "id_token_nonce"),
         (json!({ "claims": { "aud": "another" } }), "id_token_audience"),
-        (json!({ "claims": { "aud": ["doorward", "another"] } }), "id_token_audience"),
+        (json!({ "claims": { "aud": ["doorward", "another"] } }), "id_token_azp"),
+        (json!({ "claims": { "aud": ["doorward", "another"], "azp": "another" } }), "id_token_azp"),
         (json!({ "claims": { "azp": "another" } }), "id_token_azp"),
+        (json!({ "claims": { "aud": ["another"], "azp": "doorward" } }), "id_token_audience"),
         (json!({ "claims": { "iss": "https://evil.example" } }), "id_token_issuer"),
         (json!({ "claims": { "exp": 1 } }), "id_token_times"),
         (json!({ "claims": { "iat": 4_000_000_000_u64, "exp": 4_000_000_600_u64 } }), "id_token_times"),
@@ -175,6 +197,12 @@ fn id_tokens_that_do_not_hold_are_refused_with_their_reason() {
         assert!(walk.answer.text().contains(reason), "{change} should say {reason}: {}", walk.answer.text());
         assert_eq!(person.cookie("__Host-doorward"), None, "{change}");
         assert_eq!(person.session().status, 401, "{change}");
+    }
+    for good in
+        [json!({ "claims": { "aud": ["doorward"] } }), json!({ "claims": { "aud": ["another", "doorward"], "azp": "doorward" } })]
+    {
+        house.tamper(&good);
+        house.signed_in("ada", "/");
     }
     house.tamper(&json!({}));
     house.signed_in("ada", "/");

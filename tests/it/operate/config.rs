@@ -78,6 +78,7 @@ impl Desk {
         let key = KeyPair::generate().unwrap();
         self.write("files/tls.crt", &all.self_signed(&key).unwrap().pem());
         self.write("files/tls.key", &key.serialize_pem());
+        self.write("files/oidc-key.pem", &key.serialize_pem());
         let keys = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"one","alg":"EdDSA","use":"sig","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
         self.write("files/jwks.json", keys);
         set_mode(&self.path("files/tls.key"), 0o600);

@@ -1,0 +1,106 @@
+//! Calls to an authorization server.
+//!
+//! Refuses an answer that says "not now" (HTTP 429 or 5xx) as an answer, because a person whose provider is down is not signed out.
+
+use axum::http::StatusCode;
+use futures::future::BoxFuture;
+use http::header;
+use openidconnect::{AsyncHttpClient, HttpRequest, HttpResponse};
+use serde::Deserialize;
+use url::Url;
+
+use crate::http_client::{HttpClient, HttpClientError};
+use crate::login::SignInError;
+
+/// Why a call has no answer that is worth reading.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::login) enum CallError {
+    #[error(transparent)]
+    Http(#[from] HttpClientError),
+    /// It answered that it cannot answer now.
+    #[error("the provider answered {0}")]
+    Failing(StatusCode),
+}
+
+impl From<CallError> for SignInError {
+    fn from(error: CallError) -> Self {
+        Self::ProviderUnreachable(error.into())
+    }
+}
+
+/// The outbound client in the shape that the library takes.
+#[derive(Debug)]
+pub(in crate::login) struct Caller(HttpClient);
+
+impl Caller {
+    pub(in crate::login) const fn new(client: HttpClient) -> Self {
+        Self(client)
+    }
+
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, CallError> {
+        let answer = self.0.send(request).await?;
+        match answer.status() {
+            status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => Err(CallError::Failing(status)),
+            _ => Ok(answer),
+        }
+    }
+
+    /// Posts a form; `authorization`: the value of the field of that name.
+    pub(in crate::login) async fn post(
+        &self,
+        url: &Url,
+        form: &[(String, String)],
+        authorization: Option<&str>,
+    ) -> Result<HttpResponse, SignInError> {
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let mut request = http::Request::post(url.as_str())
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(header::ACCEPT, "application/json");
+        if let Some(value) = authorization {
+            request = request.header(header::AUTHORIZATION, value);
+        }
+        Ok(self.send(request.body(body.into_bytes()).map_err(SignInError::internal)?).await?)
+    }
+
+    /// Sends `body` with an access token (RFC 6750 §2.1); without a body it is a GET.
+    pub(in crate::login) async fn with_token(
+        &self,
+        url: &Url,
+        token: &str,
+        body: Option<&serde_json::Value>,
+    ) -> Result<HttpResponse, SignInError> {
+        let mut request = match body {
+            Some(_) => http::Request::post(url.as_str()).header(header::CONTENT_TYPE, "application/json"),
+            None => http::Request::get(url.as_str()),
+        };
+        request = request.header(header::ACCEPT, "application/json").header(header::AUTHORIZATION, format!("Bearer {token}"));
+        let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
+        Ok(self.send(request.body(body).map_err(SignInError::internal)?).await?)
+    }
+}
+
+impl<'c> AsyncHttpClient<'c> for Caller {
+    type Error = CallError;
+    type Future = BoxFuture<'c, Result<HttpResponse, CallError>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        Box::pin(self.send(request))
+    }
+}
+
+/// An error answer (RFC 6749 §5.2).
+#[derive(Debug, Deserialize)]
+struct ErrorAnswer {
+    error: String,
+    error_description: Option<String>,
+}
+
+/// What an endpoint's answer that is no success means. `what`: which endpoint.
+pub(in crate::login) fn unsuccessful(what: &'static str, answer: &HttpResponse) -> SignInError {
+    let words = match serde_json::from_slice(answer.body()) {
+        Ok(ErrorAnswer { error, error_description: Some(words) }) => format!("{error}: {words}"),
+        Ok(ErrorAnswer { error, error_description: None }) => error,
+        Err(_) => format!("it answers {}", answer.status()),
+    };
+    SignInError::ProviderSetup(format!("{what}: {words}"))
+}

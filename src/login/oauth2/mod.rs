@@ -1,0 +1,6 @@
+//! OAuth 2.0: how an authorization server is spoken to (RFC 6749), with or without an ID token on top.
+//!
+//! Refuses to take "not now" for "no": a server that fails is its own answer.
+
+pub(super) mod caller;
+pub(super) mod client_key;
