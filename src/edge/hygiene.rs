@@ -67,6 +67,11 @@ pub struct Unclean {
     pub reason: &'static str,
 }
 
+impl Unclean {
+    /// The client took too long over a body.
+    pub const SLOW_BODY: Self = refuse(408, "body_timeout");
+}
+
 pub(super) const fn refuse(status: u16, reason: &'static str) -> Unclean {
     Unclean { status, reason }
 }

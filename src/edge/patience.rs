@@ -14,7 +14,7 @@ use super::wire::Awaited;
 use crate::config::Limits;
 
 /// What a body's client earns for each byte it sends: one second for 500 bytes.
-const PER_BYTE: Duration = Duration::from_millis(2);
+pub const PER_BYTE: Duration = Duration::from_millis(2);
 
 /// The spans of a connection.
 #[derive(Clone, Copy, Debug)]
@@ -107,7 +107,7 @@ impl Patience {
         }
         self.reading.poll(cx).map(|()| match awaited {
             Awaited::Head => Some(refuse(408, "head_timeout")),
-            Awaited::Body => Some(refuse(408, "body_timeout")),
+            Awaited::Body => Some(Unclean::SLOW_BODY),
             Awaited::Request | Awaited::Nothing | Awaited::Frames => None,
         })
     }

@@ -16,7 +16,7 @@ use pingora::{Error, ErrorType};
 
 pub use assertion::Assertions;
 pub use headers::{Headers, Origin};
-pub use upstream::{Lease, NO_AUTHORITIES, ServerState, Upstreams};
+pub use upstream::{Late, Lease, NO_AUTHORITIES, ServerState, Upstreams};
 
 use crate::clock::Timestamp;
 use crate::config::{Config, Problems};

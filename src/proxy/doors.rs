@@ -5,6 +5,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -16,16 +17,28 @@ use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType, Result};
 use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
 use tokio_stream::wrappers::ReceiverStream;
 use tower::ServiceExt as _;
 
 use super::account::Account;
+use crate::edge::patience::PER_BYTE;
 use crate::forward::Outbound;
 
 type Chunk = std::result::Result<Frame<Bytes>, io::Error>;
 
 /// Answers from the router; handlers find the judged request as the extension `Arc<Outbound>` and its name as [`RequestId`](crate::telemetry::RequestId).
-pub(super) async fn open(session: &mut Session, router: &Router, outbound: Outbound, account: &Account) -> Result<()> {
+///
+/// A body of HTTP/2, which the engine reads without a timer, has to be there `within` that time beside what its bytes earn
+/// (threats D6).
+pub(super) async fn open(
+    session: &mut Session,
+    router: &Router,
+    outbound: Outbound,
+    account: &Account,
+    within: Duration,
+) -> Result<()> {
+    let mut until = session.as_downstream().is_http2().then(|| Instant::now() + within);
     let (sender, receiver) = mpsc::channel(1);
     let mut sender = (!session.is_body_empty()).then_some(sender);
     let body = match &sender {
@@ -41,19 +54,30 @@ pub(super) async fn open(session: &mut Session, router: &Router, outbound: Outbo
         tokio::select! {
             biased;
             answered = &mut answer => break answered,
-            more = pump(session, sender.as_ref()), if sender.is_some() => if !more { sender = None },
+            more = pump(session, sender.as_ref(), &mut until), if sender.is_some() => if !more { sender = None },
         }
     };
     let Ok(response) = answered;
-    respond(session, response, sender, account).await
+    respond(session, response, sender, account, until).await
 }
 
 /// Moves one chunk of the request's body once the handler has room for it; says whether there may be more.
-async fn pump(session: &mut Session, sender: Option<&mpsc::Sender<Chunk>>) -> bool {
+async fn pump(session: &mut Session, sender: Option<&mpsc::Sender<Chunk>>, until: &mut Option<Instant>) -> bool {
     let Some(sender) = sender else { return false };
     let Ok(room) = sender.reserve().await else { return false };
-    match session.as_downstream_mut().read_request_body().await {
+    let reading = session.as_downstream_mut().read_request_body();
+    let read = match *until {
+        None => reading.await,
+        Some(until) => match timeout_at(until, reading).await {
+            Ok(read) => read,
+            Err(_) => Error::e_explain(ErrorType::ReadTimedout, "the body of a request"),
+        },
+    };
+    match read {
         Ok(Some(chunk)) => {
+            if let Some(until) = until {
+                *until += PER_BYTE.saturating_mul(u32::try_from(chunk.len()).unwrap_or(u32::MAX));
+            }
             room.send(Ok(Frame::data(chunk)));
             true
         }
@@ -70,6 +94,7 @@ async fn respond(
     response: http::Response<Body>,
     mut sender: Option<mpsc::Sender<Chunk>>,
     account: &Account,
+    mut until: Option<Instant>,
 ) -> Result<()> {
     let (parts, mut body) = response.into_parts();
     let bodiless = session.req_header().method == Method::HEAD
@@ -89,7 +114,7 @@ async fn respond(
                 Some(Ok(frame)) => if let Ok(data) = frame.into_data() { session.write_response_body(Some(data), false).await? },
                 Some(Err(error)) => return Error::e_explain(ErrorType::InternalError, format!("own page: {error}")),
             },
-            more = pump(session, sender.as_ref()), if sender.is_some() => if !more { sender = None },
+            more = pump(session, sender.as_ref(), &mut until), if sender.is_some() => if !more { sender = None },
         }
     }
 }

@@ -32,8 +32,8 @@ use pingora::{Error, ErrorType, Result};
 
 use crate::audit::Recorder;
 use crate::clock::{SharedClock, Timestamp};
-use crate::edge::{self, Arrival, ConnectionFacts, LiveHandle, settle};
-use crate::forward::{Lease, Outbound};
+use crate::edge::{self, Arrival, ConnectionFacts, LiveHandle, Unclean, settle};
+use crate::forward::{Late, Lease, Outbound};
 use crate::route::Target;
 use crate::telemetry::Telemetry;
 use account::Account;
@@ -70,6 +70,13 @@ impl Progress {
             Stage::Outbound(outbound) => Ok((&self.gateway, outbound, &mut self.account)),
             Stage::Arriving | Stage::Answered => Err(unjudged()),
         }
+    }
+}
+
+impl Progress {
+    /// What did not come in time, if the way to the application was cut for that.
+    fn late(&mut self) -> Option<Late> {
+        self.outbound().ok().and_then(|(_, outbound, _)| outbound.lease.as_ref().and_then(Lease::overdue))
     }
 }
 
@@ -116,7 +123,8 @@ impl ProxyHttp for Doorward {
         }
         if outbound.target() == Target::Door {
             ctx.stage = Stage::Answered;
-            doors::open(session, &ctx.gateway.doors, outbound, &ctx.account).await?;
+            let within = ctx.gateway.hygiene.limits().body_timeout.0;
+            doors::open(session, &ctx.gateway.doors, outbound, &ctx.account, within).await?;
             drain::drain(session).await;
             return Ok(true);
         }
@@ -150,24 +158,28 @@ impl ProxyHttp for Doorward {
 
     async fn connected_to_upstream(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         reused: bool,
         peer: &HttpPeer,
         descriptor: RawFd,
         _digest: Option<&Digest>,
         ctx: &mut Progress,
     ) -> Result<()> {
-        let (_, outbound, account) = ctx.outbound()?;
+        let (gateway, outbound, account) = ctx.outbound()?;
         account.reach(peer, reused);
         if let Some(lease) = &mut outbound.lease {
             lease.connected(descriptor, peer);
+            let downstream = session.as_downstream_mut();
+            if downstream.is_http2() && !downstream.is_body_done() {
+                lease.await_rest(gateway.hygiene.limits().body_timeout.0);
+            }
         }
         Ok(())
     }
 
-    async fn request_body_filter(&self, _: &mut Session, _: &mut Option<Bytes>, _: bool, ctx: &mut Progress) -> Result<()> {
+    async fn request_body_filter(&self, _: &mut Session, body: &mut Option<Bytes>, end: bool, ctx: &mut Progress) -> Result<()> {
         if let Some(lease) = &ctx.outbound()?.1.lease {
-            lease.sending();
+            lease.sending(body.as_ref().map_or(0, Bytes::len), end);
         }
         Ok(())
     }
@@ -180,9 +192,10 @@ impl ProxyHttp for Doorward {
         ctx: &mut Progress,
         reused: bool,
     ) -> Box<Error> {
-        let overdue = ctx.outbound().is_ok_and(|(_, outbound, _)| outbound.lease.as_ref().is_some_and(Lease::is_overdue));
-        if overdue {
-            return Error::explain(ErrorType::ReadTimedout, "no answer in time").into_up();
+        match ctx.late() {
+            Some(Late::Answer) => return Error::explain(ErrorType::ReadTimedout, "no answer in time").into_up(),
+            Some(Late::Request) => return Error::explain(ErrorType::ReadTimedout, "no request in time").into_down(),
+            None => {}
         }
         // Only what the server closed unseen before it read anything may be sent again, and only what does nothing twice.
         if session.req_header().method.is_idempotent() && session.as_downstream_mut().is_body_empty() {
@@ -237,7 +250,9 @@ impl ProxyHttp for Doorward {
     }
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Progress) -> FailToProxy {
-        let rejection = Rejection::from_engine(error, ConnectionFacts::of(session).and_then(|facts| facts.wire.flaw()));
+        let slow = (ctx.late() == Some(Late::Request)).then_some(Unclean::SLOW_BODY);
+        let flaw = slow.or_else(|| ConnectionFacts::of(session).and_then(|facts| facts.wire.flaw()));
+        let rejection = Rejection::from_engine(error, flaw);
         ctx.account.reject(&rejection);
         if let Some(event) = record::event(session, &ctx.account, &rejection) {
             self.audit.note(event);

@@ -2,13 +2,14 @@
 //!
 //! Refuses to measure silence after the answer began with the same clock as the wait for it: the engine knows one read timeout
 //! for both, so that one is set to the longer (`idle`), and a server that owes its answer for longer than `first_byte` has its
-//! connection shut down from here. HTTP/2 connections carry many requests and are never cut for one of them.
+//! connection shut down from here; so is it where the client of an HTTP/2 stream, which the engine reads without a timer, takes too
+//! long over its request (threats D6). HTTP/2 connections carry many requests and are never cut for one of them.
 
 use std::collections::HashMap;
 use std::io;
 use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ use pingora_core::connectors::L4Connect;
 use socket2::Socket;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::Instant;
+
+use crate::edge::patience::PER_BYTE;
 
 /// The open connections to one server.
 #[derive(Debug)]
@@ -38,8 +41,23 @@ pub(super) struct Line {
     twin: Socket,
     /// Milliseconds after `Lines::epoch` at which the answer is overdue; `u64::MAX`: nothing is owed.
     due: AtomicU64,
-    cut: AtomicBool,
+    /// The same for the rest of the request, where the stream it comes on has no timer of its own.
+    rest_due: AtomicU64,
+    cut: AtomicU8,
 }
+
+/// Who kept the other waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Late {
+    /// The server with its answer.
+    Answer,
+    /// The client with its request.
+    Request,
+}
+
+const NOT_CUT: u8 = 0;
+const ANSWER_LATE: u8 = 1;
+const REQUEST_LATE: u8 = 2;
 
 const NOTHING_OWED: u64 = u64::MAX;
 
@@ -59,7 +77,8 @@ impl Lines {
     /// From now on the connection with this descriptor owes an answer.
     pub(super) fn await_answer(&self, descriptor: RawFd) -> Option<Arc<Line>> {
         let line = self.open().get(&descriptor).map(Arc::clone)?;
-        line.cut.store(false, Ordering::Relaxed);
+        line.cut.store(NOT_CUT, Ordering::Relaxed);
+        line.rest_due.store(NOTHING_OWED, Ordering::Relaxed);
         self.renew(&line);
         Some(line)
     }
@@ -70,12 +89,23 @@ impl Lines {
         line.due.store(self.now().saturating_add(patience), Ordering::Relaxed);
     }
 
+    /// The client has so long for the rest of its request.
+    pub(super) fn await_rest(&self, line: &Line, within: Duration) {
+        let within = u64::try_from(within.as_millis()).unwrap_or(NOTHING_OWED);
+        line.rest_due.store(self.now().saturating_add(within), Ordering::Relaxed);
+    }
+
     /// Cuts what is overdue.
     pub(super) fn sweep(&self) {
         let now = self.now();
-        for line in self.open().values().filter(|line| line.due.load(Ordering::Relaxed) <= now) {
-            line.due.store(NOTHING_OWED, Ordering::Relaxed);
-            line.cut.store(true, Ordering::Relaxed);
+        let late = |line: &Arc<Line>| {
+            let due = |at: &AtomicU64| at.load(Ordering::Relaxed) <= now;
+            let why = if due(&line.rest_due) { Some(REQUEST_LATE) } else { due(&line.due).then_some(ANSWER_LATE) };
+            why.map(|why| (Arc::clone(line), why))
+        };
+        for (line, why) in self.open().values().filter_map(late) {
+            line.settle();
+            line.cut.store(why, Ordering::Relaxed);
             // It may be closed already, which is what was wanted.
             let _ = line.twin.shutdown(Shutdown::Both);
         }
@@ -89,7 +119,12 @@ impl Lines {
     fn enter(self: &Arc<Self>, socket: &(impl AsFd + AsRawFd)) -> io::Result<Tracer> {
         let twin = Socket::from(socket.as_fd().try_clone_to_owned()?);
         let descriptor = socket.as_raw_fd();
-        let line = Arc::new(Line { twin, due: AtomicU64::new(NOTHING_OWED), cut: AtomicBool::new(false) });
+        let line = Arc::new(Line {
+            twin,
+            due: AtomicU64::new(NOTHING_OWED),
+            rest_due: AtomicU64::new(NOTHING_OWED),
+            cut: AtomicU8::new(NOT_CUT),
+        });
         self.open().insert(descriptor, Arc::clone(&line));
         Ok(Tracer(Box::new(Entry { lines: Arc::clone(self), descriptor, line })))
     }
@@ -99,15 +134,30 @@ impl Line {
     /// The answer's head is here, or nobody waits for it any more.
     pub(super) fn settle(&self) {
         self.due.store(NOTHING_OWED, Ordering::Relaxed);
+        self.rest_due.store(NOTHING_OWED, Ordering::Relaxed);
+    }
+
+    /// So much of the rest has come, which earns the client time for what follows; or the end of it.
+    pub(super) fn take_rest(&self, bytes: usize, end: bool) {
+        let due = self.rest_due.load(Ordering::Relaxed);
+        if due != NOTHING_OWED {
+            let earned = PER_BYTE.saturating_mul(u32::try_from(bytes).unwrap_or(u32::MAX));
+            let later = due.saturating_add(u64::try_from(earned.as_millis()).unwrap_or(NOTHING_OWED));
+            self.rest_due.store(if end { NOTHING_OWED } else { later }, Ordering::Relaxed);
+        }
     }
 
     pub(super) fn owes(&self) -> bool {
         self.due.load(Ordering::Relaxed) != NOTHING_OWED
     }
 
-    /// Whether its answer did not come in time.
-    pub(super) fn was_cut(&self) -> bool {
-        self.cut.load(Ordering::Relaxed)
+    /// What did not come in time, if it was cut for that.
+    pub(super) fn was_cut(&self) -> Option<Late> {
+        match self.cut.load(Ordering::Relaxed) {
+            ANSWER_LATE => Some(Late::Answer),
+            REQUEST_LATE => Some(Late::Request),
+            _ => None,
+        }
     }
 }
 

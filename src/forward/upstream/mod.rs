@@ -22,6 +22,7 @@ use crate::config::upstream::{Balance, BasicCredentials, Health, HostHeader, Ups
 use crate::config::{Config, Path, Problems, shown_address};
 use crate::crypto::Secret;
 use address::Address;
+pub use line::Late;
 pub use server::Lease;
 use server::{Server, Shape};
 pub use tls::NO_AUTHORITIES;

@@ -13,7 +13,7 @@ use http::HeaderValue;
 use pingora::upstreams::peer::HttpPeer;
 
 use super::address::{Address, Place, Scheme};
-use super::line::{Dialer, Line, Lines};
+use super::line::{Dialer, Late, Line, Lines};
 use super::tls::Trust;
 use crate::clock::Timestamp;
 use crate::config::upstream::{HttpVersion, Timeouts};
@@ -207,10 +207,18 @@ impl Lease {
         }
     }
 
-    /// Part of the request's body goes out: its answer is awaited from now on.
-    pub fn sending(&self) {
+    /// The client has so long for the rest of its request, beside what it earns by sending.
+    pub fn await_rest(&self, within: Duration) {
+        if let Some(line) = &self.line {
+            self.server.lines.await_rest(line, within);
+        }
+    }
+
+    /// So many bytes of the request's body go out, or the end of it: its answer is awaited from now on.
+    pub fn sending(&self, bytes: usize, end: bool) {
         if let Some(line) = self.line.as_ref().filter(|line| line.owes()) {
             self.server.lines.renew(line);
+            line.take_rest(bytes, end);
         }
     }
 
@@ -221,10 +229,10 @@ impl Lease {
         }
     }
 
-    /// Whether its connection was cut because the answer did not come in time.
+    /// What did not come in time, if its connection was cut for that.
     #[must_use]
-    pub fn is_overdue(&self) -> bool {
-        self.line.as_ref().is_some_and(|line| line.was_cut())
+    pub fn overdue(&self) -> Option<Late> {
+        self.line.as_ref()?.was_cut()
     }
 }
 

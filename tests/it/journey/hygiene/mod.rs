@@ -7,5 +7,6 @@ mod http2;
 mod llhttp;
 mod malformed;
 mod paths;
+mod slow;
 mod spoofing;
 pub(crate) mod wire;
