@@ -27,9 +27,10 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use super::churn::Churn;
 use super::farewell::Farewell;
+use super::frames::Frames;
 use super::gather::Gather;
 use super::hygiene::{Unclean, refuse};
-use super::live::{Frames, LiveHandle};
+use super::live::LiveHandle;
 use super::patience::{Patience, Spans};
 use super::wire::{Awaited, HeadLimits, Reader, Wire};
 use super::witness::{Refused, Witness, first_line};

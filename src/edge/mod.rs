@@ -4,12 +4,14 @@
 //! disagreement between two parsers.
 
 mod authority;
+mod chunks;
 pub mod churn;
 mod client_addr;
 pub mod connection;
 mod deadline;
 mod farewell;
 pub mod fields;
+mod frames;
 pub mod front;
 mod gather;
 pub mod hygiene;
