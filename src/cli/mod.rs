@@ -16,6 +16,7 @@ mod demo;
 mod explain;
 mod health;
 mod password;
+mod presets;
 mod program;
 mod schema;
 mod serve;
@@ -85,6 +86,8 @@ enum Command {
     Explain(Box<explain::Explain>),
     /// Ask a running server whether it is ready.
     Health(health::Health),
+    /// Identity providers: what is known of each, and what to do there.
+    Presets(presets::Presets),
     /// Print the JSON Schema of the configuration file, for editors.
     Schema,
 }
@@ -114,6 +117,7 @@ impl Cli {
             Command::Audit(command) => store::with(&self.config, async |store| command.run(store).await),
             Command::Explain(command) => store::with(&self.config, async |store| command.run(store).await),
             Command::Health(command) => command.run(&self.config),
+            Command::Presets(command) => command.run(&self.config),
             Command::Schema => schema::run(),
         }
     }

@@ -10,6 +10,7 @@ use super::Config;
 use super::document;
 use super::fill;
 use super::fit::{Facts, Fitting};
+use super::preset;
 use super::reference::{self, Environment};
 use super::report::{Findings, Report};
 use super::schema;
@@ -48,8 +49,9 @@ pub(super) fn load_with(path: &Path, environment: Environment<'_>) -> Result<Loa
     let schema = Schema::new(&root);
     let config = document::parse(&text, &mut findings).and_then(|document| {
         let folder = path.parent().unwrap_or(Path::new(""));
-        let fitting: Value =
+        let mut fitting: Value =
             Fitting { schema, folder, environment, findings: &mut findings, facts: &mut facts }.root(&document)?;
+        preset::complete(&mut fitting);
         fill::config(fitting, schema, &facts, &mut findings)
     });
     let sources = Sources::new(path.to_owned(), facts);

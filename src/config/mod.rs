@@ -22,6 +22,7 @@ mod watch;
 pub mod access;
 pub mod connection;
 pub mod listener;
+pub mod preset;
 pub mod schema;
 pub mod sign_in;
 pub mod upstream;

@@ -65,6 +65,15 @@ impl Connection {
         typed.into_iter().flatten().collect()
     }
 
+    /// Whether an identity provider signs people in.
+    #[must_use]
+    pub fn is_sso(&self) -> bool {
+        match self.kind() {
+            Some((_, Kind::Oidc(_))) => true,
+            None | Some((_, Kind::Password(_))) => false,
+        }
+    }
+
     /// The one kind, with its key; `None` where the review has told of a problem.
     #[must_use]
     pub fn kind(&self) -> Option<(&'static str, Kind<'_>)> {

@@ -7,13 +7,18 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::config::preset::Provider;
 use crate::config::value::FilePath;
 use crate::crypto::Secret;
 
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Oidc {
+    /// Whose preset fills in what is left out here.
+    #[serde(default)]
+    pub provider: Option<Provider>,
     /// Issuer identifier; discovery is read from `{issuer}/.well-known/openid-configuration`.
+    #[serde(default)]
     pub issuer: String,
     /// What the provider calls the application.
     pub client_id: String,

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 
 use super::address;
 use crate::config::connection::{Connection, Kind, Oidc};
+use crate::config::preset::{PROTOCOLS, Provider};
 use crate::config::{Config, Path, Problems};
 use crate::model::{Domain, TenantId};
 
@@ -67,18 +68,42 @@ fn kind(connection: &Connection, path: &Path, problems: &mut Problems) {
 /// One line for each kind.
 fn of_kind(kind: Kind<'_>, path: &Path, problems: &mut Problems) {
     match kind {
-        Kind::Oidc(oidc) => provider(oidc, path, problems),
+        Kind::Oidc(oidc) => {
+            preset(oidc.provider.as_ref(), "oidc", path, problems);
+            provider(oidc, path, problems);
+        }
         Kind::Password(_) => {}
     }
 }
 
 fn provider(oidc: &Oidc, path: &Path, problems: &mut Problems) {
-    address::trusted(path.key("issuer"), &oidc.issuer, problems);
+    if oidc.issuer.is_empty() {
+        problems.add(path.clone(), "`issuer` is missing in `oidc`", issuer_hint(oidc.provider.as_ref(), "oidc"));
+    } else {
+        address::trusted(path.key("issuer"), &oidc.issuer, problems);
+    }
     if oidc.client_id.is_empty() {
         problems.add(path.key("client_id"), "`client_id` is empty", "the provider says it when the application is registered");
     }
     for name in oidc.parameters.keys().filter(|name| OWN.contains(&name.as_str())) {
         problems.add(path.key("parameters").key(name), format!("`{name}` is set by Doorward itself"), "remove it");
+    }
+}
+
+/// What the provider's issuer looks like, as far as it is known.
+fn issuer_hint(provider: Option<&Provider>, key: &str) -> String {
+    match provider.and_then(|provider| provider.protocol(key)).and_then(|protocol| protocol.issuer.first()) {
+        Some(pattern) => format!("it looks like `{pattern}`"),
+        None => "its discovery document says it: `https://login.example.com`".to_owned(),
+    }
+}
+
+/// That a preset is there for this protocol.
+fn preset(provider: Option<&Provider>, key: &str, path: &Path, problems: &mut Problems) {
+    if let Some(provider) = provider.filter(|provider| provider.protocol(key).is_none()) {
+        let spoken = PROTOCOLS.into_iter().filter(|key| provider.protocol(key).is_some()).map(|key| format!("`{key}`"));
+        let hint = format!("it speaks {}", spoken.collect::<Vec<_>>().join(", "));
+        problems.add(path.key("provider"), format!("the preset `{}` has nothing for `{key}`", provider.as_str()), hint);
     }
 }
 

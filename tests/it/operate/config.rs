@@ -236,6 +236,21 @@ fn what_is_unwise_is_a_warning_and_not_a_problem() {
         warned("routes", "[{ path: /a, mode: report }, { path: /b, mfa: true }]"),
         ["this route records what it would refuse, and lets it through", "nobody can meet what this route asks for"]
     );
+    assert_eq!(
+        warned("sign_in", "{ require_sso: [acme.com] }"),
+        ["when single sign-on does not work, nobody can sign in to mend it", "no single sign-on here is for `acme.com`"]
+    );
+    assert_eq!(
+        warned("sign_in", "{ require_sso: true, break_glass: [ops@acme.com] }"),
+        ["everybody has to use single sign-on, and no connection here is single sign-on"]
+    );
+    assert_eq!(
+        warned(
+            "connections",
+            "[{ id: a, oidc: { provider: entra, issuer: https://login.microsoftonline.com/common/v2.0, client_id: a } }]"
+        ),
+        ["`https://login.microsoftonline.com/common/v2.0` does not look like this provider's issuer"]
+    );
     assert_eq!(warned("store", "{ url: sqlite:nowhere/doorward.db }"), ["the folder `nowhere` does not exist"]);
     set_mode(&desk.path("files/tls.key"), 0o644);
     assert_eq!(warned("version", "1"), ["`files/tls.key` can be read by every user of this machine"]);

@@ -2,6 +2,8 @@
 //!
 //! Refuses nothing; a warning that stops people would be an error that is sometimes wrong.
 
+mod sign_in;
+
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path as FilePath;
 use std::time::Duration;
@@ -31,6 +33,7 @@ pub fn advise(config: &Config, sources: &Sources, now: Timestamp) -> Problems {
         let path = Path::from("trusted_proxies").item(index);
         advice.add(path, format!("`{network}` is everybody: anyone may claim any address"), "name the proxies' networks");
     }
+    sign_in::advise(config, &mut advice);
     for (index, route) in config.routes.iter().enumerate() {
         let path = Path::from("routes").item(index);
         if route.mode == Mode::Report {
