@@ -83,8 +83,8 @@ pub async fn start(
     let forgetting = tokio::spawn(forget(memory.bus().subscribe(), Arc::clone(&gateway)));
     let workers = Arc::new(Workers::start().map_err(StartError::Threads)?);
     let redirect = Arc::new(Crew::new(Arc::clone(&workers), || Arc::clone(&redirect)));
-    let app = Doorward::new(Arc::clone(&gateway), Arc::clone(&clock), Arc::clone(&telemetry), memory.audit.clone());
-    let crew = Arc::new(Crew::new(workers, || engine(app.clone(), &limits)));
+    let app = || Doorward::new(Arc::clone(&gateway), Arc::clone(&clock), Arc::clone(&telemetry), memory.audit.clone());
+    let crew = Arc::new(Crew::new(workers, || engine(app(), &limits)));
     let unheard = Unheard::new(Arc::clone(&gateway), Arc::clone(&clock), Arc::clone(&telemetry), memory.audit.clone());
     let witness: Arc<dyn Witness> = Arc::new(unheard);
     let streams = LiveStreams::default();

@@ -9,14 +9,13 @@ mod upstream;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::HeaderValue;
-use http::request::Parts;
-use pingora::http::{RequestHeader, ResponseHeader};
+use http::{HeaderMap, HeaderValue};
+use pingora::http::ResponseHeader;
 use pingora::{Error, ErrorType};
 
 pub use assertion::Assertions;
 pub use headers::{Headers, Origin};
-pub use upstream::{Late, Lease, NO_AUTHORITIES, ServerState, Upstreams};
+pub use upstream::{Late, Lease, NO_AUTHORITIES, Pool, ServerState, Upstreams, Way};
 
 use crate::clock::Timestamp;
 use crate::config::{Config, Problems};
@@ -74,22 +73,17 @@ impl Forwarding {
         Outbound { route, identity, reported, now: clean.now, client: clean.client, origin, lease: None }
     }
 
-    /// Rewrites the head that goes to the application.
+    /// Rewrites the fields that go to the application.
     ///
     /// # Errors
     /// An internal error when a header cannot be set; the request does not go out then.
-    pub fn request(&self, outbound: &Outbound, head: &mut RequestHeader) -> pingora::Result<()> {
+    pub fn request(&self, outbound: &Outbound, fields: &mut HeaderMap) -> pingora::Result<()> {
         let Target::Upstream(index) = outbound.target() else {
             return Error::e_explain(ErrorType::InternalError, "a door has no upstream");
         };
         let assertion = self.assertion(outbound)?;
-        // The engine keeps each name a second time as it was spelt and pays for it with two allocations for each field that is
-        // set. Its plain parts do without, and hold an absolute-form target (RFC 9112 §3.2.2) as the path that was judged.
-        let blank = RequestHeader::from(http::Request::new(()).into_parts().0);
-        let mut parts: Parts = std::mem::replace(head, blank).into();
-        self.headers.apply(outbound, assertion, &mut parts.headers);
-        self.upstreams.apply(index, outbound.lease.as_ref(), &mut parts.headers);
-        *head = parts.into();
+        self.headers.apply(outbound, assertion, fields);
+        self.upstreams.apply(index, outbound.lease.as_ref(), fields);
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderName, Version};
-use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use pingora::upstreams::peer::HttpPeer;
 use pingora_core::protocols::l4::socket::SocketAddr;
@@ -161,12 +161,12 @@ impl Account {
     }
 
     /// Names the request to the application.
-    pub(super) fn introduce(&self, head: &mut RequestHeader) -> pingora::Result<()> {
-        head.insert_header(REQUEST_ID, self.id.header().clone())?;
-        if fields::holds(&head.headers, &TRACESTATE) && !self.trace.keeps_state(&head.headers) {
-            head.remove_header(&TRACESTATE);
+    pub(super) fn introduce(&self, fields: &mut HeaderMap) {
+        fields.insert(REQUEST_ID, self.id.header().clone());
+        if fields::holds(fields, &TRACESTATE) && !self.trace.keeps_state(fields) {
+            fields.remove(TRACESTATE);
         }
-        head.insert_header(TRACEPARENT, self.trace.traceparent(&self.telemetry.ids))
+        fields.insert(TRACEPARENT, self.trace.traceparent(&self.telemetry.ids));
     }
 
     /// The application answered.

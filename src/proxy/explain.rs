@@ -153,11 +153,11 @@ fn described(route: Option<&Arc<Route>>, identity: Option<&Arc<Identity>>, decis
 }
 
 fn headers(gateway: &Gateway, outbound: &Outbound, head: &RequestHeader, hidden: &[String]) -> Vec<(String, String)> {
-    let mut sent = head.clone();
+    let mut sent = head.headers.clone();
     if let Err(error) = gateway.forwarding.request(outbound, &mut sent) {
         return vec![("(error)".to_owned(), error.to_string())];
     }
-    let shown = sent.headers.iter().map(|(name, value)| {
+    let shown = sent.iter().map(|(name, value)| {
         let secret = hidden.iter().any(|hidden| hidden.eq_ignore_ascii_case(name.as_str()));
         let value = if secret { "***".into() } else { String::from_utf8_lossy(value.as_bytes()) };
         (name.to_string(), value.into_owned())

@@ -7,6 +7,7 @@ mod answer;
 pub mod challenge;
 pub mod doors;
 mod drain;
+mod exchange;
 pub mod explain;
 pub mod gateway;
 pub mod journey;
@@ -21,8 +22,8 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::StatusCode;
 use http::response::Parts;
+use http::{HeaderMap, StatusCode};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::protocols::Digest;
@@ -33,7 +34,7 @@ use pingora::{Error, ErrorType, Result};
 use crate::audit::Recorder;
 use crate::clock::{SharedClock, Timestamp};
 use crate::edge::{self, Arrival, ConnectionFacts, LiveHandle, Unclean, settle};
-use crate::forward::{Late, Lease, Outbound};
+use crate::forward::{Late, Lease, Outbound, Pool, Way};
 use crate::route::Target;
 use crate::telemetry::Telemetry;
 use account::Account;
@@ -41,18 +42,33 @@ use gateway::Gateway;
 use reject::Rejection;
 
 /// The application that the engine drives, one for each thread.
-#[derive(Clone)]
 pub struct Doorward {
     gateway: Arc<ArcSwap<Gateway>>,
     clock: SharedClock,
     telemetry: Arc<Telemetry>,
     audit: Recorder,
+    /// The thread's connections to applications.
+    pool: Arc<Pool>,
 }
 
 impl Doorward {
     #[must_use]
     pub fn new(gateway: Arc<ArcSwap<Gateway>>, clock: SharedClock, telemetry: Arc<Telemetry>, audit: Recorder) -> Self {
-        Self { gateway, clock, telemetry, audit }
+        Self { gateway, clock, telemetry, audit, pool: Pool::new() }
+    }
+
+    /// The way to a server that takes the request; another one than before, if it was tried.
+    fn choose(&self, session: &Session, ctx: &mut Progress) -> Result<Arc<Way>> {
+        let (gateway, outbound, account) = ctx.outbound()?;
+        account.set_out(gateway, outbound.target());
+        let Target::Upstream(upstream) = outbound.target() else { return Err(unjudged()) };
+        let upstreams = &gateway.forwarding.upstreams;
+        // A second try comes later than the judgement.
+        let now = if outbound.lease.is_some() { self.clock.now() } else { outbound.now };
+        let chosen = upstreams.choose(upstream, session.req_header(), now, outbound.lease.as_ref());
+        let (lease, way) = chosen.ok_or_else(|| Error::explain(ErrorType::ConnectNoRoute, "no upstream is well"))?;
+        outbound.lease = Some(lease);
+        Ok(way)
     }
 }
 
@@ -71,12 +87,51 @@ impl Progress {
             Stage::Arriving | Stage::Answered => Err(unjudged()),
         }
     }
-}
 
-impl Progress {
+    /// A server was reached, on the connection with this descriptor.
+    fn connected(&mut self, peer: &HttpPeer, reused: bool, descriptor: RawFd) -> Result<()> {
+        let (_, outbound, account) = self.outbound()?;
+        account.reach(peer, reused);
+        if let Some(lease) = &mut outbound.lease {
+            lease.connected(descriptor, peer);
+        }
+        Ok(())
+    }
+
+    /// Rewrites the fields that go to the application.
+    fn introduce(&mut self, fields: &mut HeaderMap) -> Result<()> {
+        let (gateway, outbound, account) = self.outbound()?;
+        gateway.forwarding.request(outbound, fields)?;
+        account.introduce(fields);
+        Ok(())
+    }
+
+    /// The head of an answer is here; rewrites it for the client.
+    fn answered(&mut self, head: &mut ResponseHeader) -> Result<()> {
+        let (gateway, outbound, account) = self.outbound()?;
+        // Interim answers are not what was asked for; 101 is final for HTTP.
+        if !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {
+            account.hear(head.status.as_u16());
+            if let Some(lease) = outbound.lease.as_ref() {
+                lease.answered();
+            }
+        }
+        account.label(head)?;
+        gateway.forwarding.answer(head)
+    }
+
     /// What did not come in time, if the way to the application was cut for that.
     fn late(&mut self) -> Option<Late> {
         self.outbound().ok().and_then(|(_, outbound, _)| outbound.lease.as_ref().and_then(Lease::overdue))
+    }
+
+    /// Notes answers that go on for long, so that they can be ended from elsewhere.
+    fn begins(&mut self, session: &Session, head: &ResponseHeader) -> Result<()> {
+        let (_, outbound, _) = self.outbound()?;
+        if let Some(live) = LiveHandle::of(session) {
+            live.begin(head, outbound.identity.as_ref());
+        }
+        Ok(())
     }
 }
 
@@ -128,21 +183,17 @@ impl ProxyHttp for Doorward {
             drain::drain(session).await;
             return Ok(true);
         }
+        let short = exchange::is_short(session, &ctx.gateway, outbound.target());
         ctx.stage = Stage::Outbound(Box::new(outbound));
+        if short {
+            self.exchange(session, ctx).await?;
+            return Ok(true);
+        }
         Ok(false)
     }
 
     async fn upstream_peer(&self, session: &mut Session, ctx: &mut Progress) -> Result<Box<HttpPeer>> {
-        let (gateway, outbound, account) = ctx.outbound()?;
-        account.set_out(gateway, outbound.target());
-        let Target::Upstream(upstream) = outbound.target() else { return Err(unjudged()) };
-        let upstreams = &gateway.forwarding.upstreams;
-        // A second try comes later than the judgement.
-        let now = if outbound.lease.is_some() { self.clock.now() } else { outbound.now };
-        let chosen = upstreams.choose(upstream, session.req_header(), now, outbound.lease.as_ref());
-        let (lease, peer) = chosen.ok_or_else(|| Error::explain(ErrorType::ConnectNoRoute, "no upstream is well"))?;
-        outbound.lease = Some(lease);
-        Ok(peer)
+        Ok(Box::new(self.choose(session, ctx)?.peer.clone()))
     }
 
     fn fail_to_connect(&self, _session: &mut Session, _peer: &HttpPeer, ctx: &mut Progress, mut error: Box<Error>) -> Box<Error> {
@@ -165,14 +216,14 @@ impl ProxyHttp for Doorward {
         _digest: Option<&Digest>,
         ctx: &mut Progress,
     ) -> Result<()> {
-        let (gateway, outbound, account) = ctx.outbound()?;
-        account.reach(peer, reused);
-        if let Some(lease) = &mut outbound.lease {
-            lease.connected(descriptor, peer);
-            let downstream = session.as_downstream_mut();
-            if downstream.is_http2() && !downstream.is_body_done() {
-                lease.await_rest(gateway.hygiene.limits().body_timeout.0);
-            }
+        ctx.connected(peer, reused, descriptor)?;
+        let (gateway, outbound, _) = ctx.outbound()?;
+        let downstream = session.as_downstream_mut();
+        if downstream.is_http2()
+            && !downstream.is_body_done()
+            && let Some(lease) = &mut outbound.lease
+        {
+            lease.await_rest(gateway.hygiene.limits().body_timeout.0);
         }
         Ok(())
     }
@@ -207,36 +258,26 @@ impl ProxyHttp for Doorward {
     }
 
     async fn upstream_request_filter(&self, _session: &mut Session, head: &mut RequestHeader, ctx: &mut Progress) -> Result<()> {
-        let (gateway, outbound, account) = ctx.outbound()?;
-        gateway.forwarding.request(outbound, head)?;
-        account.introduce(head)
+        // The engine keeps each name a second time as it was spelt and pays for it with two allocations for each field that is
+        // set. Its plain parts do without, and hold an absolute-form target (RFC 9112 §3.2.2) as the path that was judged.
+        let blank = RequestHeader::from(http::Request::new(()).into_parts().0);
+        let mut parts: http::request::Parts = std::mem::replace(head, blank).into();
+        ctx.introduce(&mut parts.headers)?;
+        *head = parts.into();
+        Ok(())
     }
 
     async fn upstream_response_filter(&self, session: &mut Session, head: &mut ResponseHeader, ctx: &mut Progress) -> Result<()> {
-        let (gateway, outbound, account) = ctx.outbound()?;
-        // Interim answers are not what was asked for; 101 is final for HTTP.
-        if !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {
-            account.hear(head.status.as_u16());
-            if let Some(lease) = outbound.lease.as_ref() {
-                lease.answered();
-            }
-        }
         if session.as_downstream().is_http2() {
             // Names travel in lower case (RFC 9113 §8.2); how they were spelt need not be kept up to date.
             let blank = ResponseHeader::from(http::Response::new(()).into_parts().0);
             *head = Parts::from(std::mem::replace(head, blank)).into();
         }
-        account.label(head)?;
-        gateway.forwarding.answer(head)
+        ctx.answered(head)
     }
 
-    /// Notes answers that go on for long, so that they can be ended from elsewhere.
     async fn response_filter(&self, session: &mut Session, head: &mut ResponseHeader, ctx: &mut Progress) -> Result<()> {
-        let (_, outbound, _) = ctx.outbound()?;
-        if let Some(live) = LiveHandle::of(session) {
-            live.begin(head, outbound.identity.as_ref());
-        }
-        Ok(())
+        ctx.begins(session, head)
     }
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut Progress) {

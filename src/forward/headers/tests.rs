@@ -64,9 +64,9 @@ impl Bench {
         let clean = self.hygiene.inspect(arrival).unwrap();
         let permit = policy::decide(&Demands::default(), self.routes.find(&clean), &clean, identity.map(Arc::new)).unwrap();
         let outbound = self.forwarding.prepare(permit, &clean);
-        let mut sent = head.clone();
-        self.forwarding.request(&outbound, &mut sent).unwrap();
-        sent
+        let mut sent = head.as_owned_parts();
+        self.forwarding.request(&outbound, &mut sent.headers).unwrap();
+        sent.into()
     }
 }
 

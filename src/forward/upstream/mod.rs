@@ -4,6 +4,7 @@
 
 mod address;
 mod line;
+mod pool;
 mod server;
 mod tend;
 mod tls;
@@ -14,7 +15,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use base64::Engine as _;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use pingora::http::RequestHeader;
-use pingora::upstreams::peer::HttpPeer;
 
 use super::headers::own_name;
 use crate::clock::Timestamp;
@@ -23,7 +23,8 @@ use crate::config::{Config, Path, Problems, shown_address};
 use crate::crypto::Secret;
 use address::Address;
 pub use line::Late;
-pub use server::Lease;
+pub use pool::Pool;
+pub use server::{Lease, Way};
 use server::{Server, Shape};
 pub use tls::NO_AUTHORITIES;
 
@@ -36,6 +37,8 @@ struct Upstream {
     servers: Box<[Arc<Server>]>,
     balance: Balance,
     next: AtomicUsize,
+    /// Whether all servers are spoken to in HTTP/1.1.
+    http1: bool,
     host: HostHeader,
     /// Set on every request; they replace what the client sent.
     secret: Box<[(HeaderName, HeaderValue)]>,
@@ -76,11 +79,17 @@ impl Upstreams {
         head: &RequestHeader,
         now: Timestamp,
         after: Option<&Lease>,
-    ) -> Option<(Lease, Box<HttpPeer>)> {
+    ) -> Option<(Lease, Arc<Way>)> {
         let upstream = self.0.get(upstream)?;
         let server = upstream.server(now, after)?;
-        let peer = Box::new(server.peer(is_grpc(head))?);
-        Some((Lease::new(server, after.map_or(0, |lease| lease.tries + 1)), peer))
+        let way = server.way(is_grpc(head))?;
+        Some((Lease::new(server, after.map_or(0, |lease| lease.tries + 1)), way))
+    }
+
+    /// Whether every server that may get the request is spoken to in HTTP/1.1, where a connection serves one at a time.
+    #[must_use]
+    pub fn is_http1(&self, upstream: usize, head: &RequestHeader) -> bool {
+        self.0.get(upstream).is_some_and(|upstream| upstream.http1) && !is_grpc(head)
     }
 
     /// Notes that the server of `lease` took no connection; says whether another one may be tried.
@@ -145,6 +154,7 @@ impl Upstream {
             problems.add(path.key("health").key("path"), "a path begins with `/`", "write `/healthz`");
         }
         Self {
+            http1: servers.iter().all(|server| server.is_http1()),
             servers: servers.into(),
             balance: typed.balance,
             next: AtomicUsize::new(0),

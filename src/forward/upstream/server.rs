@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use http::HeaderValue;
-use pingora::upstreams::peer::HttpPeer;
+use pingora::upstreams::peer::{HttpPeer, Peer as _};
 
 use super::address::{Address, Place, Scheme};
 use super::line::{Dialer, Late, Line, Lines};
@@ -22,7 +22,7 @@ use crate::crypto::Digest;
 /// How long a server that refused a connection is passed over while another is well.
 const SHUNNED: Duration = Duration::from_secs(5);
 /// How long a connection may wait unused for the next request.
-const KEPT: Duration = Duration::from_secs(60);
+pub(super) const KEPT: Duration = Duration::from_secs(60);
 /// Requests at once on one HTTP/2 connection.
 const STREAMS: usize = 100;
 /// Bytes in flight towards Doorward for one HTTP/2 stream and for a connection: what a slow reader can make it hold.
@@ -62,8 +62,22 @@ pub(super) struct Shape {
 struct Peers {
     addresses: Vec<SocketAddr>,
     /// One for each address: for ordinary requests, and for those that need HTTP/2.
-    ready: Vec<(HttpPeer, HttpPeer)>,
+    ready: Vec<(Arc<Way>, Arc<Way>)>,
     next: AtomicUsize,
+}
+
+/// How to get to one address of a server.
+#[derive(Debug)]
+pub struct Way {
+    pub peer: HttpPeer,
+    /// What connections that may serve in each other's place have in common; hashed once.
+    pub(super) key: u64,
+}
+
+impl Way {
+    pub(super) fn new(peer: HttpPeer) -> Arc<Self> {
+        Arc::new(Self { key: peer.reuse_hash(), peer })
+    }
 }
 
 impl Server {
@@ -114,7 +128,7 @@ impl Server {
         }
     }
 
-    fn shaped(&self, mut peer: HttpPeer) -> (HttpPeer, HttpPeer) {
+    fn shaped(&self, mut peer: HttpPeer) -> (Arc<Way>, Arc<Way>) {
         let (shape, options) = (&self.shape, &mut peer.options);
         options.connection_timeout = Some(shape.timeouts.connect.0);
         options.total_connection_timeout = Some(shape.timeouts.connect.0);
@@ -129,12 +143,22 @@ impl Server {
         options.h2_connection_window_size = Some(CONNECTION_WINDOW);
         options.ca.clone_from(&shape.trust.authorities);
         peer.client_cert_key.clone_from(&shape.trust.certificate);
-        let (usual, newer) = match (self.address.scheme, shape.http) {
+        let (usual, newer) = self.versions();
+        (Way::new(self.speaking(peer.clone(), usual)), Way::new(self.speaking(peer, newer)))
+    }
+
+    /// The newest and the oldest version of HTTP to speak to it, for ordinary requests and for those that need HTTP/2.
+    const fn versions(&self) -> ((u8, u8), (u8, u8)) {
+        match (self.address.scheme, self.shape.http) {
             (_, HttpVersion::Http2) | (Scheme::H2c, _) => ((2, 2), (2, 2)),
             (Scheme::Https, HttpVersion::Auto) => ((1, 1), (2, 1)),
             (Scheme::Http | Scheme::Https | Scheme::Unix, _) => ((1, 1), (1, 1)),
-        };
-        (self.speaking(peer.clone(), usual), self.speaking(peer, newer))
+        }
+    }
+
+    /// Whether ordinary requests to it are sent in HTTP/1.1.
+    pub(super) const fn is_http1(&self) -> bool {
+        matches!(self.versions(), ((1, _), _))
     }
 
     fn speaking(&self, mut peer: HttpPeer, (newest, oldest): (u8, u8)) -> HttpPeer {
@@ -147,13 +171,13 @@ impl Server {
         peer
     }
 
-    /// A peer to connect to, with HTTP/2 where `newer` asks for it and the configuration leaves it open.
-    pub(super) fn peer(&self, newer: bool) -> Option<HttpPeer> {
+    /// The way to one of its addresses, with HTTP/2 where `newer` asks for it and the configuration leaves it open.
+    pub(super) fn way(&self, newer: bool) -> Option<Arc<Way>> {
         let peers = self.peers.load();
         let peers = peers.as_ref()?;
         let turn = if peers.ready.len() == 1 { 0 } else { peers.next.fetch_add(1, Ordering::Relaxed) % peers.ready.len() };
         let (usual, with_http2) = peers.ready.get(turn)?;
-        Some(if newer { with_http2.clone() } else { usual.clone() })
+        Some(Arc::clone(if newer { with_http2 } else { usual }))
     }
 
     pub(super) fn is_known(&self) -> bool {

@@ -138,8 +138,9 @@ async fn ask(connector: &Connector, server: &Server, health: &Health, host: Stri
 }
 
 async fn exchange(connector: &Connector, server: &Server, path: &str, host: String) -> Result<(), Unwell> {
-    let peer = server.peer(false).ok_or(Unwell::Unknown)?;
-    let (mut session, _) = connector.get_http_session(&peer).await?;
+    let way = server.way(false).ok_or(Unwell::Unknown)?;
+    let peer = &way.peer;
+    let (mut session, _) = connector.get_http_session(peer).await?;
     let mut head = RequestHeader::build("GET", path.as_bytes(), Some(2))?;
     head.insert_header("Host", host.as_str())?;
     head.insert_header("User-Agent", "doorward-health")?;

@@ -121,7 +121,9 @@ fn http2_without_tls_a_unix_socket_and_a_name_are_reached() {
         answer.json()
     };
     assert_eq!((&seen("/h2c/a")["http_version"], &seen("/h2c/a")["body"]["length"]), (&json!("2.0"), &json!(4)));
+    assert_eq!(curl(&[&url(&door, "/h2c/b")]).json()["http_version"], "2.0", "also without a body");
     assert_eq!(seen("/unix/a")["body"]["length"], 4);
+    assert_eq!(curl(&[&url(&door, "/unix/b")]).json()["http_version"], "1.1");
     let host = format!("localhost:{}", named.port());
     assert!(seen("/named")["raw_headers"].to_string().contains(&host), "the host is the upstream's own");
     assert!(ready_of(&unix).is_some());
