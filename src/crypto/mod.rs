@@ -9,6 +9,7 @@ pub mod random;
 pub mod seal;
 pub mod secret;
 pub mod token;
+pub mod totp;
 
 pub use digest::Digest;
 pub use secret::Secret;

@@ -3,6 +3,7 @@
 //! Refuses to say "not found" when it could not look: [`DirectoryError::Unavailable`] is its own answer, because unavailable is
 //! never anonymous.
 
+mod factors;
 mod renewals;
 mod sqlite;
 
@@ -14,6 +15,7 @@ use crate::clock::Timestamp;
 use crate::db::Unavailable;
 use crate::model::{EmailAddress, FederatedLink, Program, ProgramKind, ProgramSecret, TenantId, User, UserId};
 
+pub use factors::{FactorUse, Factors, MOST_FACTORS};
 pub use renewals::Renewals;
 pub use sqlite::SqliteDirectory;
 

@@ -3,6 +3,7 @@
 //! Refuses I/O and wire formats, because every stage, door and store speaks these words and none may own them.
 
 mod change;
+mod factor;
 mod identity;
 mod name;
 mod program;
@@ -10,6 +11,7 @@ mod session;
 mod user;
 
 pub use change::Change;
+pub use factor::{Factor, FactorKind};
 pub use identity::{CredentialKind, ForwardMemo, Identity, MintedAssertion};
 pub use name::{ConnectionId, Domain, EmailAddress, InvalidName, Scope, TenantId};
 pub use program::{Program, ProgramKind, ProgramSecret};

@@ -7,7 +7,7 @@ use sqlx::types::Json;
 use sqlx::{FromRow, Row as _};
 
 use super::super::{DirectoryError, Page};
-use super::{Outcome, program, refuse};
+use super::{Outcome, factor, program, refuse};
 use crate::clock::Timestamp;
 use crate::db::{Failure, changes};
 use crate::model::{Change, EmailAddress, FederatedLink, TenantId, User, UserId};
@@ -176,6 +176,7 @@ pub(super) async fn delete(connection: &mut SqliteConnection, id: UserId, now: T
     if gone.rows_affected() == 0 {
         return refuse(DirectoryError::Missing("user"));
     }
+    factor::remove_all(connection, id, None).await?;
     program::revoke_owned(connection, id, now).await?;
     changes::announce(connection, &Change::User(id), now).await?;
     Ok(())

@@ -26,6 +26,7 @@ impl Backend for Sqlite {
         let follower = Follower::start(database.clone()).await?;
         Ok(Stores {
             directory: Arc::new(SqliteDirectory::new(database.clone())),
+            factors: Arc::new(SqliteDirectory::new(database.clone())),
             sessions: Arc::new(SqliteSessions::new(database.clone())),
             audit: Arc::new(SqliteAudit::new(database)),
             bus: follower.bus().clone(),

@@ -3,6 +3,7 @@
 pub(crate) mod audit;
 pub(crate) mod changes;
 pub(crate) mod directory;
+pub(crate) mod factors;
 pub(crate) mod sessions;
 
 use std::any::Any;
@@ -13,7 +14,7 @@ use async_trait::async_trait;
 use doorward::audit::AuditStore;
 use doorward::clock::Timestamp;
 use doorward::crypto::Digest;
-use doorward::directory::Directory;
+use doorward::directory::{Directory, Factors};
 use doorward::model::{FederatedLink, Program, ProgramKind, ProgramSecret, Session, SessionHandle, TenantId, User, UserId};
 use doorward::revocation::Bus;
 use doorward::session::SessionStore;
@@ -24,6 +25,7 @@ pub(crate) type Outcome<T = ()> = Result<T, Box<dyn std::error::Error + Send + S
 /// One handle on a backend, as one process holds it.
 pub(crate) struct Stores {
     pub(crate) directory: Arc<dyn Directory>,
+    pub(crate) factors: Arc<dyn Factors>,
     pub(crate) sessions: Arc<dyn SessionStore>,
     pub(crate) audit: Arc<dyn AuditStore>,
     pub(crate) bus: Bus,
@@ -71,6 +73,12 @@ macro_rules! conformance {
             an_owner_of_another_tenant_is_refused
             use_of_a_program_never_moves_backwards
             uses_are_gathered_and_written_together
+        );
+        conformance!(@tests $backend, factors:
+            a_factor_comes_back_with_every_field
+            a_use_moves_a_factor_forward_and_has_one_winner_among_many
+            factors_leave_one_by_one_by_kind_and_with_their_person
+            nobody_has_more_factors_than_there_is_place_for
         );
         conformance!(@tests $backend, sessions:
             a_session_comes_back_with_every_field

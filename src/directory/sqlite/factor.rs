@@ -1,0 +1,118 @@
+//! Second factors: their rows and the statements about them.
+//!
+//! Refuses to read and then write: a use is one statement that only the first of several callers gets through.
+
+use async_trait::async_trait;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::{FromRow, Row as _};
+
+use super::super::factors::{FactorUse, Factors, MOST_FACTORS};
+use super::user::undecodable;
+use super::{DirectoryError, Outcome, SqliteDirectory, refuse};
+use crate::clock::Timestamp;
+use crate::model::{Factor, FactorKind, InvalidName, UserId};
+
+struct Stored(Factor);
+
+impl FromRow<'_, SqliteRow> for Stored {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        let kind: String = row.try_get("kind")?;
+        let kind = FactorKind::ALL.into_iter().find(|known| known.as_str() == kind);
+        Ok(Self(Factor {
+            id: row.try_get("id")?,
+            user: row.try_get::<String, _>("user")?.parse().map_err(undecodable)?,
+            kind: kind.ok_or_else(|| undecodable(InvalidName("a kind of second factor that is not known")))?,
+            name: row.try_get("name")?,
+            secret: row.try_get("secret")?,
+            counter: row.try_get("counter")?,
+            created_at: Timestamp::from_millis(row.try_get("created_at")?),
+            last_used_at: row.try_get::<Option<i64>, _>("last_used_at")?.map(Timestamp::from_millis),
+        }))
+    }
+}
+
+#[async_trait]
+impl Factors for SqliteDirectory {
+    async fn factors(&self, user: UserId) -> Result<Vec<Factor>, DirectoryError> {
+        let query = sqlx::query_as("SELECT * FROM factors WHERE user = $1 ORDER BY created_at, id").bind(user.to_string());
+        let found = self.database.read(query.fetch_all(self.database.readers())).await?;
+        Ok(found.into_iter().map(|Stored(factor)| factor).collect())
+    }
+
+    async fn add_factors(&self, factors: &[Factor]) -> Result<(), DirectoryError> {
+        let factors = factors.to_vec();
+        Ok(self.database.write(|connection| Box::pin(add(connection, factors))).await?)
+    }
+
+    async fn remove_factor(&self, user: UserId, id: &str) -> Result<bool, DirectoryError> {
+        let id = id.to_owned();
+        Ok(self.database.write(move |connection| Box::pin(remove(connection, user, id))).await?)
+    }
+
+    async fn remove_factors(&self, user: UserId, kind: Option<FactorKind>) -> Result<u64, DirectoryError> {
+        Ok(self.database.write(move |connection| Box::pin(remove_all(connection, user, kind))).await?)
+    }
+
+    async fn use_factor(&self, user: UserId, id: &str, used: &FactorUse) -> Result<bool, DirectoryError> {
+        let (id, used) = (id.to_owned(), used.clone());
+        Ok(self.database.write(move |connection| Box::pin(take(connection, user, id, used))).await?)
+    }
+}
+
+async fn add(connection: &mut SqliteConnection, factors: Vec<Factor>) -> Outcome<()> {
+    for factor in factors {
+        let (known, held): (bool, i64) =
+            sqlx::query_as("SELECT EXISTS (SELECT 1 FROM users WHERE id = $1), (SELECT count(*) FROM factors WHERE user = $1)")
+                .bind(factor.user.to_string())
+                .fetch_one(&mut *connection)
+                .await?;
+        if !known {
+            return refuse(DirectoryError::Missing("user"));
+        }
+        if usize::try_from(held).is_ok_and(|held| held >= MOST_FACTORS) {
+            return refuse(DirectoryError::Conflict(format!("every place of {MOST_FACTORS} second factors")));
+        }
+        sqlx::query(
+            "INSERT INTO factors (id, user, kind, name, secret, counter, created_at, last_used_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        )
+        .bind(factor.id)
+        .bind(factor.user.to_string())
+        .bind(factor.kind.as_str())
+        .bind(factor.name)
+        .bind(factor.secret)
+        .bind(factor.counter)
+        .bind(factor.created_at.millis())
+        .bind(factor.last_used_at.map(Timestamp::millis))
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(())
+}
+
+async fn remove(connection: &mut SqliteConnection, user: UserId, id: String) -> Outcome<bool> {
+    let gone = sqlx::query("DELETE FROM factors WHERE user = $1 AND id = $2").bind(user.to_string()).bind(id);
+    Ok(gone.execute(connection).await?.rows_affected() == 1)
+}
+
+pub(super) async fn remove_all(connection: &mut SqliteConnection, user: UserId, kind: Option<FactorKind>) -> Outcome<u64> {
+    let gone = sqlx::query("DELETE FROM factors WHERE user = $1 AND ($2 IS NULL OR kind = $2)")
+        .bind(user.to_string())
+        .bind(kind.map(FactorKind::as_str));
+    Ok(gone.execute(connection).await?.rows_affected())
+}
+
+async fn take(connection: &mut SqliteConnection, user: UserId, id: String, used: FactorUse) -> Outcome<bool> {
+    let taken = sqlx::query(
+        "UPDATE factors SET counter = $3, secret = coalesce($4, secret), last_used_at = $5 \
+         WHERE user = $1 AND id = $2 AND counter < $3",
+    )
+    .bind(user.to_string())
+    .bind(id)
+    .bind(used.counter)
+    .bind(used.secret)
+    .bind(used.at.millis())
+    .execute(connection)
+    .await?;
+    Ok(taken.rows_affected() == 1)
+}
