@@ -10,7 +10,7 @@ use crate::authn::Stores;
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::db::{Database, OpenError};
-use crate::directory::{self, Directory, SqliteDirectory};
+use crate::directory::{self, Directory, Factors, SqliteDirectory};
 use crate::login::Means;
 use crate::revocation::{Bus, Follower};
 use crate::session::{self, SessionStore, SqliteSessions};
@@ -23,6 +23,7 @@ const RENEWAL: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub struct Memory {
     pub directory: Arc<dyn Directory>,
+    pub factors: Arc<dyn Factors>,
     pub sessions: Arc<dyn SessionStore>,
     /// The audit trail, to read; [`Self::audit`] writes it.
     pub trail: Arc<dyn AuditStore>,
@@ -38,7 +39,9 @@ impl Memory {
     pub async fn open(config: &Config, clock: &SharedClock) -> Result<Self, OpenError> {
         let database = Database::open(config.store.url.expose(), Arc::clone(clock)).await?;
         let follower = Arc::new(Follower::start(database.clone()).await?);
-        let directory: Arc<dyn Directory> = Arc::new(SqliteDirectory::new(database.clone()));
+        let people = Arc::new(SqliteDirectory::new(database.clone()));
+        let factors: Arc<dyn Factors> = people.clone();
+        let directory: Arc<dyn Directory> = people;
         let sessions: Arc<dyn SessionStore> = Arc::new(SqliteSessions::new(database.clone()));
         let trail: Arc<dyn AuditStore> = Arc::new(SqliteAudit::new(database));
         Ok(Self {
@@ -46,6 +49,7 @@ impl Memory {
             seen: Arc::new(session::Renewals::start(Arc::clone(&sessions), RENEWAL)),
             used: Arc::new(directory::Renewals::start(Arc::clone(&directory), RENEWAL)),
             directory,
+            factors,
             sessions,
             trail,
             clock: Arc::clone(clock),
@@ -70,6 +74,7 @@ impl Memory {
     pub fn means(&self) -> Means {
         Means {
             directory: Arc::clone(&self.directory),
+            factors: Arc::clone(&self.factors),
             sessions: Arc::clone(&self.sessions),
             audit: self.audit.clone(),
             clock: Arc::clone(&self.clock),

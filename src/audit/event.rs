@@ -124,6 +124,10 @@ kinds! {
     UserCreated = "user_created",
     /// [Account Change 3001]
     UserChanged = "user_changed",
+    /// A person has one more second factor [Account Change 3001].
+    FactorAdded = "factor_added",
+    /// A person has one second factor less [Account Change 3001].
+    FactorRemoved = "factor_removed",
     /// [Entity Management 3004]
     KeyCreated = "key_created",
     /// [Entity Management 3004]

@@ -14,6 +14,7 @@ mod audit;
 mod check;
 mod demo;
 mod explain;
+mod factor;
 mod health;
 mod password;
 mod presets;

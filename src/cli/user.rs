@@ -7,6 +7,7 @@ use clap::{ArgGroup, Args, Subcommand};
 use serde::Serialize;
 use serde_json::json;
 
+use super::factor;
 use super::password::PasswordSource;
 use super::session::end_all;
 use super::store::{self, Store, explained};
@@ -33,6 +34,9 @@ pub(super) enum Command {
     Activate(Named),
     /// Give this person another password and end their sessions.
     SetPassword(SetPassword),
+    /// Second factors of people.
+    #[command(subcommand)]
+    Mfa(factor::Command),
 }
 
 #[derive(Debug, Args)]
@@ -110,6 +114,7 @@ impl Command {
             Self::Deactivate(command) => command.set_active(store, false).await,
             Self::Activate(command) => command.set_active(store, true).await,
             Self::SetPassword(command) => command.run(store).await,
+            Self::Mfa(command) => command.run(store).await,
         }
     }
 }

@@ -65,4 +65,7 @@ pub struct Tenant {
     /// What the sign-in page calls it.
     #[serde(default)]
     pub display_name: Option<String>,
+    /// Whether everybody in it needs a second factor.
+    #[serde(default)]
+    pub mfa: SecondFactor,
 }

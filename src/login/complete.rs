@@ -13,6 +13,7 @@ use crate::audit::{Event, Kind, Outcome};
 use crate::clock::Timestamp;
 use crate::crypto::{Digest, random};
 use crate::model::{ConnectionId, CredentialKind, Session, SessionHandle, TenantId, User};
+use crate::policy::mfa::METHOD;
 use crate::session::{ProviderTokens, cookie};
 
 /// Letters of a session id: 256 bits.
@@ -41,11 +42,63 @@ impl Login {
     /// are taken for it.
     pub(super) async fn complete(&self, visitor: &Visitor, mut proven: Proven<'_>) -> Result<Response, SignInError> {
         proven.amr = proven.connection.evidence.judge(proven.amr, proven.acr.as_deref());
+        // Who has given a local account a second factor is asked for it each time; after a provider's sign-in, where a rule asks.
+        let own = !proven.connection.way.is_sso() && !proven.amr.iter().any(|method| method == METHOD);
+        if own && proven.user.active && !self.factors(&proven.user).await?.is_empty() {
+            self.belongs(&proven)?;
+            return self.put_off(visitor, &proven);
+        }
         self.establish(visitor, proven).await
     }
 
+    /// Puts a session with a second factor, shown just now by `method`, in the place of the present one: a new id, the same end.
+    pub(super) async fn strengthen(
+        &self,
+        visitor: &Visitor,
+        user: &User,
+        method: &str,
+        return_to: &ReturnTo,
+    ) -> Result<Response, SignInError> {
+        let now = self.now();
+        let (old_value, old) =
+            self.present_session(visitor).await?.filter(|(_, old)| old.user == user.id).ok_or(SignInError::Stale)?;
+        let value = random::alphanumeric(ID_LENGTH).map_err(SignInError::internal)?;
+        let handle = SessionHandle(random::alphanumeric(16).map_err(SignInError::internal)?);
+        let tokens = ProviderTokens::open(&old_value, &old).map(|tokens| tokens.seal(&value, &handle));
+        let mut amr: Vec<String> = old.amr.iter().filter(|known| *known != METHOD && *known != method).cloned().collect();
+        amr.extend([method.to_owned(), METHOD.to_owned()]);
+        // Whoever ended the old one meanwhile has ended this, too.
+        if !self.means.sessions.end(&old.handle, now).await? {
+            return Err(SignInError::Stale);
+        }
+        let session = Session {
+            handle,
+            digest: Digest::of(value.as_bytes()),
+            amr,
+            authenticated_at: now,
+            created_at: now,
+            last_seen_at: now,
+            sealed_tokens: tokens.transpose().map_err(SignInError::internal)?,
+            tokens_version: 0,
+            client_address: Some(visitor.client.to_string()),
+            user_agent: visitor.user_agent(),
+            ..old
+        };
+        self.means.sessions.create(&session).await?;
+        let mut event = self.event(visitor, Kind::SignIn, Outcome::Success);
+        event.tenant = session.tenant.to_string();
+        event.actor = Some(user.id.to_string());
+        event.target = Some(session.connection.to_string());
+        event.session = Some(session.handle.to_string());
+        event.details.insert("amr".to_owned(), session.amr.into());
+        event.details.insert("step_up".to_owned(), true.into());
+        self.means.audit.record(event).await?;
+        let cookie = cookie::set_session(&value, session.expires_at.since(now)).map_err(SignInError::internal)?;
+        redirect(return_to.as_str(), [cookie])
+    }
+
     /// Makes the session and sends the person where they wanted to go.
-    async fn establish(&self, visitor: &Visitor, proven: Proven<'_>) -> Result<Response, SignInError> {
+    pub(super) async fn establish(&self, visitor: &Visitor, proven: Proven<'_>) -> Result<Response, SignInError> {
         if !proven.user.active {
             return Err(SignInError::Inactive);
         }

@@ -49,6 +49,11 @@ pub enum SignInError {
     ForeignAddress,
     #[error("user name or password is wrong")]
     WrongPassword,
+    /// The person's second factors are their provider's business.
+    #[error("second factors are kept elsewhere")]
+    NoFactorsHere,
+    #[error("the second factor is wrong")]
+    WrongCode,
     #[error("too many wrong passwords")]
     TooMany { retry_after: Duration },
     /// More passwords wait to be checked than can be.
@@ -74,10 +79,13 @@ impl SignInError {
         match self {
             Self::UnknownConnection => StatusCode::NOT_FOUND,
             Self::RepeatedParameter | Self::Stale | Self::MixUp => StatusCode::BAD_REQUEST,
-            Self::WrongPassword => StatusCode::UNAUTHORIZED,
-            Self::ForeignForm | Self::ProviderRefused { .. } | Self::NoAccount | Self::Inactive | Self::ForeignAddress => {
-                StatusCode::FORBIDDEN
-            }
+            Self::WrongPassword | Self::WrongCode => StatusCode::UNAUTHORIZED,
+            Self::ForeignForm
+            | Self::NoFactorsHere
+            | Self::ProviderRefused { .. }
+            | Self::NoAccount
+            | Self::Inactive
+            | Self::ForeignAddress => StatusCode::FORBIDDEN,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::ProviderSetup(_) | Self::ProviderAnswer { .. } => StatusCode::BAD_GATEWAY,
             Self::ProviderUnreachable(_) | Self::Busy | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -102,6 +110,8 @@ impl SignInError {
             Self::Inactive => "inactive",
             Self::ForeignAddress => "foreign_address",
             Self::WrongPassword => "wrong_password",
+            Self::WrongCode => "wrong_code",
+            Self::NoFactorsHere => "no_factors_here",
             Self::TooMany { .. } => "locked",
             Self::Busy => "busy",
             Self::Unavailable(_) => "unavailable",
@@ -122,7 +132,10 @@ impl SignInError {
     /// Whether somebody tried to sign in and it failed, which the trail is to know.
     #[must_use]
     pub fn is_failed_sign_in(&self) -> bool {
-        !matches!(self, Self::UnknownConnection | Self::Stale | Self::Busy | Self::Unavailable(_) | Self::Internal(_))
+        !matches!(
+            self,
+            Self::UnknownConnection | Self::NoFactorsHere | Self::Stale | Self::Busy | Self::Unavailable(_) | Self::Internal(_)
+        )
     }
 }
 

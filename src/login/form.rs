@@ -24,6 +24,9 @@ const COOKIE_LENGTH: usize = 43;
 pub(super) enum Purpose {
     Password,
     SignOut,
+    SecondFactor,
+    /// A change of one's own second factors.
+    Factors,
 }
 
 /// Makes and checks the tokens of forms.
@@ -86,6 +89,8 @@ fn context(purpose: Purpose, binding: &str) -> Vec<u8> {
     let purpose = match purpose {
         Purpose::Password => "password:",
         Purpose::SignOut => "sign-out:",
+        Purpose::SecondFactor => "second-factor:",
+        Purpose::Factors => "factors:",
     };
     [purpose.as_bytes(), binding.as_bytes()].concat()
 }

@@ -76,17 +76,22 @@ impl Login {
     async fn sign_out(&self, visitor: &Visitor, token: &str) -> Result<Response, SignInError> {
         self.rules.forms.check(Purpose::SignOut, &visitor.headers, token, self.now())?;
         let mut location = self.pages().address("/signed-out");
-        if let Some(value) = cookie::value(&visitor.headers, cookie::SESSION)
-            && let Some(session) = self.means.sessions.find(&Digest::of(value.as_bytes())).await?
-        {
+        if let Some((value, session)) = self.present_session(visitor).await? {
             if self.means.sessions.end(&session.handle, self.now()).await? {
                 self.record_sign_out(visitor, &session).await?;
             }
-            if let Some(elsewhere) = self.provider_sign_out(&session, value, &location).await {
+            if let Some(elsewhere) = self.provider_sign_out(&session, &value, &location).await {
                 location = elsewhere;
             }
         }
         redirect(&location, [cookie::remove_session().map_err(SignInError::internal)?])
+    }
+
+    /// The session that the request's cookies hold, and its id.
+    pub(super) async fn present_session(&self, visitor: &Visitor) -> Result<Option<(String, Session)>, SignInError> {
+        let Some(value) = cookie::value(&visitor.headers, cookie::SESSION) else { return Ok(None) };
+        let found = self.means.sessions.find(&Digest::of(value.as_bytes())).await?;
+        Ok(found.map(|session| (value.to_owned(), session)))
     }
 
     /// Where the provider signs people out (OpenID Connect RP-Initiated Logout 1.0). Being signed out here does not wait for it.

@@ -11,6 +11,7 @@ mod error;
 mod form;
 mod lockout;
 mod logout;
+mod mfa;
 mod oauth2;
 mod oidc;
 pub mod pages;
@@ -36,12 +37,13 @@ pub use error::SignInError;
 use crate::audit::Recorder;
 use crate::clock::{SharedClock, Timestamp};
 use crate::config::{Config, Path, Problems, Sessions as Lifetimes};
-use crate::directory::Directory;
+use crate::directory::{Directory, Factors};
 use crate::session::SessionStore;
 use attempt::Attempts;
 use connection::Connections;
 use enforcement::Enforcement;
 use form::Forms;
+use mfa::SecondFactors;
 use pages::Pages;
 use password::Accounts;
 use return_to::Origins;
@@ -59,6 +61,7 @@ pub struct Rules {
     attempts: Attempts,
     forms: Forms,
     accounts: Accounts,
+    second_factors: SecondFactors,
     lifetimes: Lifetimes,
 }
 
@@ -66,6 +69,7 @@ pub struct Rules {
 #[derive(Clone, Debug)]
 pub struct Means {
     pub directory: Arc<dyn Directory>,
+    pub factors: Arc<dyn Factors>,
     pub sessions: Arc<dyn SessionStore>,
     pub audit: Recorder,
     pub clock: SharedClock,
@@ -90,13 +94,16 @@ impl Rules {
             problems.add(Path::from("secret_key"), "no keys can be derived from it", "use at least 32 random bytes");
         };
         let origin = origins.own().origin().ascii_serialization();
-        let (Ok(attempts), Ok(forms)) = (Attempts::new(master), Forms::new(master, origin)) else {
+        let second_factors = SecondFactors::compile(config);
+        let (Ok(attempts), Ok(forms), Ok(second_factors)) = (Attempts::new(master), Forms::new(master, origin), second_factors)
+        else {
             broken(problems);
             return None;
         };
         Some(Self {
             pages: Arc::new(Pages::new(config)),
             accounts: Accounts::new(connection::password(config), config.limits.failures_per_minute),
+            second_factors,
             lifetimes: config.sessions,
             origins,
             connections: Arc::new(connections),
@@ -111,7 +118,7 @@ impl Rules {
 pub fn router(rules: Rules, means: Means) -> Router {
     let prefix = rules.pages.prefix().to_owned();
     let at = |path: &str| format!("{prefix}{path}");
-    Router::new()
+    let router = Router::new()
         .route(&at("/sign-in"), get(routing::choose))
         .route(&at("/sign-in/{connection}"), get(routing::start).post(password::submit))
         .route(&at("/callback/{connection}"), get(oidc::callback))
@@ -120,7 +127,8 @@ pub fn router(rules: Rules, means: Means) -> Router {
         .route(&at("/sign-out"), get(logout::ask).post(logout::sign_out))
         .route(&at("/signed-out"), get(logout::signed_out))
         .route(&at("/session"), get(whoami::session))
-        .route(&at("/assets/{name}"), get(pages::asset::serve))
+        .route(&at("/assets/{name}"), get(pages::asset::serve));
+    mfa::routes(router, at)
         .fallback(routing::nowhere)
         .method_not_allowed_fallback(routing::wrong_method)
         .layer(DefaultBodyLimit::max(FORM_BYTES))

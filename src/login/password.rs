@@ -71,6 +71,11 @@ impl Accounts {
         }
     }
 
+    /// Wrong passwords and codes, by where they come from.
+    pub(super) fn sources(&self) -> &FailureLimit {
+        &self.sources
+    }
+
     /// Whether the password is the person's; costs the same for nobody.
     async fn verify(&self, password: String, stored: Option<String>) -> Result<bool, SignInError> {
         let turn = tokio::time::timeout(TURN, Arc::clone(&self.turns).acquire_owned()).await;

@@ -28,6 +28,8 @@ struct Asked {
     need: Need,
     /// The provider was asked already, and this is where it came back to.
     answered: bool,
+    /// The person wants the provider to ask, although they have a factor here.
+    elsewhere: bool,
 }
 
 /// `GET /.doorward/step-up`
@@ -36,7 +38,7 @@ pub(super) async fn step_up(State(login): State<Arc<Login>>, RawQuery(query): Ra
     match login.asked(query.as_deref()) {
         Ok(asked) => {
             let failed = Failed { return_to: asked.return_to.as_str(), ..nowhere };
-            login.step_up(&visitor, &asked).unwrap_or_else(|error| login.refuse(&visitor, &failed, &error))
+            login.step_up(&visitor, &asked).await.unwrap_or_else(|error| login.refuse(&visitor, &failed, &error))
         }
         Err(error) => login.refuse(&visitor, &nowhere, &error),
     }
@@ -60,10 +62,11 @@ impl Login {
             return_to: self.rules.origins.parse_or_home(parameters.one("return_to")?),
             need: age.map_or(Need::SecondFactor, Need::FreshSignIn),
             answered: parameters.one("answered")?.is_some(),
+            elsewhere: parameters.one("elsewhere")?.is_some(),
         })
     }
 
-    fn step_up(&self, visitor: &Visitor, asked: &Asked) -> Result<Response, SignInError> {
+    async fn step_up(&self, visitor: &Visitor, asked: &Asked) -> Result<Response, SignInError> {
         let Some(identity) = visitor.identity.as_deref().filter(|_| visitor.is_signed_in()) else {
             return redirect(&self.pages().sign_in_address(asked.return_to.as_str(), false), []);
         };
@@ -73,12 +76,18 @@ impl Login {
         let id = identity.connection.as_ref().ok_or(SignInError::UnknownConnection)?;
         let connections = self.connections();
         let connection = connections.find(id.as_str()).ok_or(SignInError::UnknownConnection)?;
+        let here = self.present_person(visitor).await?;
+        let has_factor = match &here {
+            Some(user) => !self.factors(user).await?.is_empty(),
+            None => false,
+        };
         match asked.need {
+            Need::SecondFactor if has_factor && !asked.elsewhere => redirect(&self.own_page("/second-factor/session", asked), []),
             Need::FreshSignIn(_) => redirect(&self.sign_in_again(connection, asked, false), []),
             Need::SecondFactor if connection.proves_second_factors() && !asked.answered => {
                 redirect(&self.sign_in_again(connection, asked, true), [])
             }
-            Need::SecondFactor => Ok(self.insufficient(connection, asked)),
+            Need::SecondFactor => Ok(self.insufficient(connection, asked, here.is_some())),
         }
     }
 
@@ -90,11 +99,19 @@ impl Login {
         format!("{}?step_up={step_up}&return_to={back}", self.pages().address(&format!("/sign-in/{}", connection.id)))
     }
 
-    fn insufficient(&self, connection: &Connection, asked: &Asked) -> Response {
+    /// One of the pages about Doorward's own factors, with the way on from there.
+    fn own_page(&self, path: &str, asked: &Asked) -> String {
+        let back = percent_encoding::utf8_percent_encode(asked.return_to.as_str(), percent_encoding::NON_ALPHANUMERIC);
+        format!("{}?return_to={back}", self.pages().address(path))
+    }
+
+    /// `here`: the person can have a second factor of Doorward's own.
+    fn insufficient(&self, connection: &Connection, asked: &Asked, here: bool) -> Response {
         let said = Insufficient {
             connection: &connection.name,
             asked: connection.proves_second_factors(),
             again: self.pages().step_up_address(asked.return_to.as_str(), asked.need),
+            set_up: here.then(|| self.own_page("/factors/totp", asked)),
             other: self.pages().sign_in_address(asked.return_to.as_str(), true),
         };
         self.pages().second_factor_missing(&said).into_response()

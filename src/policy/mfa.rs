@@ -5,7 +5,7 @@
 
 use crate::config::connection::Mfa;
 use crate::config::{Config, Path, Problems, SecondFactor};
-use crate::model::{CredentialKind, Identity};
+use crate::model::{CredentialKind, Identity, TenantId};
 use crate::route::{Route, Target};
 
 /// The method that says that several factors were used (RFC 8176 §2).
@@ -79,6 +79,7 @@ impl Evidence {
 #[derive(Clone, Debug, Default)]
 pub struct Demands {
     everybody: bool,
+    tenants: Vec<TenantId>,
     roles: Vec<String>,
 }
 
@@ -89,7 +90,12 @@ impl Demands {
             let path = Path::from("roles").key("mfa").item(place);
             problems.add(path, format!("role `{role}` is not declared"), "add it to `roles.ranked` or `roles.others`");
         }
-        Self { everybody: config.sign_in.mfa == SecondFactor::Required, roles: config.roles.mfa.clone() }
+        let strict = config.tenants.iter().filter(|tenant| tenant.mfa == SecondFactor::Required);
+        Self {
+            everybody: config.sign_in.mfa == SecondFactor::Required,
+            tenants: strict.map(|tenant| tenant.id.clone()).collect(),
+            roles: config.roles.mfa.clone(),
+        }
     }
 
     /// Whether `identity` needs a second factor to go where `route` leads. A route may ask it of every credential; the rules for people
@@ -103,7 +109,7 @@ impl Demands {
     #[must_use]
     pub fn of_person(&self, identity: &Identity) -> bool {
         let held = || identity.roles.iter().any(|role| self.roles.contains(role));
-        identity.credential == CredentialKind::Session && (self.everybody || held())
+        identity.credential == CredentialKind::Session && (self.everybody || self.tenants.contains(&identity.tenant) || held())
     }
 }
 

@@ -13,6 +13,8 @@ use http::{HeaderMap, HeaderValue, header};
 pub const SESSION: &str = "__Host-doorward";
 /// What binds a form to the browser it was shown in.
 pub const FORM: &str = "__Host-doorward-form";
+/// A sign-in that waits for its second factor.
+pub const PENDING: &str = "__Host-doorward-pending";
 /// What the names of attempts begin with; one cookie for each.
 const ATTEMPT: &str = "__Host-doorward-attempt-";
 
@@ -29,6 +31,16 @@ pub fn remove_session() -> Result<HeaderValue, InvalidHeaderValue> {
 /// Binds forms to the browser until it is closed.
 pub fn set_form(value: &str) -> Result<HeaderValue, InvalidHeaderValue> {
     write(FORM, value, None)
+}
+
+/// Keeps a sign-in that waits for its second factor in the browser for `life`.
+pub fn set_pending(value: &str, life: Duration) -> Result<HeaderValue, InvalidHeaderValue> {
+    write(PENDING, value, Some(life))
+}
+
+/// Takes the waiting sign-in from the browser.
+pub fn remove_pending() -> Result<HeaderValue, InvalidHeaderValue> {
+    write(PENDING, "", Some(Duration::ZERO))
 }
 
 /// Keeps an attempt in the browser for `life`.

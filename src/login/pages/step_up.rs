@@ -46,6 +46,8 @@ pub struct Insufficient<'a> {
     pub asked: bool,
     /// Where to ask it again.
     pub again: String,
+    /// Where to get one here.
+    pub set_up: Option<String>,
     /// Where to be somebody else.
     pub other: String,
 }
@@ -66,6 +68,12 @@ impl Pages {
         format!("{}?{}&answered=yes&return_to={back}", self.own_path("/step-up"), need.query())
     }
 
+    /// Where a person goes to be asked by their provider, although they have a factor here.
+    #[must_use]
+    pub fn step_up_elsewhere(&self, return_to: &str, need: Need) -> String {
+        format!("{}&elsewhere=yes", self.step_up_address(return_to, need))
+    }
+
     /// Nobody has asked the person for a second factor, and it is needed.
     #[must_use]
     pub fn second_factor_missing(&self, said: &Insufficient<'_>) -> Page {
@@ -75,6 +83,7 @@ impl Pages {
                 p { (text::without_second_factor(said.connection)) }
                 a class="button" href=(said.again) { (text::TRY_AGAIN) }
             }
+            @if let Some(set_up) = &said.set_up { a class="button" href=(set_up) { (text::SECOND_FACTOR_SET_UP) } }
             p { a href=(said.other) { (text::SIGN_IN_OTHER) } }
         };
         self.page(StatusCode::FORBIDDEN, text::SECOND_FACTOR_NEEDED, body)

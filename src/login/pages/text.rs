@@ -2,6 +2,8 @@
 //!
 //! Refuses blame and jargon: each text says what happened and what the person can do.
 
+use crate::model::FactorKind;
+
 pub(super) const LANGUAGE: &str = "en";
 pub(super) const UNTITLED: &str = "Sign-in";
 
@@ -54,6 +56,49 @@ pub(super) fn without_second_factor(connection: &str) -> String {
     format!("{connection} has signed you in without one. An administrator can have it ask for one.")
 }
 
+pub(super) const SECOND_FACTOR: &str = "Second factor";
+pub(super) const SECOND_FACTOR_NONE: &str = "You have no second factor here. An administrator can help you.";
+pub(super) const SECOND_FACTOR_SET_UP: &str = "Set up a second factor";
+pub(super) const WRONG_CODE: &str = "This code is wrong, too old, or was used already.";
+pub(super) const TOTP_CODE: &str = "Code from your authenticator app";
+pub(super) const TOTP_NEW: &str = "Add an authenticator app";
+pub(super) const TOTP_SCAN: &str = "Scan this picture with an authenticator app.";
+pub(super) const TOTP_PICTURE: &str = "QR code with the secret that is written below";
+pub(super) const TOTP_TYPE: &str = "If you cannot scan it, type this secret into the app:";
+pub(super) const TOTP_CONFIRM: &str = "Confirm";
+pub(super) const FACTOR_NAME: &str = "What you call it (optional)";
+pub(super) const FACTOR_SINCE: &str = "Added";
+pub(super) const FACTOR_USED: &str = "Last used";
+pub(super) const FACTORS: &str = "Your second factors";
+pub(super) const FACTORS_NONE: &str = "You have none yet.";
+pub(super) const RECOVERY_CODE: &str = "Recovery code";
+pub(super) const RECOVERY_INSTEAD: &str = "Use a recovery code";
+pub(super) const RECOVERY_NEW: &str = "Make new recovery codes";
+pub(super) const RECOVERY_SHOWN: &str =
+    "Keep these codes where you find them without your device. Each works once, and they are not shown again.";
+pub(super) const REMOVE: &str = "Remove";
+pub(super) const CANCEL: &str = "Cancel";
+
+pub(super) fn recovery_left(codes: usize) -> String {
+    match codes {
+        0 => "You have no recovery codes for the day you lose your device.".to_owned(),
+        1 => "You have one recovery code left.".to_owned(),
+        codes => format!("You have {codes} unused recovery codes."),
+    }
+}
+
+pub(super) fn remove_factor(name: &str) -> String {
+    format!("Remove {name}")
+}
+
+pub(super) fn factor_kind(kind: FactorKind) -> &'static str {
+    match kind {
+        FactorKind::Totp => "Authenticator app",
+        FactorKind::Passkey => "Passkey",
+        FactorKind::RecoveryCode => RECOVERY_CODE,
+    }
+}
+
 /// Why somebody who is known may not pass, by the policy's reason.
 pub(super) fn denial(reason: &str) -> &'static str {
     match reason {
@@ -99,6 +144,10 @@ pub(super) fn failure(reason: &str) -> (&'static str, &'static str) {
         "foreign_address" => (
             "This e-mail address does not belong here",
             "The identity provider gave no verified address, or one that this way of signing in does not serve.",
+        ),
+        "no_factors_here" => (
+            "Your second factors are not kept here",
+            "The identity provider that signed you in asks for them. Change them there.",
         ),
         "locked" => ("Too many tries", "Wait before you try again. Nothing is lost."),
         "busy" => ("Too many people are signing in", "Try again in a moment."),

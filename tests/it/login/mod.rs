@@ -5,6 +5,7 @@ mod browser;
 mod client_auth;
 mod house;
 mod lifetime;
+mod mfa;
 mod oidc;
 mod password;
 mod refusal;

@@ -1,0 +1,73 @@
+//! `doorward user mfa`: second factors of people, for whoever helps them.
+//!
+//! Refuses to show a secret: an administrator can take a factor away, and never have it.
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::session::end_all;
+use super::store::{self, Store, explained};
+use super::table::{Table, or_dash};
+use crate::audit::Kind;
+use crate::model::TenantId;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// What second factors a person has.
+    List(Named),
+    /// Take all second factors from somebody who has lost their device, and end their sessions. A password alone signs them in then, until
+    /// they set up another.
+    Reset(Named),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Named {
+    /// The name the person signs in with, or their id.
+    user: String,
+    #[arg(long, default_value = "default")]
+    tenant: TenantId,
+    /// JSON instead of text.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Command {
+    pub(super) async fn run(self, store: &Store) -> anyhow::Result<()> {
+        match self {
+            Self::List(named) => named.list(store).await,
+            Self::Reset(named) => named.reset(store).await,
+        }
+    }
+}
+
+impl Named {
+    async fn list(self, store: &Store) -> anyhow::Result<()> {
+        let user = store.person(&self.tenant, &self.user).await?;
+        let factors = store.memory.factors.factors(user.id).await.map_err(explained)?;
+        if self.json {
+            return store::print_json(&factors);
+        }
+        let mut table = Table::new(&["ID", "KIND", "NAME", "ADDED", "LAST USED"]);
+        for factor in factors {
+            table.row([
+                factor.id,
+                factor.kind.as_str().to_owned(),
+                factor.name,
+                factor.created_at.to_string(),
+                or_dash(factor.last_used_at),
+            ]);
+        }
+        store::say(table)
+    }
+
+    async fn reset(self, store: &Store) -> anyhow::Result<()> {
+        let user = store.person(&self.tenant, &self.user).await?;
+        let removed = store.memory.factors.remove_factors(user.id, None).await.map_err(explained)?;
+        store.record(Kind::FactorRemoved, &user.tenant, &user.id.to_string(), json!({ "removed": removed })).await?;
+        let ended = end_all(store, &user).await?;
+        if self.json {
+            return store::print_json(&json!({ "user": user.id, "removed": removed, "sessions_ended": ended }));
+        }
+        store::say(format!("{removed} second factors of {} were removed; {ended} sessions ended", user.user_name))
+    }
+}
