@@ -14,12 +14,13 @@ use crate::crypto::token::KEY_PREFIX;
 use crate::edge::{Clean, fields};
 use crate::model::CredentialKind;
 use crate::route::Route;
+use crate::session::cookie;
 
 pub use crate::session::cookie::SESSION as SESSION_COOKIE;
 
 /// What a request presented, not yet checked. No Debug: it is a secret.
 pub enum Credential<'a> {
-    Session(&'a str),
+    Session(Cow<'a, str>),
     ApiKey(&'a str),
     ClientSecret { id: Cow<'a, str>, secret: Cow<'a, str> },
     Bearer(&'a str),
@@ -202,7 +203,8 @@ fn session<'a>(clean: &Clean<'a>) -> Result<Option<Credential<'a>>, CredentialEr
         return Err(CredentialError::Several);
     }
     // What is not even text was never a session of ours, like any other value that is not known.
-    Ok(Some(Credential::Session(std::str::from_utf8(value).unwrap_or_default())))
+    let first = std::str::from_utf8(value).unwrap_or_default();
+    Ok(Some(Credential::Session(cookie::whole(first, &clean.head.headers).unwrap_or_default())))
 }
 
 /// Whether the request carries our session cookie at all, live or ended.

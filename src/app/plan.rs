@@ -18,6 +18,7 @@ use crate::proxy::challenge::Challenges;
 use crate::proxy::gateway::{Gateway, Observed};
 use crate::proxy::metadata;
 use crate::route::Table;
+use crate::session::Seals;
 use crate::telemetry::Telemetry;
 
 /// A configuration that was understood.
@@ -30,6 +31,7 @@ pub struct Plan {
     routes: Table,
     credentials: Sources,
     authn: authn::Rules,
+    seals: Arc<Seals>,
     forwarding: Forwarding,
     login: login::Rules,
     second_factors: Demands,
@@ -52,13 +54,14 @@ pub fn compile(config: Config) -> Result<Plan, Problems> {
     let roles = Arc::new(Roles::compile(&config, &mut problems));
     let second_factors = Demands::compile(&config, &mut problems);
     let routes = Table::compile(&config, &mut problems);
-    let authn = authn::Rules::compile(&config, &mut problems);
+    let seals = Arc::new(Seals::compile(&config, &mut problems));
+    let authn = authn::Rules::compile(&config, Arc::clone(&seals), &mut problems);
     let forwarding = Forwarding::compile(&config, &credentials, &mut problems);
     let listeners = listeners(&config, &mut problems);
     let hygiene = Hygiene::new(config.limits, &config.trusted_proxies);
-    match login::Rules::compile(&config, &mut problems) {
+    match login::Rules::compile(&config, Arc::clone(&seals), &mut problems) {
         Some(login) if problems.is_empty() => {
-            Ok(Plan { listeners, roles, config, hygiene, routes, credentials, authn, forwarding, login, second_factors })
+            Ok(Plan { listeners, roles, config, hygiene, routes, credentials, authn, seals, forwarding, login, second_factors })
         }
         _ => Err(problems),
     }
@@ -92,6 +95,7 @@ impl Plan {
             hygiene: self.hygiene,
             routes: self.routes,
             credentials: self.credentials,
+            seals: self.seals,
             pages: Arc::clone(&self.login.pages),
             doors: login::router(self.login, memory.means()).merge(jwks).merge(metadata::router(&self.config)),
             challenges: Challenges::compile(&self.config),

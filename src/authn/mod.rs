@@ -27,7 +27,7 @@ use crate::edge::Clean;
 use crate::limit::{FailureLimit, Party};
 use crate::model::{Change, CredentialKind, Identity};
 use crate::policy::role::Roles;
-use crate::session::{self as sessions, SessionStore};
+use crate::session::{self as sessions, Seals, SessionStore};
 use crate::telemetry::Metrics;
 
 /// Why a credential gave no identity.
@@ -74,6 +74,8 @@ where
 #[derive(Debug)]
 pub struct Rules {
     lifetimes: Lifetimes,
+    /// Of sealed sessions; `login` makes them with the same.
+    pub seals: Arc<Seals>,
     failures_per_minute: u32,
     issuers: jwt::Issuers,
     licenses: Option<license::Issuer>,
@@ -81,9 +83,10 @@ pub struct Rules {
 }
 
 impl Rules {
-    pub fn compile(config: &Config, problems: &mut Problems) -> Self {
+    pub fn compile(config: &Config, seals: Arc<Seals>, problems: &mut Problems) -> Self {
         Self {
             lifetimes: config.sessions,
+            seals,
             failures_per_minute: config.limits.failures_per_minute,
             issuers: jwt::Issuers::compile(config, problems),
             licenses: license::Issuer::compile(config, problems),
@@ -123,7 +126,7 @@ impl Authn {
     pub fn new(checks: Rules, stores: &Stores, roles: &Arc<Roles>) -> Self {
         let freshness = Arc::new(freshness::Freshness::new());
         let failures = Arc::new(FailureLimit::new(checks.failures_per_minute));
-        let people = session::People { stores: stores.clone(), roles: Arc::clone(roles) };
+        let people = session::People { stores: stores.clone(), roles: Arc::clone(roles), seals: checks.seals };
         let (known, limit) = (Arc::clone(&freshness), Arc::clone(&failures));
         Self {
             sessions: session::Sessions::new(people, Arc::clone(&freshness), checks.lifetimes),
@@ -144,7 +147,7 @@ impl Authn {
     ) -> Result<Option<Arc<Identity>>, AuthnError> {
         let Some(credential) = credential else { return Ok(None) };
         let answer = match credential {
-            Credential::Session(value) => return self.sessions.identify(value, clean).await,
+            Credential::Session(value) => return self.sessions.identify(&value, clean).await,
             Credential::ApiKey(key) => self.programs.api_key(key, clean).await,
             Credential::ClientSecret { id, secret } => self.programs.client(&id, &secret, clean).await,
             Credential::Bearer(token) => self.tokens.identify(token, clean).await,

@@ -2,6 +2,7 @@
 //!
 //! Refuses an ended, idle or expired session, and a session of an inactive person, whatever the cookie says. Such a session is
 //! no attack: it gives no identity, so that a browser is sent to sign in and an optional route is seen as by anybody.
+//! A sealed session is taken at its word where the store does not know better, and refused wherever it does.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -13,11 +14,12 @@ use moka::future::Cache;
 use super::freshness::{Freshness, Mark, Subject};
 use super::{AuthnError, NOTED_EVERY, Stores, unavailable_shared};
 use crate::clock::Timestamp;
-use crate::config::Sessions as Lifetimes;
+use crate::config::{SessionMode, Sessions as Lifetimes};
 use crate::crypto::Digest;
 use crate::edge::Clean;
 use crate::model::{CredentialKind, ForwardMemo, Identity, Session, User};
 use crate::policy::role::Roles;
+use crate::session::{Carried, Seals};
 
 const KIND: CredentialKind = CredentialKind::Session;
 /// Bytes of the longest cookie value that can be one of ours; longer ones are not even hashed.
@@ -26,6 +28,9 @@ const LONGEST: usize = 128;
 const KEPT: Duration = Duration::from_secs(300);
 /// How long "there is no such session" is kept. Ids are random, so what is unknown now is not about to exist.
 const ENDED_KEPT: Duration = Duration::from_secs(10);
+/// How long a store that cannot be asked keeps a sealed session waiting, and then is not asked again.
+const STORE_PATIENCE: Duration = Duration::from_millis(250);
+const UNASKED_KEPT: Duration = Duration::from_secs(10);
 /// An answer this young is not asked for again when it says that the session was idle for too long.
 const YOUNG: Duration = Duration::from_secs(1);
 
@@ -36,6 +41,7 @@ struct Answer {
     user: Option<Mark>,
     loaded_at: Timestamp,
     live: Option<Live>,
+    kept: Duration,
 }
 
 /// A session that has not ended.
@@ -51,7 +57,7 @@ struct Kept;
 
 impl Expiry<Digest, Arc<Answer>> for Kept {
     fn expire_after_create(&self, _: &Digest, answer: &Arc<Answer>, _: Instant) -> Option<Duration> {
-        Some(if answer.live.is_some() { KEPT } else { ENDED_KEPT })
+        Some(answer.kept)
     }
 }
 
@@ -63,6 +69,14 @@ type StoreError = Box<dyn std::error::Error + Send + Sync>;
 pub(super) struct People {
     pub(super) stores: Stores,
     pub(super) roles: Arc<Roles>,
+    pub(super) seals: Arc<Seals>,
+}
+
+/// What a cookie holds.
+enum Held {
+    /// Of a session in the store, by the digest of its id.
+    Id(Digest),
+    Sealed(Box<Carried>),
 }
 
 /// Checks sessions, from memory where it can.
@@ -82,23 +96,19 @@ impl Sessions {
 
     /// Whose session it is; `None` if it has ended or never was.
     pub(super) async fn identify(&self, value: &str, clean: &Clean<'_>) -> Result<Option<Arc<Identity>>, AuthnError> {
+        if Seals::is_sealed(value) {
+            return self.identify_sealed(value, clean).await;
+        }
         if value.is_empty() || value.len() > LONGEST {
             return Ok(None);
         }
         let digest = Digest::of(value.as_bytes());
-        let meter = &self.people.stores.metrics.session_cache;
-        let known = self.answers.get(&digest).await.filter(|answer| self.is_fresh(answer));
-        let mut answer = if let Some(answer) = known {
-            meter.hits.one();
-            answer
-        } else {
-            meter.misses.one();
-            self.ask(digest, clean.now).await?
-        };
+        let held = || Some(Held::Id(digest));
+        let Some(mut answer) = self.known(digest, held, clean).await? else { return Ok(None) };
         if self.is_idle(&answer, clean.now) && clean.now.since(answer.loaded_at) >= YOUNG {
             // Another replica may have seen the session since.
             self.answers.invalidate(&digest).await;
-            answer = self.ask(digest, clean.now).await?;
+            answer = self.ask(digest, Held::Id(digest), clean.now).await?;
         }
         let idle = self.is_idle(&answer, clean.now);
         let Some(live) = answer.live.as_ref().filter(|live| !idle && live.expires_at > clean.now) else { return Ok(None) };
@@ -108,6 +118,32 @@ impl Sessions {
             self.people.stores.seen.seen(&digest, clean.now);
         }
         Ok(Some(Arc::clone(&live.identity)))
+    }
+
+    /// A sealed session is idle since its cookie was written, wherever it was used since: all replicas judge alike.
+    async fn identify_sealed(&self, value: &str, clean: &Clean<'_>) -> Result<Option<Arc<Identity>>, AuthnError> {
+        let held = || self.people.seals.open(value).map(|carried| Held::Sealed(Box::new(carried)));
+        let Some(answer) = self.known(Digest::of(value.as_bytes()), held, clean).await? else { return Ok(None) };
+        let idle = self.is_idle(&answer, clean.now);
+        let Some(live) = answer.live.as_ref().filter(|live| !idle && live.expires_at > clean.now) else { return Ok(None) };
+        Ok(Some(Arc::clone(&live.identity)))
+    }
+
+    /// The answer about the cookie with this digest, from memory or asked for; `None` where the cookie holds nothing of ours.
+    async fn known(
+        &self,
+        cookie: Digest,
+        held: impl FnOnce() -> Option<Held>,
+        clean: &Clean<'_>,
+    ) -> Result<Option<Arc<Answer>>, AuthnError> {
+        let meter = &self.people.stores.metrics.session_cache;
+        if let Some(answer) = self.answers.get(&cookie).await.filter(|answer| self.is_fresh(answer)) {
+            meter.hits.one();
+            return Ok(Some(answer));
+        }
+        let Some(held) = held() else { return Ok(None) };
+        meter.misses.one();
+        self.ask(cookie, held, clean.now).await.map(Some)
     }
 
     fn is_fresh(&self, answer: &Answer) -> bool {
@@ -120,34 +156,98 @@ impl Sessions {
     }
 
     /// Asks the stores, once for all who present the same at the same time.
-    async fn ask(&self, digest: Digest, now: Timestamp) -> Result<Arc<Answer>, AuthnError> {
+    async fn ask(&self, cookie: Digest, held: Held, now: Timestamp) -> Result<Arc<Answer>, AuthnError> {
         loop {
-            let asked = self.answers.try_get_with(digest, self.look_up(digest, now)).await;
+            let asked = self.answers.try_get_with(cookie, self.look_up(&held, now)).await;
             let answer = asked.map_err(|error| unavailable_shared(KIND, error))?;
             if self.is_fresh(&answer) {
                 return Ok(answer);
             }
-            self.answers.invalidate(&digest).await;
+            self.answers.invalidate(&cookie).await;
         }
     }
 
-    async fn look_up(&self, digest: Digest, now: Timestamp) -> Result<Arc<Answer>, StoreError> {
+    async fn look_up(&self, held: &Held, now: Timestamp) -> Result<Arc<Answer>, StoreError> {
+        match held {
+            Held::Id(digest) => self.look_up_stored(*digest, now).await,
+            Held::Sealed(carried) => self.look_up_sealed(carried, now).await,
+        }
+    }
+
+    async fn look_up_stored(&self, digest: Digest, now: Timestamp) -> Result<Arc<Answer>, StoreError> {
         let mark = self.freshness.mark(Subject::Session(&digest));
-        let answer = |user, live| Ok(Arc::new(Answer { session: mark, user, loaded_at: now, live }));
+        let nobody = |user| Ok(Arc::new(Answer { session: mark, user, loaded_at: now, live: None, kept: ENDED_KEPT }));
         let found = self.people.stores.sessions.find(&digest).await?;
         let Some(session) = found.filter(|session| session.revoked_at.is_none() && session.expires_at > now) else {
-            return answer(None, None);
+            return nobody(None);
         };
         let user_mark = Some(self.freshness.mark(Subject::User(session.user)));
         let user = self.people.stores.directory.user(session.user).await?;
-        let Some(user) = user.filter(|user| user.active) else { return answer(user_mark, None) };
-        let live = Live {
-            identity: Arc::new(identity(&session, user, &self.people.roles)),
+        let Some(user) = user.filter(|user| user.active) else { return nobody(user_mark) };
+        let live = Some(self.live(&session, user, None));
+        Ok(Arc::new(Answer { session: mark, user: user_mark, loaded_at: now, live, kept: KEPT }))
+    }
+
+    /// What the store knows counts: that the session was ended, that the person is inactive, or what the person is now. What it
+    /// does not know, or cannot be asked, is as the cookie says, for it was sealed by a replica that did know.
+    async fn look_up_sealed(&self, carried: &Carried, now: Timestamp) -> Result<Arc<Answer>, StoreError> {
+        let session = self.freshness.mark(Subject::Session(&carried.digest()));
+        let user = Some(self.freshness.mark(Subject::User(carried.user())));
+        let answer = |live, kept| Ok(Arc::new(Answer { session, user, loaded_at: now, live, kept }));
+        self.people.stores.seen.seen(&carried.digest(), carried.seen_at);
+        let stands_alone = carried.break_glass || self.lifetimes.mode == SessionMode::Sealed;
+        let asked = tokio::time::timeout(STORE_PATIENCE, self.ask_about(carried, stands_alone)).await;
+        match asked.unwrap_or_else(|late| Err(late.into())) {
+            Ok(Known::Over) => answer(None, ENDED_KEPT),
+            Ok(Known::Held(holder)) => answer(Some(self.live_sealed(carried, holder.map(|user| *user))), KEPT),
+            Err(error) if !stands_alone => Err(error),
+            Err(error) => {
+                tracing::warn!(%error, session = %carried.handle(), "a sealed session is taken without the store");
+                answer(Some(self.live_sealed(carried, None)), UNASKED_KEPT)
+            }
+        }
+    }
+
+    async fn ask_about(&self, carried: &Carried, stands_alone: bool) -> Result<Known, StoreError> {
+        let stores = &self.people.stores;
+        let registered = stores.sessions.find(&carried.digest()).await?;
+        if registered.as_ref().map_or(!stands_alone, |session| session.revoked_at.is_some()) {
+            return Ok(Known::Over);
+        }
+        let holder = stores.directory.user(carried.user()).await?;
+        match &holder {
+            Some(user) if !user.active => return Ok(Known::Over),
+            None if !stands_alone => return Ok(Known::Over),
+            // It was made while the store could not be asked; from now on it can be seen and ended like any other.
+            Some(_) if registered.is_none() && carried.break_glass => {
+                stores.sessions.create(&carried.clone().into_parts().0).await?;
+            }
+            _ => {}
+        }
+        Ok(Known::Held(holder.map(Box::new)))
+    }
+
+    /// The session as `holder` has it, or as the cookie says where nobody better is known.
+    fn live_sealed(&self, carried: &Carried, holder: Option<User>) -> Live {
+        let (session, sealed) = carried.clone().into_parts();
+        self.live(&session, holder.unwrap_or(sealed), Some(self.people.seals.renew_at(carried.seen_at)))
+    }
+
+    fn live(&self, session: &Session, user: User, renew_at: Option<Timestamp>) -> Live {
+        Live {
+            identity: Arc::new(Identity { renew_at, ..identity(session, user, &self.people.roles) }),
             expires_at: session.expires_at,
             last_seen: AtomicI64::new(session.last_seen_at.millis()),
-        };
-        answer(user_mark, Some(live))
+        }
     }
+}
+
+/// What the store knows about a sealed session.
+enum Known {
+    /// That it has ended, or that its holder is inactive.
+    Over,
+    /// It goes on; who holds it, if the store knows them.
+    Held(Option<Box<User>>),
 }
 
 pub(super) fn identity(session: &Session, user: User, roles: &Roles) -> Identity {
@@ -169,6 +269,8 @@ pub(super) fn identity(session: &Session, user: User, roles: &Roles) -> Identity
         mfa: session.amr.iter().any(|method| method == "mfa"),
         amr: session.amr.clone(),
         expires_at: Some(session.expires_at),
+        session_digest: Some(session.digest),
+        renew_at: None,
         forward: ForwardMemo::default(),
     }
 }

@@ -42,6 +42,9 @@ pub struct Config {
     pub store: Store,
     /// At least 32 random bytes as text: seals cookies, derives signing keys. `head -c 32 /dev/urandom | base64` makes one.
     pub secret_key: Secret,
+    /// Earlier values of `secret_key`: sealed sessions made with them go on until they end. Remove them after `sessions.absolute`.
+    #[serde(default)]
+    pub former_secret_keys: Vec<Secret>,
     #[serde(default)]
     pub sessions: Sessions,
     /// Organisations or workspaces. There is one, `default`, besides those named here.
@@ -106,12 +109,26 @@ pub struct Sessions {
     pub idle: Span,
     /// Ends this long after sign-in, whatever happens.
     pub absolute: Span,
+    /// Where sessions are kept.
+    pub mode: SessionMode,
 }
 
 impl Default for Sessions {
     fn default() -> Self {
-        Self { idle: Span::seconds(3600), absolute: Span::seconds(12 * 3600) }
+        Self { idle: Span::seconds(3600), absolute: Span::seconds(12 * 3600), mode: SessionMode::Stored }
     }
+}
+
+/// Where sessions are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionMode {
+    /// In the store; the cookie holds a random id. Every session can be listed and ended at once.
+    #[default]
+    Stored,
+    /// In the cookie, sealed with `secret_key`: replicas need no common store. Ending a session from elsewhere reaches only
+    /// replicas that share a store.
+    Sealed,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]

@@ -28,7 +28,7 @@ pub mod sign_in;
 pub mod upstream;
 
 pub use advice::advise;
-pub use file::{Audit, Config, Limits, LogFormat, Logging, Operations, Sessions, Shutdown, Store};
+pub use file::{Audit, Config, Limits, LogFormat, Logging, Operations, SessionMode, Sessions, Shutdown, Store};
 pub use load::{LoadError, Loaded, load};
 pub use problem::{Path, Problem, Problems};
 pub use report::{Finding, Place, Report};

@@ -6,6 +6,9 @@
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
 
+/// Bytes that sealing adds: nonce and tag.
+pub const OVERHEAD: usize = NONCE_LEN + 16;
+
 /// The sealed text is not one of ours: changed, cut, too old a key, or made for another purpose.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("the sealed value does not open")]

@@ -14,7 +14,7 @@ use crate::clock::Timestamp;
 use crate::crypto::{Digest, random};
 use crate::model::{ConnectionId, CredentialKind, Session, SessionHandle, TenantId, User};
 use crate::policy::mfa::METHOD;
-use crate::session::{ProviderTokens, cookie};
+use crate::session::{Carried, ProviderTokens, SealError, cookie};
 
 /// Letters of a session id: 256 bits.
 const ID_LENGTH: usize = 43;
@@ -105,6 +105,7 @@ impl Login {
         self.belongs(&proven)?;
         let value = random::alphanumeric(ID_LENGTH).map_err(SignInError::internal)?;
         let session = self.session(&value, visitor, &proven)?;
+        let cookies = self.cookies(value, &session, &proven.user, visitor)?;
         self.means.sessions.create(&session).await?;
         if let Some(old) = visitor.session() {
             self.means.sessions.end(old, self.now()).await?;
@@ -116,8 +117,22 @@ impl Login {
         event.session = Some(session.handle.to_string());
         event.details.insert("amr".to_owned(), proven.amr.into());
         self.means.audit.record(event).await?;
-        let cookie = cookie::set_session(&value, self.rules.lifetimes.absolute.0).map_err(SignInError::internal)?;
-        redirect(proven.return_to.as_str(), [cookie])
+        redirect(proven.return_to.as_str(), cookies)
+    }
+
+    /// The cookies that hold a new session: its id, or itself.
+    fn cookies(&self, id: String, session: &Session, user: &User, visitor: &Visitor) -> Result<Vec<HeaderValue>, SignInError> {
+        let (seals, headers) = (&self.rules.seals, &visitor.headers);
+        if seals.seals_all() {
+            let carried = Carried::new(id, session, user);
+            return seals.set(&carried, headers, self.now()).map_err(|error| match error {
+                SealError::TooLarge(_) => SignInError::TooLarge,
+                error => SignInError::internal(error),
+            });
+        }
+        let mut cookies = vec![cookie::set_session(&id, self.rules.lifetimes.absolute.0).map_err(SignInError::internal)?];
+        cookies.extend(cookie::remove_session_parts(headers, 2).map_err(SignInError::internal)?);
+        Ok(cookies)
     }
 
     /// Whether the account is the connection's to sign in: of its tenant and its domains, and not bound to another way. In this one

@@ -47,6 +47,9 @@ pub enum SignInError {
     /// The address is not one that this connection may speak for.
     #[error("the e-mail address is not of this connection")]
     ForeignAddress,
+    /// A sealed session with all of the person's groups is more than browsers keep.
+    #[error("the session does not fit into cookies")]
+    TooLarge,
     #[error("user name or password is wrong")]
     WrongPassword,
     /// The person's second factors are their provider's business.
@@ -85,7 +88,8 @@ impl SignInError {
             | Self::ProviderRefused { .. }
             | Self::NoAccount
             | Self::Inactive
-            | Self::ForeignAddress => StatusCode::FORBIDDEN,
+            | Self::ForeignAddress
+            | Self::TooLarge => StatusCode::FORBIDDEN,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::ProviderSetup(_) | Self::ProviderAnswer { .. } => StatusCode::BAD_GATEWAY,
             Self::ProviderUnreachable(_) | Self::Busy | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -109,6 +113,7 @@ impl SignInError {
             Self::NoAccount => "no_account",
             Self::Inactive => "inactive",
             Self::ForeignAddress => "foreign_address",
+            Self::TooLarge => "session_too_large",
             Self::WrongPassword => "wrong_password",
             Self::WrongCode => "wrong_code",
             Self::NoFactorsHere => "no_factors_here",

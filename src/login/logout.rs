@@ -19,7 +19,7 @@ use super::{Login, SignInError};
 use crate::audit::{Kind, Outcome};
 use crate::crypto::Digest;
 use crate::model::Session;
-use crate::session::{ProviderTokens, cookie};
+use crate::session::{Held, ProviderTokens, cookie};
 
 /// The form, as it is sent.
 #[derive(Debug, Default, Deserialize)]
@@ -76,22 +76,29 @@ impl Login {
     async fn sign_out(&self, visitor: &Visitor, token: &str) -> Result<Response, SignInError> {
         self.rules.forms.check(Purpose::SignOut, &visitor.headers, token, self.now())?;
         let mut location = self.pages().address("/signed-out");
-        if let Some((value, session)) = self.present_session(visitor).await? {
+        if let Some((id, session)) = self.present_session(visitor).await? {
             if self.means.sessions.end(&session.handle, self.now()).await? {
                 self.record_sign_out(visitor, &session).await?;
             }
-            if let Some(elsewhere) = self.provider_sign_out(&session, &value, &location).await {
+            if let Some(elsewhere) = self.provider_sign_out(&session, &id, &location).await {
                 location = elsewhere;
             }
         }
-        redirect(&location, [cookie::remove_session().map_err(SignInError::internal)?])
+        redirect(&location, cookie::remove_session(&visitor.headers).map_err(SignInError::internal)?)
     }
 
     /// The session that the request's cookies hold, and its id.
     pub(super) async fn present_session(&self, visitor: &Visitor) -> Result<Option<(String, Session)>, SignInError> {
-        let Some(value) = cookie::value(&visitor.headers, cookie::SESSION) else { return Ok(None) };
-        let found = self.means.sessions.find(&Digest::of(value.as_bytes())).await?;
-        Ok(found.map(|session| (value.to_owned(), session)))
+        let Some(held) = self.rules.seals.held(&visitor.headers) else { return Ok(None) };
+        let id = held.id().to_owned();
+        if let Some(session) = self.means.sessions.find(&Digest::of(id.as_bytes())).await? {
+            return Ok(Some((id, session)));
+        }
+        // Sealed, and not known here: it has to be, or it could not be ended.
+        let Held::Sealed(carried) = held else { return Ok(None) };
+        let (session, _) = carried.into_parts();
+        self.means.sessions.create(&session).await?;
+        Ok(Some((id, session)))
     }
 
     /// Where the provider signs people out (OpenID Connect RP-Initiated Logout 1.0). Being signed out here does not wait for it.

@@ -38,7 +38,7 @@ use crate::audit::Recorder;
 use crate::clock::{SharedClock, Timestamp};
 use crate::config::{Config, Path, Problems, Sessions as Lifetimes};
 use crate::directory::{Directory, Factors};
-use crate::session::SessionStore;
+use crate::session::{Seals, SessionStore};
 use attempt::Attempts;
 use connection::Connections;
 use enforcement::Enforcement;
@@ -63,6 +63,7 @@ pub struct Rules {
     accounts: Accounts,
     second_factors: SecondFactors,
     lifetimes: Lifetimes,
+    seals: Arc<Seals>,
 }
 
 /// What signing in needs of the rest of the house.
@@ -84,7 +85,7 @@ struct Login {
 
 impl Rules {
     /// `None` where a problem was added, or the review has already told of one.
-    pub fn compile(config: &Config, problems: &mut Problems) -> Option<Self> {
+    pub fn compile(config: &Config, seals: Arc<Seals>, problems: &mut Problems) -> Option<Self> {
         let own = Url::parse(&config.public_url).ok()?;
         let others = config.sign_in.return_origins.iter().filter_map(|origin| Url::parse(origin).ok()).map(|url| url.origin());
         let origins = Origins::new(own.join("/").ok()?, others.collect());
@@ -105,6 +106,7 @@ impl Rules {
             accounts: Accounts::new(connection::password(config), config.limits.failures_per_minute),
             second_factors,
             lifetimes: config.sessions,
+            seals,
             origins,
             connections: Arc::new(connections),
             enforcement: Enforcement::compile(&config.sign_in),

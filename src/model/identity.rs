@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ConnectionId, Scope, SessionHandle, TenantId, UserId};
 use crate::clock::Timestamp;
+use crate::crypto::Digest;
 
 /// What kind of credential a request presented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
@@ -74,6 +75,10 @@ pub struct Identity {
     pub mfa: bool,
     /// Taken until then, exclusively.
     pub expires_at: Option<Timestamp>,
+    /// By which the store knows the session, and its end is announced.
+    pub session_digest: Option<Digest>,
+    /// When the cookie of a sealed session is to be written anew.
+    pub renew_at: Option<Timestamp>,
     /// What `forward` made of this identity; empty until the first forwarded request.
     pub forward: ForwardMemo,
 }
@@ -118,6 +123,8 @@ impl Identity {
             amr: Vec::new(),
             mfa: false,
             expires_at: None,
+            session_digest: None,
+            renew_at: None,
             forward: ForwardMemo::default(),
         }
     }

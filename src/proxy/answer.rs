@@ -3,6 +3,8 @@
 //!
 //! Refuses a redirect to anybody but a browser on its way to a page: a program that follows one believes that it has succeeded.
 
+use std::sync::Arc;
+
 use http::{Method, StatusCode, header};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
@@ -11,6 +13,7 @@ use serde_json::json;
 use super::account::Account;
 use super::gateway::Gateway;
 use super::reject::{Cause, Rejection};
+use super::renewal;
 use crate::credential;
 use crate::login::pages::negotiate;
 use crate::policy::Denial;
@@ -128,6 +131,7 @@ impl Answering<'_> {
         }
         // The cookie of a session that has ended stays: this answer may be overtaken by that of a sign-in in another tab, whose new
         // cookie of the same name it would take away. It opens nothing, and the next sign-in replaces it.
+        renewal::renew(session, self.gateway, rejection.identity().map(Arc::as_ref), self.account.at(), &mut head)?;
         head.insert_header(header::CONTENT_LENGTH, body.len().to_string())?;
         self.account.label(&mut head)?;
         let bodiless = body.is_empty() || session.req_header().method == Method::HEAD;

@@ -5,9 +5,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
@@ -22,6 +20,8 @@ use tokio_stream::wrappers::ReceiverStream;
 use tower::ServiceExt as _;
 
 use super::account::Account;
+use super::gateway::Gateway;
+use super::renewal;
 use crate::edge::patience::PER_BYTE;
 use crate::forward::Outbound;
 
@@ -29,15 +29,10 @@ type Chunk = std::result::Result<Frame<Bytes>, io::Error>;
 
 /// Answers from the router; handlers find the judged request as the extension `Arc<Outbound>` and its name as [`RequestId`](crate::telemetry::RequestId).
 ///
-/// A body of HTTP/2, which the engine reads without a timer, has to be there `within` that time beside what its bytes earn
+/// A body of HTTP/2, which the engine reads without a timer, has to be there within `limits.body_timeout` beside what its bytes earn
 /// (threats D6).
-pub(super) async fn open(
-    session: &mut Session,
-    router: &Router,
-    outbound: Outbound,
-    account: &Account,
-    within: Duration,
-) -> Result<()> {
+pub(super) async fn open(session: &mut Session, gateway: &Gateway, outbound: Outbound, account: &Account) -> Result<()> {
+    let within = gateway.hygiene.limits().body_timeout.0;
     let mut until = session.as_downstream().is_http2().then(|| Instant::now() + within);
     let (sender, receiver) = mpsc::channel(1);
     let mut sender = (!session.is_body_empty()).then_some(sender);
@@ -46,9 +41,10 @@ pub(super) async fn open(
         None => Body::empty(),
     };
     let mut request = Request::from_parts(session.req_header().as_owned_parts(), body);
-    request.extensions_mut().insert(Arc::new(outbound));
+    let outbound = Arc::new(outbound);
+    request.extensions_mut().insert(Arc::clone(&outbound));
     request.extensions_mut().insert(account.id().clone());
-    let answer = router.clone().oneshot(request);
+    let answer = gateway.doors.clone().oneshot(request);
     tokio::pin!(answer);
     let answered: std::result::Result<_, Infallible> = loop {
         tokio::select! {
@@ -58,7 +54,11 @@ pub(super) async fn open(
         }
     };
     let Ok(response) = answered;
-    respond(session, response, sender, account, until).await
+    let (parts, body) = response.into_parts();
+    let mut head = head(session, parts, &body)?;
+    renewal::renew(session, gateway, outbound.identity.as_deref(), outbound.now, &mut head)?;
+    account.label(&mut head)?;
+    respond(session, head, body, sender, until).await
 }
 
 /// Moves one chunk of the request's body once the handler has room for it; says whether there may be more.
@@ -91,17 +91,14 @@ async fn pump(session: &mut Session, sender: Option<&mpsc::Sender<Chunk>>, until
 
 async fn respond(
     session: &mut Session,
-    response: http::Response<Body>,
+    head: ResponseHeader,
+    mut body: Body,
     mut sender: Option<mpsc::Sender<Chunk>>,
-    account: &Account,
     mut until: Option<Instant>,
 ) -> Result<()> {
-    let (parts, mut body) = response.into_parts();
     let bodiless = session.req_header().method == Method::HEAD
-        || matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+        || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
         || body.is_end_stream();
-    let mut head = head(session, parts, &body)?;
-    account.label(&mut head)?;
     session.write_response_header(Box::new(head), bodiless).await?;
     if bodiless {
         return Ok(());

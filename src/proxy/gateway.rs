@@ -14,6 +14,7 @@ use crate::forward::Forwarding;
 use crate::login::pages::Pages;
 use crate::policy::mfa::Demands;
 use crate::route;
+use crate::session::Seals;
 use crate::telemetry::{AccessLog, RouteMeter, Telemetry, UpstreamMeter};
 
 /// The compiled configuration of the journey.
@@ -24,6 +25,8 @@ pub struct Gateway {
     pub authn: Authn,
     /// Who needs a second factor.
     pub second_factors: Demands,
+    /// Writes the cookies of sealed sessions anew while they are used.
+    pub seals: Arc<Seals>,
     pub forwarding: Forwarding,
     pub observed: Observed,
     /// When the listeners' certificates end.

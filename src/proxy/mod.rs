@@ -14,6 +14,7 @@ pub mod journey;
 pub mod metadata;
 mod record;
 pub mod reject;
+mod renewal;
 pub mod unheard;
 
 use std::os::fd::RawFd;
@@ -125,9 +126,12 @@ impl Progress {
         self.outbound().ok().and_then(|(_, outbound, _)| outbound.lease.as_ref().and_then(Lease::overdue))
     }
 
-    /// Notes answers that go on for long, so that they can be ended from elsewhere.
-    fn begins(&mut self, session: &Session, head: &ResponseHeader) -> Result<()> {
-        let (_, outbound, _) = self.outbound()?;
+    /// Keeps a sealed session alive, and notes answers that go on for long, so that they can be ended from elsewhere.
+    fn begins(&mut self, session: &Session, head: &mut ResponseHeader) -> Result<()> {
+        let (gateway, outbound, _) = self.outbound()?;
+        if !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {
+            renewal::renew(session, gateway, outbound.identity.as_deref(), outbound.now, head)?;
+        }
         if let Some(live) = LiveHandle::of(session) {
             live.begin(head, outbound.identity.as_ref());
         }
@@ -178,8 +182,7 @@ impl ProxyHttp for Doorward {
         }
         if outbound.target() == Target::Door {
             ctx.stage = Stage::Answered;
-            let within = ctx.gateway.hygiene.limits().body_timeout.0;
-            doors::open(session, &ctx.gateway.doors, outbound, &ctx.account, within).await?;
+            doors::open(session, &ctx.gateway, outbound, &ctx.account).await?;
             drain::drain(session).await;
             return Ok(true);
         }

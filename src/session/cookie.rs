@@ -4,13 +4,16 @@
 //! because a cookie is only removed by the attributes it was set with, and only the prefix keeps a sibling domain from planting one
 //! (RFC 6265bis §4.1.3.2; threats C2, C5). Browsers take such cookies over plain HTTP from the local machine alone.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use http::header::InvalidHeaderValue;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 /// The session.
 pub const SESSION: &str = "__Host-doorward";
+/// Cookies that one session may need.
+const MOST_PARTS: usize = 4;
 /// What binds a form to the browser it was shown in.
 pub const FORM: &str = "__Host-doorward-form";
 /// A sign-in that waits for its second factor.
@@ -18,14 +21,54 @@ pub const PENDING: &str = "__Host-doorward-pending";
 /// What the names of attempts begin with; one cookie for each.
 const ATTEMPT: &str = "__Host-doorward-attempt-";
 
+/// The field that carries a cookie, for answers that are written by hand.
+pub const FIELD: HeaderName = header::SET_COOKIE;
+
 /// Gives the session to the browser for `life`.
 pub fn set_session(value: &str, life: Duration) -> Result<HeaderValue, InvalidHeaderValue> {
     write(SESSION, value, Some(life))
 }
 
-/// Takes the session from the browser.
-pub fn remove_session() -> Result<HeaderValue, InvalidHeaderValue> {
-    write(SESSION, "", Some(Duration::ZERO))
+/// Gives the browser one part of a session that is too long for one cookie; the first has the number 1.
+pub fn set_session_part(number: usize, value: &str, life: Duration) -> Result<HeaderValue, InvalidHeaderValue> {
+    write(&part_name(number), value, Some(life))
+}
+
+/// Takes the session from the browser that sent `headers`.
+pub fn remove_session(headers: &HeaderMap) -> Result<Vec<HeaderValue>, InvalidHeaderValue> {
+    let mut removed = vec![write(SESSION, "", Some(Duration::ZERO))?];
+    removed.extend(remove_session_parts(headers, 2)?);
+    Ok(removed)
+}
+
+/// Takes the parts of a session from this number on from the browser that sent `headers`.
+pub fn remove_session_parts(headers: &HeaderMap, from: usize) -> Result<Vec<HeaderValue>, InvalidHeaderValue> {
+    let names = (from..=MOST_PARTS).map(part_name).filter(|name| pairs(headers).any(|(found, _)| found == name));
+    names.map(|name| write(&name, "", Some(Duration::ZERO))).collect()
+}
+
+/// The session's value in `headers`, its parts put together; `None` where a part is missing or was sent twice.
+#[must_use]
+pub fn session(headers: &HeaderMap) -> Option<Cow<'_, str>> {
+    whole(value(headers, SESSION)?, headers)
+}
+
+/// `first`, the value of the cookie [`SESSION`], with the further parts that it says it has.
+#[must_use]
+pub fn whole<'a>(first: &'a str, headers: &'a HeaderMap) -> Option<Cow<'a, str>> {
+    let parts = first.strip_prefix("s.").and_then(|rest| rest.split('.').nth(1)?.parse().ok()).unwrap_or(1);
+    if parts > MOST_PARTS {
+        return None;
+    }
+    let mut text = Cow::Borrowed(first);
+    for number in 2..=parts {
+        text.to_mut().push_str(value(headers, &part_name(number))?);
+    }
+    Some(text)
+}
+
+fn part_name(number: usize) -> String {
+    if number == 1 { SESSION.to_owned() } else { format!("{SESSION}-{number}") }
 }
 
 /// Binds forms to the browser until it is closed.
@@ -80,8 +123,9 @@ pub fn add(headers: &mut HeaderMap, cookies: impl IntoIterator<Item = HeaderValu
 }
 
 fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
-    let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
-    lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim_matches(' ').split_once('='))
+    // Pair by pair, so that bytes in another's cookie do not hide ours.
+    let lines = headers.get_all(header::COOKIE).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
+    lines.filter_map(|pair| std::str::from_utf8(pair).ok()?.trim_matches(' ').split_once('='))
 }
 
 fn write(name: &str, value: &str, life: Option<Duration>) -> Result<HeaderValue, InvalidHeaderValue> {
@@ -103,8 +147,8 @@ mod tests {
     fn a_cookie_is_removed_with_the_attributes_it_was_set_with() -> Result<(), InvalidHeaderValue> {
         let set = set_session("abc", Duration::from_secs(60))?;
         assert_eq!(set.to_str().ok(), Some("__Host-doorward=abc; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=60"));
-        let removed = remove_session()?;
-        assert_eq!(removed.to_str().ok(), Some("__Host-doorward=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0"));
+        let removed = remove_session(&HeaderMap::new())?;
+        assert_eq!(removed[0].to_str().ok(), Some("__Host-doorward=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0"));
         Ok(())
     }
 

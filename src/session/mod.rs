@@ -3,6 +3,7 @@
 //! Refuses to bring an ended session back: ending leaves a tombstone that no later write lifts (threats C4).
 
 mod renewals;
+mod sealed;
 mod sqlite;
 mod tokens;
 
@@ -18,6 +19,7 @@ use crate::db::Unavailable;
 use crate::model::{ProviderLogout, Session, SessionHandle, UserId};
 
 pub use renewals::Renewals;
+pub use sealed::{Carried, Held, SealError, Seals};
 pub use sqlite::SqliteSessions;
 pub use tokens::ProviderTokens;
 

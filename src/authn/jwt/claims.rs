@@ -163,6 +163,8 @@ impl Claims {
             mfa: amr.iter().any(|method| method == "mfa"),
             amr,
             expires_at: Some(expires_at),
+            session_digest: None,
+            renew_at: None,
             forward: ForwardMemo::default(),
         })
     }

@@ -14,7 +14,7 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::review::is_loopback;
-use super::{Config, Path, Problems, Sources};
+use super::{Config, Path, Problems, SessionMode, Sources};
 use crate::clock::Timestamp;
 use crate::config::access::Mode;
 
@@ -29,6 +29,11 @@ pub fn advise(config: &Config, sources: &Sources, now: Timestamp) -> Problems {
     public_url(config, &mut advice);
     certificates(config, now, &mut advice);
     store(config, &mut advice);
+    if config.sessions.mode == SessionMode::Sealed {
+        let message = "a sealed session can be listed, and ended from elsewhere, only by replicas that share its store";
+        let hint = "`stored` if sign-outs, back-channel logout and deactivation have to reach every replica at once";
+        advice.add(Path::from("sessions").key("mode"), message, hint);
+    }
     for (index, network) in config.trusted_proxies.iter().enumerate().filter(|(_, network)| network.prefix_len() == 0) {
         let path = Path::from("trusted_proxies").item(index);
         advice.add(path, format!("`{network}` is everybody: anyone may claim any address"), "name the proxies' networks");

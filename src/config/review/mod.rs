@@ -15,6 +15,7 @@ pub(super) use address::is_loopback;
 use std::time::Duration;
 
 use super::{Config, Path, Problems, Span};
+use crate::crypto::Secret;
 
 /// Fewer random bytes than this can be guessed.
 const SECRET_KEY_BYTES: usize = 32;
@@ -25,9 +26,9 @@ pub fn review(config: &Config, problems: &mut Problems) {
     prefix(&config.prefix, problems);
     listeners::review(config, problems);
     upstream::review(&config.upstream, &Path::from("upstream"), problems);
-    if config.secret_key.expose().len() < SECRET_KEY_BYTES {
-        let message = format!("`secret_key` is shorter than {SECRET_KEY_BYTES} bytes");
-        problems.add(Path::from("secret_key"), message, "`head -c 32 /dev/urandom | base64` makes one");
+    secret_key(&config.secret_key, Path::from("secret_key"), problems);
+    for (index, former) in config.former_secret_keys.iter().enumerate() {
+        secret_key(former, Path::from("former_secret_keys").item(index), problems);
     }
     if !config.store.url.expose().starts_with("sqlite:") {
         problems.add(Path::from("store").key("url"), "this kind of store is not known", "write `sqlite:/path/to/doorward.db`");
@@ -37,6 +38,13 @@ pub fn review(config: &Config, problems: &mut Problems) {
     connections::review(config, problems);
     sign_in::review(config, problems);
     access::review(config, problems);
+}
+
+fn secret_key(key: &Secret, path: Path, problems: &mut Problems) {
+    if key.expose().len() < SECRET_KEY_BYTES {
+        let message = format!("`{}` is shorter than {SECRET_KEY_BYTES} bytes", path.as_str());
+        problems.add(path, message, "`head -c 32 /dev/urandom | base64` makes one");
+    }
 }
 
 fn prefix(prefix: &str, problems: &mut Problems) {

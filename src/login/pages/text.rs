@@ -149,6 +149,10 @@ pub(super) fn failure(reason: &str) -> (&'static str, &'static str) {
             "Your second factors are not kept here",
             "The identity provider that signed you in asks for them. Change them there.",
         ),
+        "session_too_large" => (
+            "Your session does not fit into a cookie",
+            "Your identity provider named too many groups. Tell the people who run this: they can have fewer sent, or keep sessions in the store.",
+        ),
         "locked" => ("Too many tries", "Wait before you try again. Nothing is lost."),
         "busy" => ("Too many people are signing in", "Try again in a moment."),
         "unavailable" => ("Signing in is not possible right now", "Try again in a moment. Nobody was signed out."),

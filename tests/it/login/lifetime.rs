@@ -26,6 +26,9 @@ struct Inner {
     idp: Part,
 }
 
+/// Where sessions can be kept; what a person sees of it is the same.
+const MODES: [&str; 2] = ["stored", "sealed"];
+
 impl Inner {
     #[track_caller]
     fn start(sessions: &str) -> Self {
@@ -128,28 +131,35 @@ impl Drop for Inner {
 
 #[test]
 fn a_session_ends_when_it_was_idle_for_too_long_and_not_while_it_is_used() {
-    let inner = Inner::start("{ idle: 30m, absolute: 10h }");
-    let person = inner.signed_in();
-    for _ in 0..4 {
-        inner.pass(20);
-        assert_eq!(person.session().status, 200);
+    for mode in MODES {
+        let inner = Inner::start(&format!("{{ idle: 30m, absolute: 10h, mode: {mode} }}"));
+        let person = inner.signed_in();
+        for _ in 0..4 {
+            inner.pass(20);
+            assert_eq!(person.session().status, 200);
+        }
+        inner.pass(31);
+        assert_eq!(person.session().status, 401);
+        let back = person.ask(&inner.url("/kept"), &[]);
+        assert_eq!(
+            (back.status, back.header("location")),
+            (303, Some(inner.url("/.doorward/sign-in?return_to=%2Fkept").as_str()))
+        );
     }
-    inner.pass(31);
-    assert_eq!(person.session().status, 401);
-    let back = person.ask(&inner.url("/kept"), &[]);
-    assert_eq!((back.status, back.header("location")), (303, Some(inner.url("/.doorward/sign-in?return_to=%2Fkept").as_str())));
 }
 
 #[test]
 fn a_session_ends_at_its_absolute_end_however_busy_it_is() {
-    let inner = Inner::start("{ idle: 30m, absolute: 1h }");
-    let person = inner.signed_in();
-    for _ in 0..3 {
-        inner.pass(19);
-        assert_eq!(person.session().status, 200);
+    for mode in MODES {
+        let inner = Inner::start(&format!("{{ idle: 30m, absolute: 1h, mode: {mode} }}"));
+        let person = inner.signed_in();
+        for _ in 0..3 {
+            inner.pass(19);
+            assert_eq!(person.session().status, 200);
+        }
+        inner.pass(4);
+        assert_eq!(person.session().status, 401);
     }
-    inner.pass(4);
-    assert_eq!(person.session().status, 401);
 }
 
 #[test]

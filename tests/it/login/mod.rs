@@ -9,5 +9,6 @@ mod mfa;
 mod oidc;
 mod password;
 mod refusal;
+mod sealed;
 mod sign_out;
 mod step_up;
