@@ -150,7 +150,7 @@ async fn pass_on(
 ) -> Result<()> {
     let mut done = upstream.is_body_done();
     frame(&session.req_header().method, &mut head, done)?;
-    ctx.begins(session, &head)?;
+    ctx.begins(session, &mut head)?;
     let mut tasks = Vec::with_capacity(2);
     tasks.push(HttpTask::Header(head, done));
     // What came with the head leaves with it.
