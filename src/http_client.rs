@@ -129,6 +129,12 @@ impl HttpClient {
     }
 }
 
+/// Whether an address is https, or http that does not leave this machine: what secrets and browsers may be sent to.
+#[must_use]
+pub fn is_trustworthy(url: &Url) -> bool {
+    check_scheme(url).is_ok()
+}
+
 /// https, or http that does not leave this machine.
 fn check_scheme(url: &Url) -> Result<(), HttpClientError> {
     match url.scheme() {

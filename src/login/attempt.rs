@@ -15,7 +15,8 @@ use super::SignInError;
 use crate::clock::Timestamp;
 use crate::crypto::seal::{Sealer, Unsealable};
 use crate::crypto::{Digest, random};
-use crate::model::ConnectionId;
+use crate::model::{ConnectionId, SessionHandle};
+use crate::session::cookie::Answered;
 use crate::session::{SessionStore, cookie};
 
 /// How long a person may take at the provider.
@@ -42,6 +43,12 @@ pub(super) struct Attempt {
     pub acr_values: Vec<String>,
     /// The answer has to say that the person was asked anew: silence is not enough.
     pub must_say_when: bool,
+    /// How the answer comes back.
+    #[serde(default)]
+    pub answered: Answered,
+    /// The session that the new one takes the place of, where the answer comes without it.
+    #[serde(default)]
+    pub replaces: Option<SessionHandle>,
     restarts: u8,
 }
 
@@ -83,9 +90,10 @@ impl Attempts {
         let sealed = URL_SAFE_NO_PAD.encode(self.0.seal(&plain, name.as_bytes()).map_err(SignInError::internal)?);
         let mut cookies = Vec::with_capacity(2);
         for stale in self.to_drop(headers, name.len() + sealed.len(), now) {
-            cookies.push(cookie::remove_attempt(stale).map_err(SignInError::internal)?);
+            // Which kind it was is not known of one that does not open; browsers do not ask (RFC 6265bis §5.7).
+            cookies.push(cookie::remove_attempt(stale, attempt.answered).map_err(SignInError::internal)?);
         }
-        cookies.push(cookie::set_attempt(&name, &sealed, LIFE).map_err(SignInError::internal)?);
+        cookies.push(cookie::set_attempt(&name, &sealed, LIFE, attempt.answered).map_err(SignInError::internal)?);
         Ok(cookies)
     }
 
@@ -147,6 +155,8 @@ impl Attempt {
             fresh,
             acr_values: Vec::new(),
             must_say_when: false,
+            answered: Answered::ByLink,
+            replaces: None,
             restarts: 0,
         })
     }
@@ -154,9 +164,12 @@ impl Attempt {
     /// The same intention anew; `None` when it has begun again too often, which means that something keeps it from ending.
     pub(super) fn again(&self, now: Timestamp) -> Option<Result<Self, random::NoRandomness>> {
         let restarts = self.restarts + 1;
-        let anew = || Self::begin(self.connection.clone(), self.return_to.clone(), self.fresh, now);
-        let wanted = |begun| Self { restarts, acr_values: self.acr_values.clone(), must_say_when: self.must_say_when, ..begun };
-        (restarts <= RESTARTS).then(|| anew().map(wanted))
+        let anew = || {
+            let begun = Self::begin(self.connection.clone(), self.return_to.clone(), self.fresh, now)?;
+            let (acr_values, replaces) = (self.acr_values.clone(), self.replaces.clone());
+            Ok(Self { restarts, acr_values, must_say_when: self.must_say_when, answered: self.answered, replaces, ..begun })
+        };
+        (restarts <= RESTARTS).then(anew)
     }
 
     fn is_live(&self, now: Timestamp) -> bool {
@@ -165,7 +178,7 @@ impl Attempt {
 
     /// The removal of its cookie.
     pub(super) fn forget(&self) -> Result<HeaderValue, SignInError> {
-        cookie::remove_attempt(&name_of(&self.state)).map_err(SignInError::internal)
+        cookie::remove_attempt(&name_of(&self.state), self.answered).map_err(SignInError::internal)
     }
 
     /// Uses the attempt up, for an answer that came to `connection`: only the one it began with (threats J9).

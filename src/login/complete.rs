@@ -34,6 +34,8 @@ pub(super) struct Proven<'c> {
     pub tokens: ProviderTokens,
     /// When the provider is to be asked for new tokens.
     pub refresh_at: Option<Timestamp>,
+    /// When the provider wants the session to end, if it ends before ours does.
+    pub ends_at: Option<Timestamp>,
     pub return_to: ReturnTo,
 }
 
@@ -148,6 +150,7 @@ impl Login {
 
     fn session(&self, value: &str, visitor: &Visitor, proven: &Proven<'_>) -> Result<Session, SignInError> {
         let now = self.now();
+        let latest = now.after(self.rules.lifetimes.absolute.0);
         let handle = SessionHandle(random::alphanumeric(16).map_err(SignInError::internal)?);
         let kept = Some(&proven.tokens).filter(|tokens| !tokens.is_empty());
         let sealed_tokens = kept.map(|tokens| tokens.seal(value, &handle)).transpose().map_err(SignInError::internal)?;
@@ -162,7 +165,7 @@ impl Login {
             authenticated_at: proven.authenticated_at,
             created_at: now,
             last_seen_at: now,
-            expires_at: now.after(self.rules.lifetimes.absolute.0),
+            expires_at: proven.ends_at.map_or(latest, |end| end.min(latest)),
             revoked_at: None,
             provider_session: proven.provider_session.clone(),
             provider_subject: proven.provider_subject.clone(),

@@ -8,6 +8,7 @@ use url::Url;
 
 use super::oidc::Provider;
 use super::return_to::Origins;
+use super::saml;
 use crate::config::connection::{Connection as Typed, Kind, Password, Provision};
 use crate::config::{Config, Path as Place, Problems};
 use crate::model::{ConnectionId, Domain, EmailAddress, TenantId};
@@ -33,6 +34,7 @@ pub(super) struct Connection {
 #[derive(Debug)]
 pub(super) enum Way {
     Oidc(Box<Provider>),
+    Saml(Arc<saml::Provider>),
     Password,
 }
 
@@ -64,6 +66,7 @@ impl Way {
                 let provider = Provider::compile(oidc, site.address("callback")?, &site.place, problems)?;
                 Some(Self::Oidc(Box::new(provider)))
             }
+            Kind::Saml(saml) => saml::Provider::compile(saml, site, problems).map(|provider| Self::Saml(Arc::new(provider))),
             Kind::Password(_) => Some(Self::Password),
         }
     }
@@ -72,7 +75,7 @@ impl Way {
     #[must_use]
     pub(super) fn is_sso(&self) -> bool {
         match self {
-            Self::Oidc(_) => true,
+            Self::Oidc(_) | Self::Saml(_) => true,
             Self::Password => false,
         }
     }

@@ -69,22 +69,26 @@ impl Login {
     async fn provider_origin(&self, visitor: &Visitor) -> Option<String> {
         let id = visitor.identity.as_ref()?.connection.as_ref()?;
         let connections = self.connections();
-        let Way::Oidc(provider) = &connections.find(id.as_str())?.way else { return None };
-        provider.sign_out_origin(self.now()).await
+        match &connections.find(id.as_str())?.way {
+            Way::Oidc(provider) => provider.sign_out_origin(self.now()).await,
+            Way::Saml(provider) => provider.sign_out_origin(self.now()).await,
+            Way::Password => None,
+        }
     }
 
     async fn sign_out(&self, visitor: &Visitor, token: &str) -> Result<Response, SignInError> {
         self.rules.forms.check(Purpose::SignOut, &visitor.headers, token, self.now())?;
-        let mut location = self.pages().address("/signed-out");
+        let here = self.pages().address("/signed-out");
+        let mut answer = None;
         if let Some((id, session)) = self.present_session(visitor).await? {
             if self.means.sessions.end(&session.handle, self.now()).await? {
                 self.record_sign_out(visitor, &session).await?;
             }
-            if let Some(elsewhere) = self.provider_sign_out(&session, &id, &location).await {
-                location = elsewhere;
-            }
+            answer = self.provider_sign_out(&session, &id, &here).await;
         }
-        redirect(&location, cookie::remove_session(&visitor.headers).map_err(SignInError::internal)?)
+        let mut answer = answer.map_or_else(|| redirect(&here, []), Ok)?;
+        cookie::add(answer.headers_mut(), cookie::remove_session(&visitor.headers).map_err(SignInError::internal)?);
+        Ok(answer)
     }
 
     /// The session that the request's cookies hold, and its id.
@@ -101,12 +105,19 @@ impl Login {
         Ok(Some((id, session)))
     }
 
-    /// Where the provider signs people out (OpenID Connect RP-Initiated Logout 1.0). Being signed out here does not wait for it.
-    async fn provider_sign_out(&self, session: &Session, value: &str, back: &str) -> Option<String> {
+    /// To where the provider signs people out (OpenID Connect RP-Initiated Logout 1.0, SAML Profiles §4.4). Being signed out here does
+    /// not wait for it.
+    async fn provider_sign_out(&self, session: &Session, value: &str, back: &str) -> Option<Response> {
         let connections = self.connections();
-        let Way::Oidc(provider) = &connections.find(session.connection.as_str())?.way else { return None };
-        let tokens = ProviderTokens::open(value, session);
-        provider.sign_out_address(tokens.and_then(|tokens| tokens.id_token).as_deref(), back, self.now()).await
+        match &connections.find(session.connection.as_str())?.way {
+            Way::Oidc(provider) => {
+                let hint = ProviderTokens::open(value, session).and_then(|tokens| tokens.id_token);
+                let address = provider.sign_out_address(hint.as_deref(), back, self.now()).await?;
+                redirect(&address, []).ok()
+            }
+            Way::Saml(provider) => self.saml_sign_out(provider, session, value).await,
+            Way::Password => None,
+        }
     }
 
     async fn record_sign_out(&self, visitor: &Visitor, session: &Session) -> Result<(), SignInError> {

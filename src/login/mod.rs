@@ -126,6 +126,7 @@ pub fn router(rules: Rules, means: Means) -> Router {
         .route(&at("/callback/{connection}"), get(oidc::callback))
         .route(&at("/step-up"), get(step_up::step_up))
         .route(&at("/client-keys/{connection}"), get(oauth2::client_key::publish))
+        .merge(saml::routes(&prefix))
         .route(&at("/sign-out"), get(logout::ask).post(logout::sign_out))
         .route(&at("/signed-out"), get(logout::signed_out))
         .route(&at("/session"), get(whoami::session))

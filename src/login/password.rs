@@ -167,6 +167,7 @@ impl Login {
             provider_subject: None,
             tokens: ProviderTokens::default(),
             refresh_at: None,
+            ends_at: None,
             return_to: return_to.clone(),
         };
         self.complete(visitor, proven).await

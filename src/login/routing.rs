@@ -46,6 +46,7 @@ impl Login {
     async fn begin(&self, visitor: &Visitor, connection: &Connection, wish: &Wish) -> Result<Response, SignInError> {
         match &connection.way {
             Way::Oidc(provider) => self.leave(visitor, connection, provider, wish).await,
+            Way::Saml(provider) => self.leave_for_saml(visitor, connection, provider, wish).await,
             Way::Password => self.choices(visitor, &Ask::of(&connection.tenant, wish)),
         }
     }

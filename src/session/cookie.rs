@@ -1,14 +1,17 @@
 //! Cookies: the only place that writes `Set-Cookie`, and the names of those that are Doorward's.
 //!
-//! Refuses any cookie without the `__Host-` prefix, Secure, HttpOnly, SameSite=Lax and Path=/, for setting and for removing alike,
+//! Refuses any cookie without the `__Host-` prefix, Secure, HttpOnly, SameSite and Path=/, for setting and for removing alike,
 //! because a cookie is only removed by the attributes it was set with, and only the prefix keeps a sibling domain from planting one
 //! (RFC 6265bis §4.1.3.2; threats C2, C5). Browsers take such cookies over plain HTTP from the local machine alone.
+//!
+//! SameSite is Lax but for one kind: an attempt whose answer another site's form posts ([`Answered::ByForm`]).
 
 use std::borrow::Cow;
 use std::time::Duration;
 
 use http::header::InvalidHeaderValue;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+use serde::{Deserialize, Serialize};
 
 /// The session.
 pub const SESSION: &str = "__Host-doorward";
@@ -20,6 +23,7 @@ pub const FORM: &str = "__Host-doorward-form";
 pub const PENDING: &str = "__Host-doorward-pending";
 /// What the names of attempts begin with; one cookie for each.
 const ATTEMPT: &str = "__Host-doorward-attempt-";
+const LAX: &str = "Lax";
 
 /// The field that carries a cookie, for answers that are written by hand.
 pub const FIELD: HeaderName = header::SET_COOKIE;
@@ -86,14 +90,33 @@ pub fn remove_pending() -> Result<HeaderValue, InvalidHeaderValue> {
     write(PENDING, "", Some(Duration::ZERO))
 }
 
+/// How the answer to an attempt comes back, which decides whether its cookie has to come along from another site.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Answered {
+    /// By a link or redirect: Lax cookies come along.
+    #[default]
+    ByLink,
+    /// By a form that the provider's page posts, as SAML's HTTP-POST binding does. Lax cookies stay behind, so this one is
+    /// SameSite=None. That gives nothing away: it is sealed, used once, and names the request whose answer alone it is good for, which
+    /// nobody else knows. To hold the posted answer until a same-site request came for it would mean to keep what any stranger posts.
+    ByForm,
+}
+
 /// Keeps an attempt in the browser for `life`.
-pub fn set_attempt(name: &str, value: &str, life: Duration) -> Result<HeaderValue, InvalidHeaderValue> {
-    write(name, value, Some(life))
+pub fn set_attempt(name: &str, value: &str, life: Duration, answered: Answered) -> Result<HeaderValue, InvalidHeaderValue> {
+    write_with(name, value, Some(life), same_site(answered))
 }
 
 /// Takes an attempt from the browser.
-pub fn remove_attempt(name: &str) -> Result<HeaderValue, InvalidHeaderValue> {
-    write(name, "", Some(Duration::ZERO))
+pub fn remove_attempt(name: &str, answered: Answered) -> Result<HeaderValue, InvalidHeaderValue> {
+    write_with(name, "", Some(Duration::ZERO), same_site(answered))
+}
+
+const fn same_site(answered: Answered) -> &'static str {
+    match answered {
+        Answered::ByLink => LAX,
+        Answered::ByForm => "None",
+    }
 }
 
 /// The name of the attempt that `tag` (letters and digits) tells from others.
@@ -129,7 +152,11 @@ fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
 }
 
 fn write(name: &str, value: &str, life: Option<Duration>) -> Result<HeaderValue, InvalidHeaderValue> {
-    let mut text = format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite=Lax");
+    write_with(name, value, life, LAX)
+}
+
+fn write_with(name: &str, value: &str, life: Option<Duration>, same_site: &str) -> Result<HeaderValue, InvalidHeaderValue> {
+    let mut text = format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite={same_site}");
     if let Some(life) = life {
         text.push_str("; Max-Age=");
         text.push_str(&life.as_secs().to_string());

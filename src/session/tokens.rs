@@ -21,12 +21,15 @@ pub struct ProviderTokens {
     pub refresh_token: Option<String>,
     /// When the access token ends, if the provider said so.
     pub expires_at: Option<Timestamp>,
+    /// A SAML provider's name for the person, with its format and qualifiers as JSON: what a logout request has to repeat.
+    #[serde(default)]
+    pub name_id: Option<String>,
 }
 
 impl ProviderTokens {
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.id_token.is_none() && self.access_token.is_none() && self.refresh_token.is_none()
+        self.id_token.is_none() && self.access_token.is_none() && self.refresh_token.is_none() && self.name_id.is_none()
     }
 
     /// Seals them for the session `handle` with a key that only `value`, the cookie's, gives.

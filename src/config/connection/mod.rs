@@ -5,6 +5,7 @@
 mod mfa;
 mod oidc;
 mod password;
+mod saml;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -12,10 +13,11 @@ use serde::Deserialize;
 pub use mfa::Mfa;
 pub use oidc::{ClaimNames, ClientAuth, ClientKey, ClientKeyAlgorithm, Oidc};
 pub use password::Password;
+pub use saml::{AttributeNames, Binding, Metadata as SamlMetadata, NameIdFormat, Saml};
 
 use crate::model::{ConnectionId, Domain, TenantId};
 
-/// One way to sign in: exactly one of `oidc` and `password`.
+/// One way to sign in: exactly one of `oidc`, `saml` and `password`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Connection {
@@ -30,6 +32,9 @@ pub struct Connection {
     /// OpenID Connect provider.
     #[serde(default)]
     pub oidc: Option<Oidc>,
+    /// SAML 2.0 identity provider.
+    #[serde(default)]
+    pub saml: Option<Saml>,
     /// Local accounts with a password, made by `doorward user create`.
     #[serde(default)]
     pub password: Option<Password>,
@@ -51,6 +56,7 @@ pub struct Connection {
 #[derive(Clone, Copy, Debug)]
 pub enum Kind<'c> {
     Oidc(&'c Oidc),
+    Saml(&'c Saml),
     Password(&'c Password),
 }
 
@@ -60,6 +66,7 @@ impl Connection {
     pub fn kinds(&self) -> Vec<(&'static str, Kind<'_>)> {
         let typed = [
             self.oidc.as_ref().map(|oidc| ("oidc", Kind::Oidc(oidc))),
+            self.saml.as_ref().map(|saml| ("saml", Kind::Saml(saml))),
             self.password.as_ref().map(|password| ("password", Kind::Password(password))),
         ];
         typed.into_iter().flatten().collect()

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use super::address;
+use super::{address, saml};
 use crate::config::connection::{Connection, Kind, Oidc};
 use crate::config::preset::{PROTOCOLS, Provider};
 use crate::config::{Config, Path, Problems};
@@ -57,7 +57,7 @@ fn kind(connection: &Connection, path: &Path, problems: &mut Problems) {
     match connection.kinds().as_slice() {
         [(key, kind)] => of_kind(*kind, &path.key(key), problems),
         [] => {
-            problems.add(path.clone(), "the connection does not say how people sign in", "add `oidc` or `password: {}`");
+            problems.add(path.clone(), "the connection does not say how people sign in", "add `oidc`, `saml` or `password: {}`");
         }
         [(first, _), .., (second, _)] => {
             problems.add(path.clone(), format!("`{first}` and `{second}` are both given"), "make two connections of it");
@@ -71,6 +71,10 @@ fn of_kind(kind: Kind<'_>, path: &Path, problems: &mut Problems) {
         Kind::Oidc(oidc) => {
             preset(oidc.provider.as_ref(), "oidc", path, problems);
             provider(oidc, path, problems);
+        }
+        Kind::Saml(typed) => {
+            preset(typed.provider.as_ref(), "saml", path, problems);
+            saml::review(typed, path, problems);
         }
         Kind::Password(_) => {}
     }

@@ -7,6 +7,7 @@ mod access;
 mod address;
 mod connections;
 mod listeners;
+mod saml;
 mod sign_in;
 mod upstream;
 

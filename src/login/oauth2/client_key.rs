@@ -145,7 +145,7 @@ pub(in crate::login) async fn publish(State(login): State<Arc<Login>>, Segment(i
     let found = login.rules.connections.find(&id);
     let key = found.and_then(|connection| match &connection.way {
         Way::Oidc(provider) => provider.client_key(),
-        Way::Password => None,
+        Way::Saml(_) | Way::Password => None,
     });
     match key {
         Some(key) => ([(header::CACHE_CONTROL, CACHE)], Json(key.published())).into_response(),

@@ -154,6 +154,7 @@ impl Login {
             provider_subject: Some(proof.subject),
             tokens: ProviderTokens { id_token: Some(proof.id_token), ..ProviderTokens::default() },
             refresh_at: None,
+            ends_at: None,
             return_to: self.rules.origins.parse_or_home(Some(&attempt.return_to)),
         };
         self.complete(visitor, proven).await

@@ -46,6 +46,19 @@ impl Pages {
         self.page(status, text::SIGN_IN, body)
     }
 
+    /// A button that posts `fields` elsewhere. No script presses it: people see where they go.
+    #[must_use]
+    pub fn go_on_by_form(&self, action: &str, fields: &[(&str, &str)]) -> Page {
+        let body = html! {
+            p { (text::GO_ON_BY_FORM) }
+            form method="post" action=(action) {
+                @for (name, value) in fields { input type="hidden" name=(name) value=(value); }
+                button type="submit" { (text::GO_ON) }
+            }
+        };
+        self.page(StatusCode::OK, text::GO_ON_BY_FORM_TITLE, body)
+    }
+
     /// Whether to sign out.
     #[must_use]
     pub fn sign_out(&self, token: &str, who: Option<&str>, return_to: &str) -> Page {

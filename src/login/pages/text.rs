@@ -22,6 +22,9 @@ pub(super) const REASON: &str = "Reason";
 pub(super) const REQUEST: &str = "Request";
 pub(super) const YOU_ARE: &str = "You are signed in as";
 
+pub(super) const GO_ON_BY_FORM_TITLE: &str = "Go on to your identity provider";
+pub(super) const GO_ON_BY_FORM: &str = "The next step is on your organisation's own page.";
+
 pub(super) const SIGN_OUT: &str = "Sign out";
 pub(super) const SIGN_OUT_QUESTION: &str = "This ends your session in this browser.";
 pub(super) const STAY: &str = "Stay signed in";
@@ -135,6 +138,14 @@ pub(super) fn failure(reason: &str) -> (&'static str, &'static str) {
         "provider_setup" => (
             "The identity provider does not know this application",
             "Its settings do not fit: tell the people who run this what is written below.",
+        ),
+        "saml_unsolicited" => (
+            "Begin here",
+            "This application does not take sign-ins that begin at the identity provider. Use the button: it leads to the same place.",
+        ),
+        "saml_expired" | "saml_not_yet_valid" => (
+            "The clocks disagree",
+            "The identity provider's answer is for another time. If it stays so, tell the people who run this what is written below.",
         ),
         "no_account" => (
             "We couldn't find your account",

@@ -2,6 +2,8 @@
 //!
 //! Refuses to be made from anything but a [`Signed`] element, and to cut a text where a comment stands in it (threats S6).
 
+use serde::{Deserialize, Serialize};
+
 use super::names;
 use super::refusal::Refusal;
 use super::signature::Signed;
@@ -20,7 +22,7 @@ pub(super) struct Assertion {
 }
 
 /// SAML Core §2.2.2.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct NameId {
     pub value: String,
     pub format: Option<String>,
@@ -66,7 +68,6 @@ pub(super) struct Authentication {
 #[derive(Clone, Debug)]
 pub(super) struct Attribute {
     pub name: String,
-    pub friendly_name: Option<String>,
     pub values: Vec<String>,
 }
 
@@ -131,6 +132,13 @@ impl Window {
     }
 }
 
+impl Window {
+    /// When a message was made.
+    pub(super) fn issued(message: Signed<'_>) -> Result<Option<Timestamp>, Refusal> {
+        moment(message, "IssueInstant")
+    }
+}
+
 impl Conditions {
     fn read(conditions: Signed<'_>) -> Result<Self, Refusal> {
         const KNOWN: [&str; 3] = ["AudienceRestriction", "OneTimeUse", "ProxyRestriction"];
@@ -162,7 +170,6 @@ impl Attribute {
     fn read(attribute: Signed<'_>) -> Option<Self> {
         Some(Self {
             name: attribute.attribute("Name")?.to_owned(),
-            friendly_name: attribute.attribute("FriendlyName").map(str::to_owned),
             values: attribute.all(names::ASSERTION, "AttributeValue").filter_map(value).collect(),
         })
     }

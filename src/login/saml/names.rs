@@ -21,8 +21,6 @@ pub(super) const POST: &str = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST";
 
 /// SAML Core §3.2.2.2.
 pub(super) const SUCCESS: &str = "urn:oasis:names:tc:SAML:2.0:status:Success";
-/// SAML Core §3.2.2.2.
-pub(super) const REQUESTER: &str = "urn:oasis:names:tc:SAML:2.0:status:Requester";
 /// SAML Profiles §3.3.
 pub(super) const BEARER: &str = "urn:oasis:names:tc:SAML:2.0:cm:bearer";
 

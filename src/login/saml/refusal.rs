@@ -108,6 +108,14 @@ pub(super) enum Refusal {
     Replayed,
     #[error("the message's signature parameters do not hold")]
     QuerySignature,
+    #[error("a parameter was sent more than once")]
+    RepeatedParameter,
+    #[error("there is no message, or there are two")]
+    MessageMissing,
+    #[error("the message is not signed")]
+    MessageUnsigned,
+    #[error("the name identifier is a transient one, and no attribute is configured that names the person for ever")]
+    TransientName,
     #[error("nobody was asked again, though that was the wish")]
     NotAskedAnew,
 }
@@ -168,6 +176,10 @@ impl Refusal {
             Self::AmbiguousAttribute(_) => "saml_ambiguous_attribute",
             Self::Replayed => "saml_replayed",
             Self::QuerySignature => "saml_query_signature",
+            Self::RepeatedParameter => "saml_repeated_parameter",
+            Self::MessageMissing => "saml_message_missing",
+            Self::MessageUnsigned => "saml_message_unsigned",
+            Self::TransientName => "saml_transient_name",
             Self::NotAskedAnew => "saml_not_asked_anew",
         }
     }

@@ -8,6 +8,7 @@ use bergshamra::dsig::verify::verify_all_document;
 use bergshamra::keys::loader::load_x509_cert_der;
 use bergshamra::{DsigContext, KeysManager, VerifyResult};
 
+use super::binding::Detached;
 use super::names;
 use super::refusal::Refusal;
 use super::tree::{Element, Tree};
@@ -104,11 +105,6 @@ impl<'t> Signed<'t> {
         Self(element)
     }
 
-    /// The same, where nobody needs to know that it is signed.
-    pub(super) fn element(self) -> Element<'t> {
-        self.0
-    }
-
     /// The only element of what was decrypted out of this one: whoever signed the sealed form signed what is in it.
     pub(super) fn unsealed(self, plain: &Tree) -> Result<Signed<'_>, Refusal> {
         Ok(Signed(content(plain)?))
@@ -172,6 +168,15 @@ pub(super) fn verify<'t>(tree: &'t Tree, child: Option<Element<'t>>, trust: &Tru
         }
     }
     Ok(coverage)
+}
+
+/// The whole message, where the signature beside it in the query holds. One within it would be another message's, and has no place.
+pub(super) fn verify_query<'t>(tree: &'t Tree, detached: &Detached, trust: &Trust) -> Result<Signed<'t>, Refusal> {
+    if !tree.all(names::SIGNATURE, "Signature").is_empty() {
+        return Err(Refusal::SignatureMisplaced);
+    }
+    detached.verify(trust)?;
+    Ok(Signed(tree.root()?))
 }
 
 /// Whether the library vouches for exactly the element that the signature stands in.

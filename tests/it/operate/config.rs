@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use rcgen::{CertificateParams, KeyPair, PKCS_ED25519};
+use rcgen::{CertificateParams, KeyPair, PKCS_ED25519, PKCS_RSA_SHA256};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -74,6 +74,7 @@ impl Desk {
         for name in ["legacy-key", "app-password", "wiki-password", "oidc-secret"] {
             self.write(&format!("files/{name}"), &secret);
         }
+        self.saml();
         let all = CertificateParams::new(["app", "api", "wiki"].map(|name| format!("{name}.example.com"))).unwrap();
         let key = KeyPair::generate().unwrap();
         self.write("files/tls.crt", &all.self_signed(&key).unwrap().pem());
@@ -82,6 +83,21 @@ impl Desk {
         let keys = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"one","alg":"EdDSA","use":"sig","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
         self.write("files/jwks.json", keys);
         set_mode(&self.path("files/tls.key"), 0o600);
+    }
+
+    /// A key of our own, and an identity provider's certificate and metadata.
+    fn saml(&self) {
+        let key = KeyPair::generate_for(&PKCS_RSA_SHA256).unwrap();
+        let certificate = CertificateParams::new(["idp.example.com".to_owned()]).unwrap().self_signed(&key).unwrap();
+        for name in ["saml.crt", "saml-metadata.crt", "supplier.crt"] {
+            self.write(&format!("files/{name}"), &certificate.pem());
+        }
+        self.write("files/saml.key", &key.serialize_pem());
+        let base64 = certificate.pem().lines().filter(|line| !line.starts_with('-')).collect::<String>();
+        let metadata = format!(
+            r#"<EntityDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata" entityID="https://idp.example.com"><IDPSSODescriptor protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol"><KeyDescriptor><KeyInfo xmlns="http://www.w3.org/2000/09/xmldsig#"><X509Data><X509Certificate>{base64}</X509Certificate></X509Data></KeyInfo></KeyDescriptor><SingleSignOnService Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect" Location="https://idp.example.com/sso"/></IDPSSODescriptor></EntityDescriptor>"#
+        );
+        self.write("files/subsidiary.xml", &metadata);
     }
 
     pub(super) fn check(&self, arguments: &[&str]) -> Output {

@@ -1,0 +1,175 @@
+//! What the identity provider is: its entity id, addresses and keys, from its metadata or as typed (SAML Metadata §2.4.3).
+//!
+//! Refuses metadata that is out of date, that is not signed where a certificate is configured for it, or whose addresses are not
+//! HTTPS (on this machine also HTTP), because a browser is sent there (threats S14).
+
+use url::Url;
+
+use super::certificate;
+use super::names;
+use super::refusal::Refusal;
+use super::signature::{self, Trust};
+use super::tree::{Element, Tree};
+use crate::clock::Timestamp;
+
+/// An identity provider.
+#[derive(Debug)]
+pub(super) struct IdentityProvider {
+    pub entity_id: String,
+    pub trust: Trust,
+    sign_in: Vec<Endpoint>,
+    sign_out: Vec<Endpoint>,
+    /// It takes signed requests only.
+    pub wants_signed: bool,
+}
+
+/// Where a kind of message goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Endpoint {
+    pub binding: Transport,
+    pub location: Url,
+    /// Where answers go, if elsewhere.
+    pub response_location: Option<Url>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Transport {
+    Redirect,
+    Post,
+}
+
+/// Why there is no provider to be read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum UnusableMetadata {
+    #[error("the document cannot be read: {0}")]
+    Document(#[from] Refusal),
+    #[error("the document is not signed with the certificate that is configured for it")]
+    Unsigned,
+    #[error("the document ended at {0}")]
+    Ended(String),
+    #[error("the document describes no identity provider{0}")]
+    NoProvider(String),
+    #[error("the document describes several identity providers: name one by `entity_id`")]
+    Several,
+    #[error("the document names no signing certificate that can be used")]
+    NoCertificate,
+    #[error("the document names no address for signing in that can be used")]
+    NoAddress,
+}
+
+impl IdentityProvider {
+    /// As typed, without metadata.
+    pub(super) fn typed(entity_id: String, trust: Trust, sign_in: Endpoint, sign_out: Option<Endpoint>) -> Self {
+        Self { entity_id, trust, sign_in: vec![sign_in], sign_out: sign_out.into_iter().collect(), wants_signed: false }
+    }
+
+    /// `signer`: what the document has to be signed with; `wanted`: the entity id that is meant.
+    pub(super) fn read(
+        text: &str,
+        wanted: Option<&str>,
+        signer: Option<&Trust>,
+        now: Timestamp,
+    ) -> Result<Self, UnusableMetadata> {
+        let tree = Tree::parse(text.trim_start_matches('\u{feff}'))?;
+        let root = tree.root()?;
+        if let Some(signer) = signer {
+            signature::verify(&tree, None, signer)?.root().ok_or(UnusableMetadata::Unsigned)?;
+        }
+        current(root, now)?;
+        let entities: Vec<_> = root.subtree().filter(|element| element.is(names::METADATA, "EntityDescriptor")).collect();
+        let named = |entity: &&Element<'_>| wanted.is_none_or(|wanted| entity.attribute("entityID") == Some(wanted));
+        let providers: Vec<_> = entities.iter().filter(named).filter_map(|entity| Some((*entity, role(*entity)?))).collect();
+        match providers.as_slice() {
+            [(entity, role)] => {
+                current(*entity, now)?;
+                Self::of(*entity, *role)
+            }
+            [] => Err(UnusableMetadata::NoProvider(wanted.map(|name| format!(" `{name}`")).unwrap_or_default())),
+            _ => Err(UnusableMetadata::Several),
+        }
+    }
+
+    fn of(entity: Element<'_>, role: Element<'_>) -> Result<Self, UnusableMetadata> {
+        let keys =
+            role.all(names::METADATA, "KeyDescriptor").filter(|key| key.attribute("use").is_none_or(|usage| usage == "signing"));
+        let within = |key: Element<'_>| -> Vec<Vec<u8>> {
+            let all = key.subtree().filter(|element| element.is(names::SIGNATURE, "X509Certificate"));
+            all.filter_map(|element| certificate::from_base64(&element.text()?)).collect()
+        };
+        // One certificate that nothing can be done with does not spoil those beside it.
+        let usable = keys.flat_map(within).filter(|der| Trust::new(vec![der.clone()]).is_ok());
+        let certificates: Vec<_> = usable.collect();
+        let sign_in = endpoints(role, "SingleSignOnService");
+        if sign_in.is_empty() {
+            return Err(UnusableMetadata::NoAddress);
+        }
+        if certificates.is_empty() {
+            return Err(UnusableMetadata::NoCertificate);
+        }
+        Ok(Self {
+            entity_id: entity.attribute("entityID").filter(|id| !id.is_empty()).ok_or(UnusableMetadata::NoAddress)?.to_owned(),
+            trust: Trust::new(certificates).map_err(|_| UnusableMetadata::NoCertificate)?,
+            sign_in,
+            sign_out: endpoints(role, "SingleLogoutService"),
+            wants_signed: matches!(role.attribute("WantAuthnRequestsSigned"), Some("true" | "1")),
+        })
+    }
+
+    /// Where people are signed in: by redirect where that is offered, because it needs no page in between.
+    pub(super) fn sign_in(&self) -> Option<&Endpoint> {
+        preferred(&self.sign_in)
+    }
+
+    pub(super) fn sign_out(&self) -> Option<&Endpoint> {
+        preferred(&self.sign_out)
+    }
+}
+
+fn preferred(endpoints: &[Endpoint]) -> Option<&Endpoint> {
+    endpoints.iter().find(|endpoint| endpoint.binding == Transport::Redirect).or_else(|| endpoints.first())
+}
+
+impl Endpoint {
+    /// `None` unless the address is one that a browser may be sent to.
+    pub(super) fn new(binding: Transport, location: &str, response_location: Option<&str>) -> Option<Self> {
+        let response_location = match response_location {
+            Some(location) => Some(address(location)?),
+            None => None,
+        };
+        Some(Self { binding, location: address(location)?, response_location })
+    }
+
+    pub(super) fn for_responses(&self) -> &Url {
+        self.response_location.as_ref().unwrap_or(&self.location)
+    }
+}
+
+fn address(text: &str) -> Option<Url> {
+    Url::parse(text).ok().filter(crate::http_client::is_trustworthy)
+}
+
+fn endpoints(role: Element<'_>, name: &'static str) -> Vec<Endpoint> {
+    let read = |service: Element<'_>| {
+        let binding = match service.attribute("Binding")? {
+            names::REDIRECT => Transport::Redirect,
+            names::POST => Transport::Post,
+            _ => return None,
+        };
+        Endpoint::new(binding, service.attribute("Location")?, service.attribute("ResponseLocation"))
+    };
+    role.all(names::METADATA, name).filter_map(read).collect()
+}
+
+/// The entity's role as a SAML 2.0 identity provider.
+fn role(entity: Element<'_>) -> Option<Element<'_>> {
+    let mut roles = entity.all(names::METADATA, "IDPSSODescriptor");
+    roles.find(|role| {
+        role.attribute("protocolSupportEnumeration").is_some_and(|all| all.split_whitespace().any(|one| one == names::PROTOCOL))
+    })
+}
+
+fn current(element: Element<'_>, now: Timestamp) -> Result<(), UnusableMetadata> {
+    let Some(text) = element.attribute("validUntil") else { return Ok(()) };
+    let until: jiff::Timestamp = text.trim().parse().map_err(|_| Refusal::Time)?;
+    if Timestamp::from_millis(until.as_millisecond()) > now { Ok(()) } else { Err(UnusableMetadata::Ended(text.to_owned())) }
+}
