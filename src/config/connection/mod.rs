@@ -76,7 +76,7 @@ impl Connection {
     #[must_use]
     pub fn is_sso(&self) -> bool {
         match self.kind() {
-            Some((_, Kind::Oidc(_))) => true,
+            Some((_, Kind::Oidc(_) | Kind::Saml(_))) => true,
             None | Some((_, Kind::Password(_))) => false,
         }
     }
