@@ -180,6 +180,7 @@ impl Login {
             provider_subject: None,
             tokens: ProviderTokens::default(),
             refresh_at: None,
+            ends_at: None,
             return_to: return_to.clone(),
         };
         let mut answer = self.establish(visitor, proven).await?;
