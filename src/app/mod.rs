@@ -8,4 +8,5 @@ pub mod plan;
 pub mod reload;
 pub mod run;
 pub mod serve;
+mod severance;
 pub mod upkeep;

@@ -17,6 +17,7 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use super::memory::Memory;
 use super::plan::Plan;
+use super::severance;
 use crate::clock::SharedClock;
 use crate::config::Limits;
 use crate::edge::front::Front;
@@ -48,6 +49,7 @@ pub struct Running {
     connections: TaskTracker,
     /// Ends with the server.
     _forgetting: AbortOnDropHandle<()>,
+    _severing: AbortOnDropHandle<()>,
     grace: Duration,
 }
 
@@ -80,14 +82,16 @@ pub async fn start(
     let gateway = Arc::new(ArcSwap::from_pointee(plan.gateway(&memory, &telemetry)));
     gateway.load().authn.warm_up(clock.now());
     gateway.load().forwarding.upstreams.begin().await;
+    let streams = LiveStreams::default();
     let forgetting = tokio::spawn(forget(memory.bus().subscribe(), Arc::clone(&gateway)));
+    let watch_over = severance::watch(memory.bus().subscribe(), streams.clone(), memory.clone(), Arc::clone(&clock));
+    let severing = tokio::spawn(watch_over);
     let workers = Arc::new(Workers::start().map_err(StartError::Threads)?);
     let redirect = Arc::new(Crew::new(Arc::clone(&workers), || Arc::clone(&redirect)));
     let app = || Doorward::new(Arc::clone(&gateway), Arc::clone(&clock), Arc::clone(&telemetry), memory.audit.clone());
     let crew = Arc::new(Crew::new(workers, || engine(app(), &limits)));
     let unheard = Unheard::new(Arc::clone(&gateway), Arc::clone(&clock), Arc::clone(&telemetry), memory.audit.clone());
     let witness: Arc<dyn Witness> = Arc::new(unheard);
-    let streams = LiveStreams::default();
     let (stop, stopped) = watch::channel(false);
     let (listeners, connections) = (TaskTracker::new(), TaskTracker::new());
     let slots = Arc::new(Semaphore::new(limits.connections));
@@ -125,6 +129,7 @@ pub async fn start(
         listeners,
         connections,
         _forgetting: AbortOnDropHandle::new(forgetting),
+        _severing: AbortOnDropHandle::new(severing),
         grace,
     })
 }

@@ -93,6 +93,7 @@ fn read(leaf: &CertificateDer<'_>, rule: &Rule) -> Result<Identity, Reason> {
         amr: Vec::new(),
         mfa: false,
         expires_at: Some(Timestamp::from_seconds(certificate.validity().not_after.timestamp())),
+        issuer: None,
         session_digest: None,
         renew_at: None,
         forward: ForwardMemo::default(),

@@ -115,6 +115,7 @@ fn read(license: &str, issuer: &Issuer, roles: &Roles, now: Timestamp) -> Result
         amr: Vec::new(),
         mfa: false,
         expires_at: Some(expires_at),
+        issuer: None,
         session_digest: None,
         renew_at: None,
         forward: ForwardMemo::default(),

@@ -235,6 +235,7 @@ pub(super) fn identity(program: &Program, credential: CredentialKind, roles: &Ro
         amr: Vec::new(),
         mfa: false,
         expires_at: program.expires_at,
+        issuer: None,
         session_digest: None,
         renew_at: None,
         forward: ForwardMemo::default(),

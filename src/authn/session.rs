@@ -269,6 +269,7 @@ pub(super) fn identity(session: &Session, user: User, roles: &Roles) -> Identity
         mfa: session.amr.iter().any(|method| method == "mfa"),
         amr: session.amr.clone(),
         expires_at: Some(session.expires_at),
+        issuer: None,
         session_digest: Some(session.digest),
         renew_at: None,
         forward: ForwardMemo::default(),

@@ -86,7 +86,8 @@ impl LiveHandle {
             return;
         }
         self.0.long.store(true, Ordering::Release);
-        self.0.streams.entries().insert(self.0.id, Entry { handle: self.clone(), identity: identity.cloned() });
+        let entry = Entry { handle: self.clone(), identity: identity.cloned(), new: true };
+        self.0.streams.entries().insert(self.0.id, entry);
     }
 
     /// Notes that the answer ended.
@@ -161,6 +162,8 @@ pub(super) fn begins_with(text: &[u8], beginning: &[u8]) -> bool {
 struct Entry {
     handle: LiveHandle,
     identity: Option<Arc<Identity>>,
+    /// Not yet told of by [`LiveStreams::newcomers`].
+    new: bool,
 }
 
 /// All long answers that are under way.
@@ -214,6 +217,23 @@ impl LiveStreams {
             handle.close(reason);
         }
         meant.len()
+    }
+
+    /// Whose streams there are, of those whom `is_meant`; each once.
+    pub fn identities(&self, mut is_meant: impl FnMut(&Identity) -> bool) -> Vec<Arc<Identity>> {
+        let mut found: Vec<Arc<Identity>> =
+            self.entries().values().filter_map(|entry| entry.identity.clone()).filter(|identity| is_meant(identity)).collect();
+        found.sort_by_key(Arc::as_ptr);
+        found.dedup_by_key(|identity| Arc::as_ptr(identity));
+        found
+    }
+
+    /// Whose streams began since this was last asked.
+    #[must_use]
+    pub fn newcomers(&self) -> Vec<Arc<Identity>> {
+        let mut entries = self.entries();
+        let new = entries.values_mut().filter_map(|entry| std::mem::take(&mut entry.new).then_some(entry));
+        new.filter_map(|entry| entry.identity.clone()).collect()
     }
 
     /// Ends all, and says how many there were.

@@ -104,6 +104,7 @@ impl Assertions {
             iss: &self.issuer,
             aud: &self.audience,
             sub: &identity.subject,
+            sub_iss: identity.issuer.as_deref(),
             email: identity.email.as_deref(),
             name: identity.name.as_deref(),
             preferred_username: identity.user_name.as_deref(),
@@ -171,6 +172,9 @@ struct Claims<'a> {
     iss: &'a str,
     aud: &'a str,
     sub: &'a str,
+    /// Whose name for somebody `sub` is, where it is not Doorward's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sub_iss: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     email: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]

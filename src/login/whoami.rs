@@ -25,6 +25,7 @@ fn shown(identity: &Identity) -> Value {
     json!({
         "credential": identity.credential,
         "subject": identity.subject,
+        "issuer": identity.issuer,
         "user": identity.user_name,
         "email": identity.email,
         "name": identity.name,

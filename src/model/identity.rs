@@ -55,6 +55,8 @@ pub struct Identity {
     pub credential: CredentialKind,
     /// Stable within its issuer: a [`UserId`], a key's or client's id, a token's `sub`, a certificate's name.
     pub subject: String,
+    /// Whose name for somebody `subject` is, where it is not Doorward's own: the same `sub` of two issuers is two people (threats J12).
+    pub issuer: Option<String>,
     pub tenant: TenantId,
     /// Set where the identity is a person of the directory.
     pub user: Option<UserId>,
@@ -109,6 +111,7 @@ impl Identity {
         Self {
             credential,
             subject: "ada-1".to_owned(),
+            issuer: None,
             tenant: TenantId::default(),
             user: None,
             user_name: Some("ada".to_owned()),

@@ -132,6 +132,7 @@ impl Claims {
     /// Who the token names. Its signature, issuer, audience and times have been checked.
     pub(super) fn identity(
         &self,
+        issuer: &str,
         names: &BearerClaims,
         tenant: &TenantId,
         roles: &Roles,
@@ -163,6 +164,7 @@ impl Claims {
             mfa: amr.iter().any(|method| method == "mfa"),
             amr,
             expires_at: Some(expires_at),
+            issuer: Some(issuer.to_owned()),
             session_digest: None,
             renew_at: None,
             forward: ForwardMemo::default(),

@@ -171,7 +171,7 @@ impl Tokens {
         self.check_signature(&jws, issuer, now).await?;
         let expected = Expected { audiences: &issuer.audiences, skew: issuer.skew };
         let expires_at = claims.check(&expected, now).map_err(refused)?;
-        let identity = claims.identity(&issuer.claims, &issuer.tenant, &self.roles, expires_at).map_err(refused)?;
+        let identity = claims.identity(&issuer.name, &issuer.claims, &issuer.tenant, &self.roles, expires_at).map_err(refused)?;
         let bound_to = claims.certificate_digest().map_err(refused)?;
         Ok(Known { identity: Arc::new(identity), expires_at, bound_to })
     }

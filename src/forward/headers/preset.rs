@@ -25,6 +25,7 @@ pub(super) fn add(preset: Preset, identity: &Identity, fields: &mut Fields) {
 fn doorward(facts: &Facts<'_>, fields: &mut Fields) {
     let identity = facts.0;
     set(fields, "x-doorward-user", facts.subject());
+    set(fields, "x-doorward-issuer", identity.issuer.as_deref().and_then(value::single));
     set(fields, "x-doorward-email", facts.email());
     set(fields, "x-doorward-name", facts.name());
     set(fields, "x-doorward-groups", facts.groups(Separator::Comma));

@@ -24,6 +24,7 @@ enum Part {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Placeholder {
     User,
+    Issuer,
     UserName,
     Email,
     Name,
@@ -37,8 +38,9 @@ enum Placeholder {
 }
 
 impl Placeholder {
-    const ALL: [(&'static str, Self); 11] = [
+    const ALL: [(&'static str, Self); 12] = [
         ("user", Self::User),
+        ("issuer", Self::Issuer),
         ("user_name", Self::UserName),
         ("email", Self::Email),
         ("name", Self::Name),
@@ -55,6 +57,7 @@ impl Placeholder {
         let texts = |texts: &[String]| value::joined(texts.iter().map(String::as_str), Separator::Comma);
         match self {
             Self::User => value::text(&identity.subject),
+            Self::Issuer => identity.issuer.as_deref().and_then(value::text),
             Self::UserName => identity.user_name.as_deref().and_then(value::text),
             Self::Email => identity.email.as_deref().and_then(value::text),
             Self::Name => identity.name.as_deref().and_then(value::text),

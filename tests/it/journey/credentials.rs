@@ -282,3 +282,34 @@ fn every_refusal_and_denial_is_one_audit_event_without_the_secret() {
     let trail = format!("{refused:?}{denied:?}");
     assert!(!trail.contains(expired) && !trail.contains("secret=x"), "{trail}");
 }
+
+#[test]
+fn the_same_subject_of_two_issuers_is_not_the_same_to_the_application() {
+    let issuers = ["https://one.test", "https://two.test"];
+    let minted = issuers.map(|issuer| mint(&["set", "--algs", "ES256", "--issuer", issuer]));
+    let upstream = part("echo", &[]);
+    let configured = "\
+bearer:
+  - { issuer: 'https://one.test', audiences: ['api://app'], jwks: { path: one.json } }
+  - { issuer: 'https://two.test', audiences: ['api://app'], jwks: { path: two.json } }
+identity_headers: { presets: [doorward], assertion: { audience: app }, custom: { X-Who: '{issuer}|{user}' } }";
+    let door = Door::serve(&configuration(upstream.port(), configured), |folder| {
+        for (minted, file) in minted.iter().zip(["one.json", "two.json"]) {
+            std::fs::write(folder.join(file), minted["jwks"].to_string()).unwrap();
+        }
+    });
+    for (minted, issuer) in minted.iter().zip(issuers) {
+        let seen = bearer(&door, "/a", minted["good"]["ES256"].as_str().unwrap()).json();
+        let headers = seen["raw_headers"].as_array().unwrap();
+        let header = |name: &str| {
+            headers.iter().find(|pair| pair[0].as_str().unwrap().eq_ignore_ascii_case(name)).and_then(|pair| pair[1].as_str())
+        };
+        assert_eq!(header("x-doorward-user"), Some("user-1"));
+        assert_eq!(header("x-doorward-issuer"), Some(issuer));
+        assert_eq!(header("x-who"), Some(format!("{issuer}|user-1").as_str()));
+        let assertion = header("x-doorward-assertion").unwrap().split('.').nth(1).unwrap().to_owned();
+        let claims = base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, assertion).unwrap();
+        let claims: Value = serde_json::from_slice(&claims).unwrap();
+        assert_eq!((&claims["sub"], &claims["sub_iss"]), (&"user-1".into(), &issuer.into()));
+    }
+}

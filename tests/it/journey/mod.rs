@@ -8,5 +8,6 @@ mod hygiene;
 mod listeners;
 mod matrix;
 mod serve;
+mod severance;
 mod streaming;
 mod upstream;

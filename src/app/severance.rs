@@ -1,0 +1,126 @@
+//! Ends the live streams of whoever may no longer have them: WebSockets, event streams, gRPC calls.
+//!
+//! Refuses to end a stream on a rumour: a change only says whom to look at, and the store says whether they are still let in, so that
+//! a person whose name was brought up to date keeps theirs. And it refuses to miss one that began while the change was being told: each
+//! stream is looked at once after it began (threats H9).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use tokio::time::MissedTickBehavior;
+
+use super::memory::Memory;
+use crate::clock::{SharedClock, Timestamp};
+use crate::edge::{CloseReason, LiveStreams};
+use crate::model::{Change, CredentialKind, Identity, ProgramKind};
+use crate::revocation::Subscription;
+
+/// How often new streams and ends of life are looked for; costs a lock when there are none.
+const LOOK: Duration = Duration::from_millis(500);
+/// Identities asked about at the same time.
+const AT_ONCE: usize = 16;
+
+/// What the stores could not say.
+type StoreError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Watches over the streams for as long as it is polled.
+pub(super) async fn watch(mut changes: Subscription, streams: LiveStreams, memory: Memory, clock: SharedClock) {
+    let mut ticks = tokio::time::interval(LOOK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // Whom the store could not be asked about; asked again until it answers.
+    let mut unsettled: Vec<Arc<Identity>> = Vec::new();
+    loop {
+        let mut suspects = tokio::select! {
+            change = changes.next() => match change {
+                Some(change) => streams.identities(|identity| concerns(&change, identity)),
+                None => return,
+            },
+            _ = ticks.tick() => {
+                let now = clock.now();
+                streams.close_where(CloseReason::Revoked, |identity| identity.is_some_and(|identity| has_expired(identity, now)));
+                streams.newcomers()
+            }
+        };
+        suspects.append(&mut unsettled);
+        unsettled = settle(suspects, &streams, &memory, clock.now()).await;
+    }
+}
+
+/// Ends the streams of those of `suspects` who are no longer let in; answers those whom the store could not be asked about.
+async fn settle(suspects: Vec<Arc<Identity>>, streams: &LiveStreams, memory: &Memory, now: Timestamp) -> Vec<Arc<Identity>> {
+    let asked = futures::stream::iter(suspects).map(|identity| async move {
+        let stands = stands(&identity, memory, now).await;
+        (identity, stands)
+    });
+    let mut unsettled = Vec::new();
+    let mut answers = asked.buffer_unordered(AT_ONCE);
+    while let Some((suspect, stands)) = answers.next().await {
+        match stands {
+            Ok(true) => {}
+            Ok(false) => {
+                let ended =
+                    streams.close_where(CloseReason::Revoked, |identity| identity.is_some_and(|one| is_same(one, &suspect)));
+                tracing::info!(ended, subject = %suspect.subject, "live streams were ended");
+            }
+            Err(error) => {
+                tracing::warn!(%error, "whether live streams may go on could not be asked; asking again");
+                unsettled.push(suspect);
+            }
+        }
+    }
+    unsettled
+}
+
+/// Whether a change in the store is about this identity.
+fn concerns(change: &Change, identity: &Identity) -> bool {
+    match change {
+        Change::Everything => true,
+        Change::Session(digest) => identity.session_digest.as_ref() == Some(digest),
+        Change::User(user) => identity.user == Some(*user),
+        Change::Program(kind, id) => program_of(identity) == Some(*kind) && identity.subject == *id,
+    }
+}
+
+fn program_of(identity: &Identity) -> Option<ProgramKind> {
+    match identity.credential {
+        CredentialKind::ApiKey => Some(ProgramKind::ApiKey),
+        CredentialKind::ClientSecret => Some(ProgramKind::Client),
+        _ => None,
+    }
+}
+
+/// The same session, or the same program.
+fn is_same(one: &Identity, other: &Identity) -> bool {
+    (one.credential, &one.subject, one.session_digest) == (other.credential, &other.subject, other.session_digest)
+}
+
+fn has_expired(identity: &Identity, now: Timestamp) -> bool {
+    identity.expires_at.is_some_and(|end| end <= now)
+}
+
+/// Whether the store still lets them in. What is in no store stands until it expires.
+async fn stands(identity: &Identity, memory: &Memory, now: Timestamp) -> Result<bool, StoreError> {
+    if has_expired(identity, now) {
+        return Ok(false);
+    }
+    // A sealed session need not be in the store; what is there counts.
+    let is_sealed = identity.renew_at.is_some();
+    if let Some(digest) = &identity.session_digest {
+        let found = memory.sessions.find(digest).await?;
+        if found.map_or(!is_sealed, |session| session.revoked_at.is_some()) {
+            return Ok(false);
+        }
+    }
+    if let Some(kind) = program_of(identity) {
+        let found = memory.directory.program(kind, &identity.subject).await?;
+        let live = |end: Option<Timestamp>| end.is_none_or(|end| now < end);
+        if !found.is_some_and(|program| program.revoked_at.is_none() && live(program.expires_at)) {
+            return Ok(false);
+        }
+    }
+    match identity.user {
+        Some(user) => Ok(memory.directory.user(user).await?.map_or(is_sealed, |user| user.active)),
+        None => Ok(true),
+    }
+}

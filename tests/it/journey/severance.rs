@@ -1,0 +1,248 @@
+//! Streams that are under way when their owner loses the right to them: a WebSocket, an event stream and a gRPC call, each with the
+//! real counterpart on both sides, must end within a second, and nobody else's.
+
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use doorward::app::memory::Memory;
+use doorward::clock::{Clock as _, SharedClock, SystemClock};
+use doorward::crypto::Digest;
+use doorward::model::{Session, SessionHandle, TenantId};
+use serde_json::{Value, json};
+
+use crate::support::process::Part;
+use crate::support::{Door, Process, part};
+
+/// What the product promises, and what a machine that does other things too may take on top.
+const WITHIN: Duration = Duration::from_secs(1);
+
+struct House {
+    door: Door,
+    _parts: [Part; 3],
+}
+
+/// A credential as a header of a request.
+struct Header(&'static str, String);
+
+/// A stream, and when it ended.
+struct Stream {
+    name: &'static str,
+    process: Process,
+}
+
+impl House {
+    fn new() -> Self {
+        let parts = [part("echo", &[]), part("ws-server", &[]), part("grpc-server", &[])];
+        let [echo, ws, grpc] = &parts;
+        let door = Door::serve(
+            &format!(
+                "\
+version: 1
+public_url: http://localhost:1
+listeners:
+  - {{ address: 127.0.0.1:0 }}
+  - {{ address: 127.0.0.1:0, tls: {{ certificates: [{{ cert: cert.pem, key: key.pem }}] }} }}
+upstream: {{ url: http://127.0.0.1:{} }}
+store: {{ url: sqlite:{{folder}}/doorward.db }}
+secret_key: 0123456789abcdef0123456789abcdef
+connections: [{{ id: local, password: {{}} }}]
+routes:
+  - {{ path: /live, upstream: {{ url: http://127.0.0.1:{} }} }}
+  - {{ path: /door.Door/**, upstream: {{ url: h2c://127.0.0.1:{} }} }}
+",
+                echo.port(),
+                ws.port(),
+                grpc.port()
+            ),
+            |folder| {
+                let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+                std::fs::write(folder.join("cert.pem"), made.cert.pem()).unwrap();
+                std::fs::write(folder.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+            },
+        );
+        Self { door, _parts: parts }
+    }
+
+    /// Runs `work` on the door's store, as another process.
+    fn memory<T>(&self, work: impl AsyncFnOnce(Memory) -> T) -> T {
+        let clock: SharedClock = Arc::new(SystemClock);
+        let config = doorward::config::load(&self.door.config()).unwrap().config;
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async { work(Memory::open(&config, &clock).await.unwrap()).await })
+    }
+
+    fn person(&self, name: &str) {
+        let output = self.door.command(&["user", "create", "--name", name]);
+        assert!(output["password"].is_string(), "{output}");
+    }
+
+    /// A session of `name`, as its cookie; and its handle.
+    fn session(&self, name: &str, id: &str) -> (Header, String) {
+        let (handle, value) = (format!("handle{id}"), id.repeat(43));
+        let digest = Digest::of(value.as_bytes());
+        self.memory(async |memory| {
+            let user = memory.directory.user_by_name(&TenantId::default(), name).await.unwrap().unwrap();
+            let now = SystemClock.now();
+            let session = Session {
+                handle: SessionHandle(handle.clone()),
+                digest,
+                tenant: TenantId::default(),
+                user: user.id,
+                connection: "local".parse().unwrap(),
+                amr: Vec::new(),
+                acr: None,
+                authenticated_at: now,
+                created_at: now,
+                last_seen_at: now,
+                expires_at: now.after(Duration::from_secs(3600)),
+                revoked_at: None,
+                provider_session: None,
+                provider_subject: None,
+                sealed_tokens: None,
+                tokens_version: 0,
+                refresh_at: None,
+                client_address: None,
+                user_agent: None,
+            };
+            memory.sessions.create(&session).await.unwrap();
+        });
+        (Header("Cookie", format!("__Host-doorward={value}")), handle)
+    }
+
+    fn key(&self, arguments: &[&str]) -> (Header, String) {
+        let made = self.door.command(&[&["key", "create", "--name", "streams"], arguments].concat());
+        let text = |name: &str| made[name].as_str().unwrap_or_else(|| panic!("no {name}: {made}")).to_owned();
+        (Header("X-Api-Key", text("secret")), text("id"))
+    }
+
+    /// One stream of each kind, all of them flowing.
+    fn streams(&self, credential: &Header) -> [Stream; 3] {
+        let Header(name, value) = credential;
+        let line = format!("{name}: {value}");
+        let script = |file: &str| std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parts").join(file);
+        let plain = self.door.listener(0);
+        let secure = self.door.listener(1).replace("127.0.0.1", "localhost");
+        let ca = self.door.folder().join("cert.pem");
+        let mut socket = Command::new("node");
+        socket.arg(script("ws-client.mjs")).args([&format!("ws://{plain}/live?push=50"), "--header", &line]);
+        let mut events = Command::new("curl");
+        events.args(["--silent", "-N", "-H", &line, &format!("http://{plain}/sse?every=50&count=0")]);
+        let mut call = Command::new("node");
+        let metadata = json!({ name.to_ascii_lowercase(): value }).to_string();
+        call.arg(script("grpc-client.mjs")).args(["--target", &secure, "--metadata", &metadata, "--every", "50", "--ca"]);
+        call.arg(ca).args(["count", "0"]);
+        [("websocket", socket), ("events", events), ("grpc", call)].map(|(name, mut command)| {
+            let stream = Stream { name, process: Process::start(&mut command) };
+            let flows = (0..6).all(|_| stream.process.line(Duration::from_secs(10)).is_ok());
+            assert!(flows, "{name} does not flow: {}", stream.process.said());
+            stream
+        })
+    }
+}
+
+impl Stream {
+    /// What was said last, once nothing more comes.
+    fn end(&self, since: Instant, limit: Duration) -> Result<String, String> {
+        let mut last = String::new();
+        loop {
+            let left = limit.saturating_sub(since.elapsed());
+            match self.process.line(left.max(Duration::from_millis(1))) {
+                Ok(line) if !line.is_empty() => last = line,
+                Ok(_) => {}
+                Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => return Ok(last),
+                Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {
+                    return Err(format!("{} went on for {:?}: {last}", self.name, since.elapsed()));
+                }
+            }
+            if since.elapsed() > limit {
+                return Err(format!("{} went on for {:?}: {last}", self.name, since.elapsed()));
+            }
+        }
+    }
+
+    #[track_caller]
+    fn ends(&self, since: Instant) {
+        // The clients themselves take a moment to leave after their stream has ended.
+        let last = self.end(since, WITHIN + Duration::from_millis(700)).unwrap_or_else(|error| panic!("{error}"));
+        match self.name {
+            "websocket" => {
+                let last: Value = serde_json::from_str(&last).unwrap();
+                assert_eq!((&last["event"], &last["code"]), (&json!("closed"), &json!(1008)), "{last}");
+            }
+            "grpc" => assert!(last.contains("\"status\"") && !last.contains("\"code\":0"), "{last}"),
+            _ => {}
+        }
+    }
+
+    #[track_caller]
+    fn goes_on(&self) {
+        while self.process.line(Duration::from_millis(1)).is_ok() {}
+        assert!((0..5).all(|_| self.process.line(Duration::from_secs(2)).is_ok()), "{} ended", self.name);
+    }
+}
+
+#[test]
+fn the_end_of_a_session_ends_its_streams_within_a_second_and_no_others() {
+    let house = House::new();
+    house.person("ada");
+    let ((first, handle), (second, _)) = (house.session("ada", "A"), house.session("ada", "B"));
+    let (ended, kept) = (house.streams(&first), house.streams(&second));
+    house.memory(async |memory| {
+        let now = SystemClock.now();
+        assert!(memory.sessions.end(&SessionHandle(handle), now).await.unwrap());
+    });
+    let since = Instant::now();
+    for stream in &ended {
+        stream.ends(since);
+    }
+    for stream in &kept {
+        stream.goes_on();
+    }
+}
+
+#[test]
+fn a_person_who_is_deactivated_loses_the_streams_of_sessions_and_keys_and_one_who_is_updated_none() {
+    let house = House::new();
+    for name in ["ada", "bob"] {
+        house.person(name);
+    }
+    let (session, _) = house.session("ada", "A");
+    let (key, _) = house.key(&["--owner", "ada"]);
+    let (other, _) = house.session("bob", "B");
+    let of_ada = [house.streams(&session), house.streams(&key)];
+    let of_bob = house.streams(&other);
+    let change = async |memory: &Memory, active: bool| {
+        let user = memory.directory.user_by_name(&TenantId::default(), "ada").await.unwrap().unwrap();
+        let user = doorward::model::User { active, groups: vec!["Engineering".to_owned()], ..user };
+        memory.directory.update_user(&user).await.unwrap();
+    };
+    house.memory(async |memory| change(&memory, true).await);
+    for stream in of_ada.iter().flatten() {
+        stream.goes_on();
+    }
+    house.memory(async |memory| change(&memory, false).await);
+    let since = Instant::now();
+    for stream in of_ada.iter().flatten() {
+        stream.ends(since);
+    }
+    for stream in &of_bob {
+        stream.goes_on();
+    }
+}
+
+#[test]
+fn a_revoked_key_loses_its_streams_and_a_rotated_one_does_not() {
+    let house = House::new();
+    let ((revoked, id), (rotated, other)) = (house.key(&[]), house.key(&[]));
+    let (ended, kept) = (house.streams(&revoked), house.streams(&rotated));
+    house.door.command(&["key", "rotate", &other]);
+    house.door.command(&["key", "revoke", &id]);
+    let since = Instant::now();
+    for stream in &ended {
+        stream.ends(since);
+    }
+    for stream in &kept {
+        stream.goes_on();
+    }
+}
