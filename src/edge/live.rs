@@ -5,16 +5,16 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use futures::task::AtomicWaker;
 use http::{StatusCode, header};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
-use tokio_util::sync::CancellationToken;
 
 use super::ConnectionFacts;
 use crate::model::Identity;
@@ -44,7 +44,8 @@ struct Shared {
     reason: AtomicU8,
     /// The stream type, waiting for bytes in either direction.
     waker: AtomicWaker,
-    closed: CancellationToken,
+    /// The one task that serves it, waiting for the word to close.
+    server: AtomicWaker,
 }
 
 tokio::task_local! {
@@ -105,7 +106,7 @@ impl LiveHandle {
         };
         // The first reason is the one that is told.
         if self.0.reason.compare_exchange(QUIET, code, Ordering::AcqRel, Ordering::Acquire).is_ok() {
-            self.0.closed.cancel();
+            self.0.server.wake();
             self.0.waker.wake();
         }
     }
@@ -113,7 +114,7 @@ impl LiveHandle {
     /// Ends the connection at once and without a word.
     pub(super) fn cut(&self) {
         self.0.reason.store(CUT, Ordering::Release);
-        self.0.closed.cancel();
+        self.0.server.wake();
     }
 
     #[must_use]
@@ -134,9 +135,13 @@ impl LiveHandle {
         self.0.waker.register(waker);
     }
 
-    /// Resolves once it was told to close.
+    /// Resolves once it was told to close. For one task at a time, which costs every stream less than a token for many.
     pub(super) fn closed(&self) -> impl Future<Output = ()> + Send + use<> {
-        self.0.closed.clone().cancelled_owned()
+        let shared = Arc::clone(&self.0);
+        poll_fn(move |context| {
+            shared.server.register(context.waker());
+            if shared.reason.load(Ordering::Acquire) == QUIET { Poll::Pending } else { Poll::Ready(()) }
+        })
     }
 
     /// Resolves once it was told to close and has had the time to do it politely.
@@ -189,7 +194,7 @@ impl LiveStreams {
             long: AtomicBool::new(false),
             reason: AtomicU8::new(QUIET),
             waker: AtomicWaker::new(),
-            closed: CancellationToken::new(),
+            server: AtomicWaker::new(),
         }))
     }
 
