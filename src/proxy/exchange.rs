@@ -4,6 +4,8 @@
 //! `Connection` names): that goes through the engine's own way, which costs twice as much, for it runs the two halves of each
 //! exchange beside each other. Both ways pass the same callbacks, in the same order.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use futures::FutureExt as _;
 use http::header::{self, HeaderName};
@@ -69,11 +71,12 @@ impl Doorward {
             Ok(connected) => connected,
             Err(error) => return Err(self.fail_to_connect(session, &way.peer, ctx, error.into_up()).into_up()),
         };
-        ctx.connected(&way.peer, reused, stream.id())?;
+        let bounded = ctx.connected(&way.peer, reused, stream.id())?;
         let mut upstream = Upstream::new(stream);
-        upstream.read_timeout = way.peer.options.read_timeout;
         upstream.write_timeout = way.peer.options.write_timeout;
-        if let Err(error) = converse(session, &mut upstream, ctx).await {
+        // A timer of its own only for what has none: most answers are there whole when their head is.
+        upstream.read_timeout = way.peer.options.read_timeout.filter(|_| !bounded);
+        if let Err(error) = converse(session, &mut upstream, way.peer.options.read_timeout, ctx).await {
             return Err(self.error_while_proxy(&way.peer, session, error, ctx, reused));
         }
         upstream.respect_keepalive();
@@ -84,7 +87,8 @@ impl Doorward {
     }
 }
 
-async fn converse(session: &mut Session, upstream: &mut Upstream, ctx: &mut Progress) -> Result<()> {
+/// `silence` is how long the server may be silent once its answer has begun.
+async fn converse(session: &mut Session, upstream: &mut Upstream, silence: Option<Duration>, ctx: &mut Progress) -> Result<()> {
     let head = outgoing(session.req_header(), ctx)?;
     upstream.write_request_header(Box::new(head)).await.map_err(Error::into_up)?;
     loop {
@@ -92,6 +96,7 @@ async fn converse(session: &mut Session, upstream: &mut Upstream, ctx: &mut Prog
         let mut head = answer(session, upstream)?;
         ctx.answered(&mut head)?;
         if !head.status.is_informational() {
+            upstream.read_timeout = silence;
             return pass_on(session, upstream, head, ctx).await;
         }
         session.write_response_tasks(vec![HttpTask::Header(head, false)]).await?;

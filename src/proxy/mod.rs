@@ -89,14 +89,11 @@ impl Progress {
         }
     }
 
-    /// A server was reached, on the connection with this descriptor.
-    fn connected(&mut self, peer: &HttpPeer, reused: bool, descriptor: RawFd) -> Result<()> {
+    /// A server was reached, on the connection with this descriptor. Says whether the wait for its answer is bounded thereby.
+    fn connected(&mut self, peer: &HttpPeer, reused: bool, descriptor: RawFd) -> Result<bool> {
         let (_, outbound, account) = self.outbound()?;
         account.reach(peer, reused);
-        if let Some(lease) = &mut outbound.lease {
-            lease.connected(descriptor, peer);
-        }
-        Ok(())
+        Ok(outbound.lease.as_mut().is_some_and(|lease| lease.connected(descriptor, peer)))
     }
 
     /// Rewrites the fields that go to the application.

@@ -5,12 +5,12 @@
 use std::net::SocketAddr;
 use std::os::fd::RawFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use http::HeaderValue;
-use pingora::upstreams::peer::{HttpPeer, Peer as _};
+use pingora::upstreams::peer::HttpPeer;
 
 use super::address::{Address, Place, Scheme};
 use super::line::{Dialer, Late, Line, Lines};
@@ -70,13 +70,14 @@ struct Peers {
 #[derive(Debug)]
 pub struct Way {
     pub peer: HttpPeer,
-    /// What connections that may serve in each other's place have in common; hashed once.
+    /// Its own: a connection serves on the way it was made for, and so under the limits and the trust of its configuration.
     pub(super) key: u64,
 }
 
 impl Way {
     pub(super) fn new(peer: HttpPeer) -> Arc<Self> {
-        Arc::new(Self { key: peer.reuse_hash(), peer })
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Arc::new(Self { key: NEXT.fetch_add(1, Ordering::Relaxed), peer })
     }
 }
 
@@ -224,11 +225,13 @@ impl Lease {
         Self { server, tries, line: None }
     }
 
-    /// The request goes out on the connection with this descriptor; its answer is awaited from now on.
-    pub fn connected(&mut self, descriptor: RawFd, peer: &HttpPeer) {
+    /// The request goes out on the connection with this descriptor; its answer is awaited from now on. Says whether the wait for
+    /// the answer's head is bounded thereby.
+    pub fn connected(&mut self, descriptor: RawFd, peer: &HttpPeer) -> bool {
         if peer.options.alpn.get_max_http_version() == 1 {
             self.line = self.server.lines.await_answer(descriptor);
         }
+        self.line.is_some()
     }
 
     /// The client has so long for the rest of its request, beside what it earns by sending.
