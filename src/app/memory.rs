@@ -5,6 +5,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio_util::task::TaskTracker;
+
 use crate::audit::{AuditStore, Recorder, SqliteAudit};
 use crate::authn::Stores;
 use crate::clock::SharedClock;
@@ -19,6 +21,9 @@ use crate::telemetry::Metrics;
 /// How late "last seen" and "last used" may be.
 const RENEWAL: Duration = Duration::from_secs(5);
 
+/// How long what goes on in the background may take at the end.
+const LAST_TASKS: Duration = Duration::from_secs(10);
+
 /// The stores, opened, and what gathers writes for them.
 #[derive(Clone, Debug)]
 pub struct Memory {
@@ -32,6 +37,7 @@ pub struct Memory {
     pub used: Arc<directory::Renewals>,
     clock: SharedClock,
     follower: Arc<Follower>,
+    tasks: TaskTracker,
 }
 
 impl Memory {
@@ -54,6 +60,7 @@ impl Memory {
             trail,
             clock: Arc::clone(clock),
             follower,
+            tasks: TaskTracker::new(),
         })
     }
 
@@ -66,6 +73,7 @@ impl Memory {
             seen: Arc::clone(&self.seen),
             used: Arc::clone(&self.used),
             metrics: Arc::clone(metrics),
+            refresher: None,
         }
     }
 
@@ -78,6 +86,7 @@ impl Memory {
             sessions: Arc::clone(&self.sessions),
             audit: self.audit.clone(),
             clock: Arc::clone(&self.clock),
+            tasks: self.tasks.clone(),
         }
     }
 
@@ -89,6 +98,10 @@ impl Memory {
 
     /// Writes what was gathered, before the end.
     pub async fn settle(&self) {
+        self.tasks.close();
+        if tokio::time::timeout(LAST_TASKS, self.tasks.wait()).await.is_err() {
+            tracing::warn!("not everything in the background could be finished");
+        }
         if let Err(error) = self.seen.flush().await {
             tracing::warn!(%error, "last-seen times were not written");
         }

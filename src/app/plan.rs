@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::memory::Memory;
-use crate::authn::{self, Authn};
+use crate::authn::{self, Authn, Stores};
 use crate::config::{self, Config, Path, Problems};
 use crate::credential::Sources;
 use crate::edge::redirect::Destination;
@@ -81,8 +81,11 @@ impl Plan {
     #[must_use]
     pub fn gateway(self, memory: &Memory, telemetry: &Telemetry) -> Gateway {
         let jwks = self.forwarding.jwks_router(&self.config.prefix);
+        let pages = Arc::clone(&self.login.pages);
+        let login = login::Login::new(self.login, memory.means());
+        let stores = Stores { refresher: Some(login.refresher()), ..memory.stores(&telemetry.metrics) };
         Gateway {
-            authn: Authn::new(self.authn, &memory.stores(&telemetry.metrics), &self.roles),
+            authn: Authn::new(self.authn, &stores, &self.roles),
             observed: Observed::new(telemetry, &self.config, &self.routes),
             second_factors: self.second_factors,
             certificates: self
@@ -96,8 +99,8 @@ impl Plan {
             routes: self.routes,
             credentials: self.credentials,
             seals: self.seals,
-            pages: Arc::clone(&self.login.pages),
-            doors: login::router(self.login, memory.means()).merge(jwks).merge(metadata::router(&self.config)),
+            pages,
+            doors: login::router(login).merge(jwks).merge(metadata::router(&self.config)),
             challenges: Challenges::compile(&self.config),
             forwarding: self.forwarding,
             public_url: self.config.public_url.trim_end_matches('/').into(),

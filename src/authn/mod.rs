@@ -27,7 +27,7 @@ use crate::edge::Clean;
 use crate::limit::{FailureLimit, Party};
 use crate::model::{Change, CredentialKind, Identity};
 use crate::policy::role::Roles;
-use crate::session::{self as sessions, Seals, SessionStore};
+use crate::session::{self as sessions, Refresher, Seals, SessionStore};
 use crate::telemetry::Metrics;
 
 /// Why a credential gave no identity.
@@ -107,6 +107,8 @@ pub struct Stores {
     pub used: Arc<directory::Renewals>,
     /// Where it is counted how often memory knew the answer.
     pub metrics: Arc<Metrics>,
+    /// Whoever can ask a provider for new tokens; `None` where nobody is to.
+    pub refresher: Option<Arc<dyn Refresher>>,
 }
 
 /// What credentials are checked against.

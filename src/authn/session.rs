@@ -15,11 +15,11 @@ use super::freshness::{Freshness, Mark, Subject};
 use super::{AuthnError, NOTED_EVERY, Stores, unavailable_shared};
 use crate::clock::Timestamp;
 use crate::config::{SessionMode, Sessions as Lifetimes};
-use crate::crypto::Digest;
+use crate::crypto::{Digest, Secret};
 use crate::edge::Clean;
 use crate::model::{CredentialKind, ForwardMemo, Identity, Session, User};
 use crate::policy::role::Roles;
-use crate::session::{Carried, Seals};
+use crate::session::{Carried, Due, Seals};
 
 const KIND: CredentialKind = CredentialKind::Session;
 /// Bytes of the longest cookie value that can be one of ours; longer ones are not even hashed.
@@ -33,6 +33,11 @@ const STORE_PATIENCE: Duration = Duration::from_millis(250);
 const UNASKED_KEPT: Duration = Duration::from_secs(10);
 /// An answer this young is not asked for again when it says that the session was idle for too long.
 const YOUNG: Duration = Duration::from_secs(1);
+
+/// Never due.
+const NEVER: i64 = i64::MAX;
+/// When a refresh that changed nothing is asked for again.
+const REFRESH_AGAIN: Duration = Duration::from_secs(30);
 
 /// What the store said about one cookie, ready for the next request.
 #[derive(Debug)]
@@ -51,6 +56,8 @@ struct Live {
     expires_at: Timestamp,
     /// Milliseconds since the epoch; behind by a second at most.
     last_seen: AtomicI64,
+    /// When the provider's tokens are due, in the same way; [`NEVER`] where they are not.
+    refresh_at: AtomicI64,
 }
 
 struct Kept;
@@ -117,6 +124,7 @@ impl Sessions {
             live.last_seen.fetch_max(clean.now.millis(), Ordering::Relaxed);
             self.people.stores.seen.seen(&digest, clean.now);
         }
+        self.refresh_if_due(live, digest, value, clean.now);
         Ok(Some(Arc::clone(&live.identity)))
     }
 
@@ -144,6 +152,19 @@ impl Sessions {
         let Some(held) = held() else { return Ok(None) };
         meter.misses.one();
         self.ask(cookie, held, clean.now).await.map(Some)
+    }
+
+    /// Has the provider's tokens refreshed if they are due; one request says so, and none waits.
+    fn refresh_if_due(&self, live: &Live, digest: Digest, value: &str, now: Timestamp) {
+        let due = live.refresh_at.load(Ordering::Relaxed);
+        if due > now.millis() {
+            return;
+        }
+        let again = now.after(REFRESH_AGAIN).millis();
+        let mine = live.refresh_at.compare_exchange(due, again, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        if let Some(refresher) = self.people.stores.refresher.as_ref().filter(|_| mine) {
+            drop(refresher.begin(Due { digest, value: Secret::new(value.to_owned()) }));
+        }
     }
 
     fn is_fresh(&self, answer: &Answer) -> bool {
@@ -234,10 +255,13 @@ impl Sessions {
     }
 
     fn live(&self, session: &Session, user: User, renew_at: Option<Timestamp>) -> Live {
+        // Tokens of a sealed session are in no store, and one cookie of several would be left with spent ones.
+        let refresh_at = session.refresh_at.filter(|_| renew_at.is_none());
         Live {
             identity: Arc::new(Identity { renew_at, ..identity(session, user, &self.people.roles) }),
             expires_at: session.expires_at,
             last_seen: AtomicI64::new(session.last_seen_at.millis()),
+            refresh_at: AtomicI64::new(refresh_at.map_or(NEVER, Timestamp::millis)),
         }
     }
 }

@@ -109,13 +109,20 @@ pub struct Sessions {
     pub idle: Span,
     /// Ends this long after sign-in, whatever happens.
     pub absolute: Span,
+    /// The provider is asked for new tokens at least this often, and before the ones at hand end, where it gave a refresh token.
+    pub refresh: Span,
     /// Where sessions are kept.
     pub mode: SessionMode,
 }
 
 impl Default for Sessions {
     fn default() -> Self {
-        Self { idle: Span::seconds(3600), absolute: Span::seconds(12 * 3600), mode: SessionMode::Stored }
+        Self {
+            idle: Span::seconds(3600),
+            absolute: Span::seconds(12 * 3600),
+            refresh: Span::seconds(3600),
+            mode: SessionMode::Stored,
+        }
     }
 }
 

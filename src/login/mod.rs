@@ -29,7 +29,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::get;
+use axum::routing::{get, post};
+use tokio_util::task::TaskTracker;
 use url::Url;
 
 pub use error::SignInError;
@@ -38,7 +39,7 @@ use crate::audit::Recorder;
 use crate::clock::{SharedClock, Timestamp};
 use crate::config::{Config, Path, Problems, Sessions as Lifetimes};
 use crate::directory::{Directory, Factors};
-use crate::session::{Seals, SessionStore};
+use crate::session::{Refresher, Seals, SessionStore};
 use attempt::Attempts;
 use connection::Connections;
 use enforcement::Enforcement;
@@ -74,11 +75,13 @@ pub struct Means {
     pub sessions: Arc<dyn SessionStore>,
     pub audit: Recorder,
     pub clock: SharedClock,
+    /// What goes on in the background and must not be cut off by the end of the process.
+    pub tasks: TaskTracker,
 }
 
 /// What all handlers share.
 #[derive(Debug)]
-struct Login {
+pub struct Login {
     rules: Rules,
     means: Means,
 }
@@ -117,8 +120,8 @@ impl Rules {
 }
 
 /// The pages, under the reserved prefix.
-pub fn router(rules: Rules, means: Means) -> Router {
-    let prefix = rules.pages.prefix().to_owned();
+pub fn router(login: Arc<Login>) -> Router {
+    let prefix = login.rules.pages.prefix().to_owned();
     let at = |path: &str| format!("{prefix}{path}");
     let router = Router::new()
         .route(&at("/sign-in"), get(routing::choose))
@@ -126,6 +129,8 @@ pub fn router(rules: Rules, means: Means) -> Router {
         .route(&at("/callback/{connection}"), get(oidc::callback))
         .route(&at("/step-up"), get(step_up::step_up))
         .route(&at("/client-keys/{connection}"), get(oauth2::client_key::publish))
+        .route(&at("/backchannel-logout/{connection}"), post(oidc::back_channel))
+        .route(&at("/frontchannel-logout/{connection}"), get(oidc::front_channel))
         .merge(saml::routes(&prefix))
         .route(&at("/sign-out"), get(logout::ask).post(logout::sign_out))
         .route(&at("/signed-out"), get(logout::signed_out))
@@ -135,10 +140,21 @@ pub fn router(rules: Rules, means: Means) -> Router {
         .fallback(routing::nowhere)
         .method_not_allowed_fallback(routing::wrong_method)
         .layer(DefaultBodyLimit::max(FORM_BYTES))
-        .with_state(Arc::new(Login { rules, means }))
+        .with_state(login)
 }
 
 impl Login {
+    #[must_use]
+    pub fn new(rules: Rules, means: Means) -> Arc<Self> {
+        Arc::new(Self { rules, means })
+    }
+
+    /// What asks providers for new tokens. Needs a tokio runtime, and uses it.
+    #[must_use]
+    pub fn refresher(self: &Arc<Self>) -> Arc<dyn Refresher> {
+        Arc::new(oidc::Background::new(Arc::clone(self), self.means.tasks.clone()))
+    }
+
     fn now(&self) -> Timestamp {
         self.means.clock.now()
     }

@@ -2,6 +2,7 @@
 //!
 //! Refuses to bring an ended session back: ending leaves a tombstone that no later write lifts (threats C4).
 
+mod refresh;
 mod renewals;
 mod sealed;
 mod sqlite;
@@ -18,6 +19,7 @@ use crate::crypto::Digest;
 use crate::db::Unavailable;
 use crate::model::{ProviderLogout, Session, SessionHandle, UserId};
 
+pub use refresh::{Due, Refresher};
 pub use renewals::Renewals;
 pub use sealed::{Carried, Held, SealError, Seals};
 pub use sqlite::SqliteSessions;

@@ -247,10 +247,15 @@ function start() {
   return fresh;
 }
 
-/** Answers a fault: a status, or `hang` for no answer at all. True when the request is done with. */
+/** Answers a fault: a status, `hang` for no answer at all, or `{status, body, delay}`. True when the request is done with. */
 function faulty(path, response) {
   const fault = faults.get(path);
   if (fault === undefined) return false;
+  if (fault?.status) {
+    const answer = () => response.writeHead(fault.status, { 'content-type': 'application/json' }).end(JSON.stringify(fault.body));
+    setTimeout(answer, fault.delay ?? 0);
+    return true;
+  }
   if (fault !== 'hang') response.writeHead(fault).end();
   return true;
 }
@@ -303,6 +308,13 @@ const controlPort = await control({
   'POST /clock': ({ skew_seconds }) => void (skewSeconds = skew_seconds),
   'POST /faults': (changes) => {
     for (const [path, fault] of Object.entries(changes)) fault === null ? faults.delete(path) : faults.set(path, fault);
+  },
+  'POST /sign': async ({ header = {}, claims = {}, stranger = false }) => {
+    const protectedHeader = { alg: given.alg, ...header };
+    const jwk = (stranger ? await newKeys() : keys).find(({ alg }) => alg === protectedHeader.alg);
+    if (!jwk) return { token: [protectedHeader, claims].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).concat('').join('.') };
+    const signed = new CompactSign(Buffer.from(JSON.stringify(claims))).setProtectedHeader({ kid: keys.find(({ alg }) => alg === jwk.alg).kid, ...protectedHeader });
+    return { token: await signed.sign(await importJWK(jwk, jwk.alg)) };
   },
   'POST /tamper': (change) => void (tamper = change && Object.keys(change).length ? change : undefined),
 });

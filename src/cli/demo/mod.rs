@@ -82,7 +82,7 @@ impl Demo {
         let sockets = Sockets { listeners, operations: Some(operations_socket) };
         let json = self.json;
         let lines = if json { AccessLines::StandardError } else { AccessLines::StandardOutput };
-        Ok(serve::serve(config, sockets, lines, |_| tour.tell(json)).await?)
+        Ok(Box::pin(serve::serve(config, sockets, lines, |_| tour.tell(json))).await?)
     }
 }
 

@@ -65,6 +65,7 @@ fn durations(config: &Config, problems: &mut Problems) {
     let spans = [
         (within("sessions", "idle"), sessions.idle),
         (within("sessions", "absolute"), sessions.absolute),
+        (within("sessions", "refresh"), sessions.refresh),
         (within("limits", "header_timeout"), limits.header_timeout),
         (within("limits", "handshake_timeout"), limits.handshake_timeout),
         (within("limits", "keep_alive"), limits.keep_alive),

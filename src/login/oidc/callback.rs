@@ -18,7 +18,7 @@ use crate::login::connection::{Connection, Way};
 use crate::login::parameters::Parameters;
 use crate::login::visitor::Visitor;
 use crate::login::{Login, SignInError};
-use crate::session::{ProviderTokens, cookie};
+use crate::session::cookie;
 
 /// How far the provider's clock and ours may differ.
 const SKEW: Duration = Duration::from_secs(60);
@@ -141,7 +141,7 @@ impl Login {
     ) -> Result<Response, SignInError> {
         let now = self.now();
         let issuer = metadata.issuer().to_string();
-        let proof = provider.prove(metadata, attempt, &outcome?, now).await?;
+        let (proof, tokens) = provider.prove(metadata, attempt, &outcome?, now).await?;
         asked_anew(attempt, proof.authenticated_at)?;
         let user = self.recognise(connection, &provider.assert(&connection.id, &issuer, &proof)).await?;
         let proven = Proven {
@@ -152,8 +152,8 @@ impl Login {
             authenticated_at: proof.authenticated_at.map_or(now, |at| at.min(now)),
             provider_session: claims::text(&proof, "sid"),
             provider_subject: Some(proof.subject),
-            tokens: ProviderTokens { id_token: Some(proof.id_token), ..ProviderTokens::default() },
-            refresh_at: None,
+            refresh_at: self.refresh_at(&tokens, now),
+            tokens,
             ends_at: None,
             return_to: self.rules.origins.parse_or_home(Some(&attempt.return_to)),
         };

@@ -3,12 +3,16 @@
 //! Refuses an answer without an attempt of this browser (threats J8), of another issuer (J9, RFC 9207), with a parameter sent twice
 //! (J11), and an ID token that does not hold in every part; a provider that is down is its own answer, never "wrong".
 
+mod back_channel;
 mod callback;
 mod claims;
+mod front_channel;
 mod metadata;
 mod overage;
+mod refresh;
 mod request;
 mod sign_out;
+mod signed;
 mod token;
 
 use std::collections::BTreeMap;
@@ -17,7 +21,10 @@ use std::sync::Arc;
 use openidconnect::{AuthType, ClientId, ClientSecret, IssuerUrl, RedirectUrl, Scope};
 use url::Url;
 
+pub(super) use back_channel::back_channel;
 pub(super) use callback::callback;
+pub(super) use front_channel::front_channel;
+pub(super) use refresh::Background;
 
 use super::SignInError;
 use super::oauth2::caller::Caller;

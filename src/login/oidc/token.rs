@@ -14,7 +14,7 @@ use openidconnect::{
     AccessToken, AccessTokenHash, AdditionalClaims, AuthorizationCode, ClaimsVerificationError, EmptyExtraTokenFields,
     EndpointMaybeSet, EndpointNotSet, EndpointSet, IdTokenFields, IdTokenVerifier, Nonce, OAuth2TokenResponse as _,
     PkceCodeVerifier, RequestTokenError, SignatureVerificationError, StandardErrorResponse, StandardTokenResponse,
-    TokenResponse as _, UserInfoClaims, UserInfoError,
+    SubjectIdentifier, TokenResponse as _, UserInfoClaims, UserInfoError,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -22,8 +22,11 @@ use serde_json::{Map, Value};
 use super::Provider;
 use super::metadata::Metadata;
 use crate::clock::Timestamp;
+use crate::crypto::Digest;
 use crate::login::SignInError;
 use crate::login::attempt::Redeemed;
+use crate::login::oauth2::caller::CallError;
+use crate::session::ProviderTokens;
 
 /// How far the provider's clock and ours may differ, in seconds.
 const SKEW: i64 = 60;
@@ -36,7 +39,7 @@ impl AdditionalClaims for Further {}
 
 type Fields =
     IdTokenFields<Further, EmptyExtraTokenFields, CoreGenderClaim, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm>;
-type Tokens = StandardTokenResponse<Fields, CoreTokenType>;
+pub(super) type Tokens = StandardTokenResponse<Fields, CoreTokenType>;
 pub(super) type IdToken =
     openidconnect::IdToken<Further, CoreGenderClaim, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm>;
 type IdTokenClaims = openidconnect::IdTokenClaims<Further, CoreGenderClaim>;
@@ -62,14 +65,40 @@ pub(super) type Client = openidconnect::Client<
 
 /// What the provider proved, in its own words.
 pub(super) struct Proof {
-    /// The ID token's claims.
+    /// The ID token's claims; empty where there was none, which only a refresh may bring.
     pub claims: Map<String, Value>,
     /// The userinfo endpoint's, where it had to be asked.
     pub userinfo: Map<String, Value>,
     pub subject: String,
     /// When the person proved to the provider who they are, if it says so.
     pub authenticated_at: Option<Timestamp>,
-    pub id_token: String,
+}
+
+/// What ties a token answer to what went before it.
+#[derive(Clone, Copy)]
+pub(super) enum Expected<'a> {
+    /// The attempt's: the answer has to hold an ID token with it.
+    Nonce(&'a str),
+    /// A refresh is about the same person, and may leave the ID token out (OpenID Connect Core 1.0 §12.2).
+    Subject(&'a str),
+}
+
+/// What of a token answer is kept.
+pub(super) trait Kept {
+    /// The new tokens; where there is no new one of a kind, the one `before` stays.
+    fn kept(&self, before: &ProviderTokens, now: Timestamp) -> ProviderTokens;
+}
+
+impl Kept for Tokens {
+    fn kept(&self, before: &ProviderTokens, now: Timestamp) -> ProviderTokens {
+        ProviderTokens {
+            id_token: self.id_token().map(ToString::to_string).or_else(|| before.id_token.clone()),
+            access_token: Some(self.access_token().secret().clone()),
+            refresh_token: self.refresh_token().map(|token| token.secret().clone()).or_else(|| before.refresh_token.clone()),
+            expires_at: self.expires_in().map(|life| now.after(life)),
+            ..ProviderTokens::default()
+        }
+    }
 }
 
 impl Provider {
@@ -80,30 +109,67 @@ impl Provider {
         attempt: &Redeemed,
         code: &str,
         now: Timestamp,
-    ) -> Result<Proof, SignInError> {
+    ) -> Result<(Proof, ProviderTokens), SignInError> {
         let tokens = self.exchange(&metadata, attempt, code, now).await?;
-        let id_token = tokens.id_token().ok_or_else(|| SignInError::answer("id_token_missing", "there is no ID token"))?;
-        let nonce = Nonce::new(attempt.nonce.clone());
-        let (metadata, claims) = match self.verify(&metadata, &tokens, id_token, &nonce, now) {
-            Err(Refused::UnknownKey) => {
-                let newer = self.discovery.newer_than(&metadata, &self.caller, now).await?;
-                let claims = self.verify(&newer, &tokens, id_token, &nonce, now)?;
-                (newer, claims)
+        let proof = self.understand(metadata, &tokens, Expected::Nonce(&attempt.nonce), now).await?;
+        Ok((proof, tokens.kept(&ProviderTokens::default(), now)))
+    }
+
+    /// Judges a token answer, and completes what it says.
+    pub(super) async fn understand(
+        &self,
+        metadata: Arc<Metadata>,
+        tokens: &Tokens,
+        expected: Expected<'_>,
+        now: Timestamp,
+    ) -> Result<Proof, SignInError> {
+        let (metadata, claims) = match (tokens.id_token(), expected) {
+            (Some(id_token), _) => {
+                let (metadata, claims) = self.judge(metadata, tokens, id_token, expected, now).await?;
+                (metadata, Some(claims))
             }
-            judged => (metadata, judged?),
+            (None, Expected::Subject(_)) => (metadata, None),
+            (None, Expected::Nonce(_)) => return Err(SignInError::answer("id_token_missing", "there is no ID token")),
         };
+        let subject = match (&claims, expected) {
+            (Some(claims), Expected::Subject(subject)) if claims.subject().as_str() != subject => {
+                return Err(SignInError::answer("id_token_subject", "it is about somebody else"));
+            }
+            (_, Expected::Subject(subject)) => subject.to_owned(),
+            (Some(claims), Expected::Nonce(_)) => claims.subject().to_string(),
+            (None, Expected::Nonce(_)) => return Err(SignInError::answer("id_token_missing", "there is no ID token")),
+        };
+        let authenticated_at = claims.as_ref().and_then(openidconnect::IdTokenClaims::auth_time);
         let mut proof = Proof {
-            subject: claims.subject().to_string(),
-            authenticated_at: claims.auth_time().map(|at| Timestamp::from_millis(at.timestamp_millis())),
-            claims: object(&claims)?,
+            authenticated_at: authenticated_at.map(|at| Timestamp::from_millis(at.timestamp_millis())),
+            claims: claims.as_ref().map(object).transpose()?.unwrap_or_default(),
             userinfo: Map::new(),
-            id_token: id_token.to_string(),
+            subject,
         };
         if self.is_incomplete(&proof.claims) {
-            proof.userinfo = self.userinfo(&metadata, tokens.access_token(), &claims).await?;
+            proof.userinfo = self.userinfo(&metadata, tokens.access_token(), &proof.subject).await?;
         }
         self.complete_groups(&mut proof.claims, tokens.access_token().secret()).await?;
         Ok(proof)
+    }
+
+    /// The ID token's claims, if they hold; with the provider's newer keys where none of those at hand fits.
+    async fn judge(
+        &self,
+        metadata: Arc<Metadata>,
+        tokens: &Tokens,
+        id_token: &IdToken,
+        expected: Expected<'_>,
+        now: Timestamp,
+    ) -> Result<(Arc<Metadata>, IdTokenClaims), SignInError> {
+        match self.verify(&metadata, tokens, id_token, expected, now) {
+            Err(Refused::UnknownKey) => {
+                let newer = self.discovery.newer_than(&metadata, &self.caller, now).await?;
+                let claims = self.verify(&newer, tokens, id_token, expected, now)?;
+                Ok((newer, claims))
+            }
+            judged => Ok((metadata, judged?)),
+        }
     }
 
     async fn exchange(&self, metadata: &Metadata, attempt: &Redeemed, code: &str, now: Timestamp) -> Result<Tokens, SignInError> {
@@ -115,12 +181,7 @@ impl Provider {
         for (name, value) in self.assertion(metadata, now).await? {
             request = request.add_extra_param(name, value);
         }
-        request.request_async(&self.caller).await.map_err(|error| match error {
-            RequestTokenError::Request(error) => SignInError::ProviderUnreachable(error.into()),
-            RequestTokenError::ServerResponse(said) => refused(&said),
-            RequestTokenError::Parse(error, _) => SignInError::answer("token_answer", error),
-            RequestTokenError::Other(what) => SignInError::answer("token_answer", what),
-        })
+        request.request_async(&self.caller).await.map_err(failed)
     }
 
     fn verify(
@@ -128,7 +189,7 @@ impl Provider {
         metadata: &Metadata,
         tokens: &Tokens,
         id_token: &IdToken,
-        nonce: &Nonce,
+        expected: Expected<'_>,
         now: Timestamp,
     ) -> Result<IdTokenClaims, Refused> {
         let client = self.client(metadata);
@@ -141,7 +202,13 @@ impl Provider {
             .set_issue_time_verifier_fn(
                 move |issued| if issued <= moment(now, SKEW) { Ok(()) } else { Err("in the future".into()) },
             );
-        let claims = id_token.claims(&verifier, nonce).map_err(|error| judged(&error, id_token, now))?;
+        let same = |nonce: Option<&Nonce>| match expected {
+            Expected::Nonce(expected) if nonce.is_none_or(|nonce| !is_same(nonce.secret(), expected)) => {
+                Err("it is not the attempt's".to_owned())
+            }
+            Expected::Nonce(_) | Expected::Subject(_) => Ok(()),
+        };
+        let claims = id_token.claims(&verifier, same).map_err(|error| judged(&error, id_token, now))?;
         // OpenID Connect Core 1.0 §3.1.3.7, points 4 and 5.
         let party = claims.authorized_party();
         if party.is_some_and(|party| *party != self.client_id) {
@@ -177,11 +244,13 @@ impl Provider {
         &self,
         metadata: &Metadata,
         access: &AccessToken,
-        claims: &IdTokenClaims,
+        subject: &str,
     ) -> Result<Map<String, Value>, SignInError> {
         let client = self.client(metadata);
         // A provider without the endpoint has said all it has to say.
-        let Ok(request) = client.user_info(access.clone(), Some(claims.subject().clone())) else { return Ok(Map::new()) };
+        let Ok(request) = client.user_info(access.clone(), Some(SubjectIdentifier::new(subject.to_owned()))) else {
+            return Ok(Map::new());
+        };
         let asked: Result<UserInfoClaims<Further, CoreGenderClaim>, _> = request.request_async(&self.caller).await;
         match asked {
             Ok(claims) => object(&claims),
@@ -198,7 +267,7 @@ impl Provider {
 }
 
 /// Public-key signatures only; metadata cannot add to them.
-const ALGORITHMS: [CoreJwsSigningAlgorithm; 9] = [
+pub(super) const ALGORITHMS: [CoreJwsSigningAlgorithm; 9] = [
     CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256,
     CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha384,
     CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha512,
@@ -267,6 +336,21 @@ fn issued_at(payload: &str) -> Option<i64> {
     use base64::Engine as _;
     let payload = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload).ok()?;
     serde_json::from_slice::<Value>(&payload).ok()?.get("iat")?.as_i64()
+}
+
+/// In constant time, as all that is secret.
+fn is_same(one: &str, other: &str) -> bool {
+    Digest::of(one.as_bytes()) == Digest::of(other.as_bytes())
+}
+
+/// Why a call to the token endpoint gave no tokens.
+pub(super) fn failed(error: RequestTokenError<CallError, StandardErrorResponse<CoreErrorResponseType>>) -> SignInError {
+    match error {
+        RequestTokenError::Request(error) => error.into(),
+        RequestTokenError::ServerResponse(said) => refused(&said),
+        RequestTokenError::Parse(error, _) => SignInError::answer("token_answer", error),
+        RequestTokenError::Other(what) => SignInError::answer("token_answer", what),
+    }
 }
 
 /// What the token endpoint's error means (RFC 6749 §5.2): some are the person's bad luck, others the configuration's.

@@ -181,6 +181,12 @@ impl House {
         runtime.block_on(async { Memory::open(&config, &clock).await.unwrap().directory.create_user(&user).await.unwrap() });
     }
 
+    /// A token with the provider's signature.
+    #[track_caller]
+    pub(super) fn signed(&self, what: &Value) -> String {
+        self.idp.tell("/sign", what).json()["token"].as_str().unwrap().to_owned()
+    }
+
     pub(super) fn faults(&self, faults: &Value) {
         assert_eq!(self.idp.tell("/faults", faults).status, 200);
     }
