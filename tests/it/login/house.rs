@@ -14,7 +14,7 @@ use crate::support::process::Part;
 use crate::support::{Answer, Door, curl, part};
 
 /// The name the door is known by; curl and the browser resolve it to this machine.
-const HOST: &str = "door.test";
+pub(super) const HOST: &str = "door.test";
 
 pub(super) struct House {
     pub(super) door: Door,
@@ -129,7 +129,7 @@ impl House {
     }
 
     pub(super) fn person(&self) -> Person {
-        Person { resolve: format!("{HOST}:{}:127.0.0.1", self.port), ..Person::new(&self.url("")) }
+        Person::at(self.port)
     }
 
     /// Somebody who has signed in by script, and wanted `path`.
@@ -257,6 +257,11 @@ impl Person {
     /// Somebody new at the door with this origin.
     pub(super) fn new(origin: &str) -> Self {
         Self { folder: TempDir::new().unwrap(), origin: origin.to_owned(), resolve: format!("{HOST}:1:127.0.0.1") }
+    }
+
+    /// Somebody new at the door of this name on this port.
+    pub(super) fn at(port: u16) -> Self {
+        Self { resolve: format!("{HOST}:{port}:127.0.0.1"), ..Self::new(&format!("https://{HOST}:{port}")) }
     }
 
     pub(super) fn jar(&self) -> PathBuf {

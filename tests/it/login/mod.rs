@@ -4,6 +4,7 @@ mod attempts;
 mod browser;
 mod client_auth;
 mod house;
+mod lemonldap;
 mod lifetime;
 mod mfa;
 mod oidc;
