@@ -23,6 +23,8 @@ const COOKIE_LENGTH: usize = 43;
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Purpose {
     Password,
+    /// The e-mail address that says which way.
+    Address,
     SignOut,
     SecondFactor,
     /// A change of one's own second factors.
@@ -88,6 +90,7 @@ fn binding(headers: &HeaderMap) -> Option<&str> {
 fn context(purpose: Purpose, binding: &str) -> Vec<u8> {
     let purpose = match purpose {
         Purpose::Password => "password:",
+        Purpose::Address => "address:",
         Purpose::SignOut => "sign-out:",
         Purpose::SecondFactor => "second-factor:",
         Purpose::Factors => "factors:",

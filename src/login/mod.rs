@@ -4,11 +4,13 @@
 //! missing in one of them.
 
 mod attempt;
+mod chooser;
 mod complete;
 mod connection;
 mod enforcement;
 mod error;
 mod form;
+mod identifier;
 mod lockout;
 mod logout;
 mod mfa;
@@ -22,6 +24,8 @@ mod return_to;
 mod routing;
 mod saml;
 mod step_up;
+mod tenants;
+mod typed;
 mod visitor;
 mod whoami;
 
@@ -48,6 +52,8 @@ use mfa::SecondFactors;
 use pages::Pages;
 use password::Accounts;
 use return_to::Origins;
+use tenants::Tenants;
+use typed::Notes;
 
 /// Bytes of a form; the longest fields are an address and a password.
 const FORM_BYTES: usize = 16 * 1024;
@@ -59,8 +65,10 @@ pub struct Rules {
     origins: Origins,
     connections: Arc<Connections>,
     enforcement: Enforcement,
+    tenants: Tenants,
     attempts: Attempts,
     forms: Forms,
+    notes: Notes,
     accounts: Accounts,
     second_factors: SecondFactors,
     lifetimes: Lifetimes,
@@ -99,8 +107,8 @@ impl Rules {
         };
         let origin = origins.own().origin().ascii_serialization();
         let second_factors = SecondFactors::compile(config);
-        let (Ok(attempts), Ok(forms), Ok(second_factors)) = (Attempts::new(master), Forms::new(master, origin), second_factors)
-        else {
+        let sealed = (Attempts::new(master), Forms::new(master, origin), Notes::new(master));
+        let ((Ok(attempts), Ok(forms), Ok(notes)), Ok(second_factors)) = (sealed, second_factors) else {
             broken(problems);
             return None;
         };
@@ -113,8 +121,10 @@ impl Rules {
             origins,
             connections: Arc::new(connections),
             enforcement: Enforcement::compile(&config.sign_in),
+            tenants: Tenants::compile(config),
             attempts,
             forms,
+            notes,
         })
     }
 }
@@ -124,7 +134,8 @@ pub fn router(login: Arc<Login>) -> Router {
     let prefix = login.rules.pages.prefix().to_owned();
     let at = |path: &str| format!("{prefix}{path}");
     let router = Router::new()
-        .route(&at("/sign-in"), get(routing::choose))
+        .route(&at("/sign-in"), get(routing::choose).post(identifier::submit))
+        .route(&at("/t/{tenant}"), get(routing::of_tenant))
         .route(&at("/sign-in/{connection}"), get(routing::start).post(password::submit))
         .route(&at("/callback/{connection}"), get(oidc::callback))
         .route(&at("/step-up"), get(step_up::step_up))

@@ -25,6 +25,7 @@ impl Parameters {
 }
 
 /// What a link to the sign-in page asks for.
+#[derive(Clone, Debug)]
 pub(super) struct Wish {
     pub return_to: ReturnTo,
     /// Ask although somebody is signed in, here or at the provider.

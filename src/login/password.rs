@@ -14,13 +14,13 @@ use http::{HeaderValue, header};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
+use super::chooser::Ask;
 use super::complete::{Failed, Proven};
 use super::connection::{Connection, Way};
 use super::form::Purpose;
 use super::lockout::Lockout;
-use super::pages::PasswordForm;
+use super::pages::Mistake;
 use super::return_to::ReturnTo;
-use super::routing::Ask;
 use super::visitor::Visitor;
 use super::{Login, SignInError};
 use crate::audit::{Kind, Outcome};
@@ -109,8 +109,13 @@ pub(super) async fn submit(
         Ok(answer) => answer,
         Err(SignInError::WrongPassword) => {
             login.note_failure(&visitor, &failed, &SignInError::WrongPassword);
-            let tenant = connection.tenant.clone();
-            login.password_page(&visitor, &Ask { tenant: &tenant, return_to: &return_to, prompt: false, wrong: Some(&form.user) })
+            let tenant = Some(&connection.tenant);
+            let mistake = Some(Mistake::Password);
+            login.wrong_password(
+                &visitor,
+                connection,
+                &Ask { tenant, return_to: &return_to, prompt: false, typed: &form.user, mistake },
+            )
         }
         Err(error) => login.refuse(&visitor, &failed, &error),
     }
@@ -190,8 +195,8 @@ impl Login {
     }
 
     /// The sign-in page after a wrong password.
-    fn password_page(&self, visitor: &Visitor, ask: &Ask<'_>) -> Response {
-        match self.choices(visitor, ask) {
+    fn wrong_password(&self, visitor: &Visitor, connection: &Connection, ask: &Ask<'_>) -> Response {
+        match self.password_page(visitor, connection, ask) {
             Ok(mut answer) => {
                 answer.headers_mut().insert(header::WWW_AUTHENTICATE, CHALLENGE);
                 answer
@@ -201,23 +206,5 @@ impl Login {
                 self.refuse(visitor, &failed, &error)
             }
         }
-    }
-
-    /// The form for `connection`'s local accounts.
-    pub(super) fn password_form(
-        &self,
-        visitor: &Visitor,
-        connection: &Connection,
-        ask: &Ask<'_>,
-    ) -> Result<(PasswordForm, Option<HeaderValue>), SignInError> {
-        let issued = self.rules.forms.issue(Purpose::Password, &visitor.headers, self.now())?;
-        let form = PasswordForm {
-            action: format!("{}/sign-in/{}", self.pages().prefix(), connection.id),
-            token: issued.token,
-            return_to: ask.return_to.as_str().to_owned(),
-            user: ask.wrong.unwrap_or_default().to_owned(),
-            wrong: ask.wrong.is_some(),
-        };
-        Ok((form, issued.cookie))
     }
 }

@@ -21,6 +21,8 @@ const MOST_PARTS: usize = 4;
 pub const FORM: &str = "__Host-doorward-form";
 /// A sign-in that waits for its second factor.
 pub const PENDING: &str = "__Host-doorward-pending";
+/// What was typed on the page before.
+pub const TYPED: &str = "__Host-doorward-typed";
 /// What the names of attempts begin with; one cookie for each.
 const ATTEMPT: &str = "__Host-doorward-attempt-";
 const LAX: &str = "Lax";
@@ -100,6 +102,16 @@ pub enum Answered {
     /// SameSite=None. That gives nothing away: it is sealed, used once, and names the request whose answer alone it is good for, which
     /// nobody else knows. To hold the posted answer until a same-site request came for it would mean to keep what any stranger posts.
     ByForm,
+}
+
+/// Takes what was typed to the next page.
+pub fn set_typed(value: &str, life: Duration) -> Result<HeaderValue, InvalidHeaderValue> {
+    write(TYPED, value, Some(life))
+}
+
+/// Forgets what was typed.
+pub fn remove_typed() -> Result<HeaderValue, InvalidHeaderValue> {
+    write(TYPED, "", Some(Duration::ZERO))
 }
 
 /// Keeps an attempt in the browser for `life`.

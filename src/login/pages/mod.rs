@@ -18,7 +18,7 @@ use maud::{DOCTYPE, Markup, html};
 use crate::config::Config;
 use crate::telemetry::RequestId;
 
-pub use sign_in::{Choice, PasswordForm};
+pub use sign_in::{AddressForm, Choice, Mistake, PasswordForm, SignIn};
 
 /// What all pages share.
 #[derive(Debug)]

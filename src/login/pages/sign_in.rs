@@ -4,6 +4,7 @@
 
 use http::StatusCode;
 use maud::{Markup, html};
+use serde::{Deserialize, Serialize};
 
 use super::{Page, Pages, text};
 
@@ -27,19 +28,67 @@ pub struct PasswordForm {
     pub wrong: bool,
 }
 
+/// The form for the e-mail address that says which way.
+#[derive(Clone, Debug)]
+pub struct AddressForm {
+    pub token: String,
+    pub return_to: String,
+    /// The tenant whose link led here.
+    pub tenant: Option<String>,
+    /// The person is to be asked although they are known.
+    pub prompt: bool,
+    /// What is in the field already.
+    pub typed: String,
+    pub mistake: Option<Mistake>,
+}
+
+/// What was wrong with the last try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mistake {
+    /// The user name or the password.
+    Password,
+    /// The text is no e-mail address.
+    Address,
+    /// No way to sign in is for this address.
+    NoWay,
+}
+
+/// What the sign-in page shows.
+#[derive(Clone, Debug, Default)]
+pub struct SignIn {
+    /// Whose page it is.
+    pub tenant: Option<String>,
+    pub choices: Vec<Choice>,
+    pub address: Option<AddressForm>,
+    pub password: Option<PasswordForm>,
+}
+
 impl Pages {
     /// Every way to sign in.
     #[must_use]
-    pub fn sign_in(&self, choices: &[Choice], password: Option<&PasswordForm>) -> Page {
-        let status = if password.is_some_and(|form| form.wrong) { StatusCode::UNAUTHORIZED } else { StatusCode::OK };
-        let body = html! {
+    pub fn sign_in(&self, shown: &SignIn) -> Page {
+        let SignIn { tenant, choices, address, password } = shown;
+        let status = if password.as_ref().is_some_and(|form| form.wrong) { StatusCode::UNAUTHORIZED } else { StatusCode::OK };
+        let forms = address.is_some() || password.is_some();
+        let buttons = html! {
             @for choice in choices {
                 a class="button" href=(choice.href) { (text::continue_with(&choice.name)) }
             }
+        };
+        let body = html! {
+            @if let Some(tenant) = tenant { p { strong { (tenant) } } }
+            // The address decides for most; the buttons are for the rest.
+            @if let Some(form) = address {
+                (self.address_form(form))
+                @if !choices.is_empty() { p class="or" { (text::OR) } }
+            }
+            (buttons)
             @if let Some(form) = password {
                 @if !choices.is_empty() { p class="or" { (text::OR) } }
                 (password_form(form))
-            } @else if choices.is_empty() {
+            }
+            @if !forms && choices.is_empty() {
                 p { (text::SIGN_IN_NONE) }
             }
         };
@@ -57,6 +106,41 @@ impl Pages {
             }
         };
         self.page(StatusCode::OK, text::GO_ON_BY_FORM_TITLE, body)
+    }
+
+    fn address_form(&self, form: &AddressForm) -> Markup {
+        let problem = match form.mistake {
+            Some(Mistake::NoWay) => Some(text::NO_WAY_FOR_ADDRESS),
+            Some(Mistake::Address | Mistake::Password) => Some(text::NOT_AN_ADDRESS),
+            None => None,
+        };
+        html! {
+            form method="post" action=(self.own_path("/sign-in")) {
+                input type="hidden" name="token" value=(form.token);
+                input type="hidden" name="return_to" value=(form.return_to);
+                @if let Some(tenant) = &form.tenant { input type="hidden" name="tenant" value=(tenant); }
+                @if form.prompt { input type="hidden" name="prompt" value="login"; }
+                @if let Some(problem) = problem {
+                    p id="problem" class="problem" role="alert" { (problem) }
+                }
+                label for="email" { (text::EMAIL_ADDRESS) }
+                // Not `type="email"`: a user name is taken too, and browsers rewrite some of what is typed into one.
+                input id="email" name="email" type="text" inputmode="email" autocomplete="username" autocapitalize="none"
+                    spellcheck="false" required maxlength="254" value=(form.typed) autofocus
+                    aria-invalid=[problem.map(|_| "true")] aria-describedby=[problem.map(|_| "problem")];
+                button type="submit" { (text::NEXT) }
+            }
+        }
+    }
+
+    /// On the way to a provider; the browser goes on by itself, and the link is for one that does not.
+    #[must_use]
+    pub fn leaving(&self, name: &str, location: &str) -> Page {
+        let body = html! {
+            p { (text::LEAVING_TEXT) }
+            a class="button" href=(location) { (text::continue_with(name)) }
+        };
+        self.page(StatusCode::OK, text::LEAVING, body)
     }
 
     /// Whether to sign out.

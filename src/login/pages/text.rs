@@ -9,6 +9,12 @@ pub(super) const UNTITLED: &str = "Sign-in";
 
 pub(super) const SIGN_IN: &str = "Sign in";
 pub(super) const SIGN_IN_NONE: &str = "No way to sign in is configured here. Programs can send an API key.";
+pub(super) const EMAIL_ADDRESS: &str = "E-mail address";
+pub(super) const NEXT: &str = "Continue";
+pub(super) const NOT_AN_ADDRESS: &str = "This is not an e-mail address. Type it as name@example.com.";
+pub(super) const NO_WAY_FOR_ADDRESS: &str = "There is no way to sign in with an address of this company. Check how it is spelt.";
+pub(super) const LEAVING: &str = "One moment";
+pub(super) const LEAVING_TEXT: &str = "Your company's sign-in opens now.";
 pub(super) const OR: &str = "or";
 pub(super) const USER_NAME: &str = "User name or e-mail";
 pub(super) const PASSWORD: &str = "Password";

@@ -221,3 +221,45 @@ fn every_page_is_accessible_in_light_and_dark_and_on_a_phone() {
         assert_eq!(shape["value"], json!([1, true]), "{name}: one heading, nothing beside the screen");
     }
 }
+
+#[test]
+fn the_address_leads_to_the_company_by_keyboard_and_back_without_a_dead_end() {
+    let house = House::with(Plan { connection: "    domains: [acme.example]", connections: LOCAL, ..Plan::default() });
+    let lines = browse(&steps([
+        vec![json!({ "goto": house.url("/reports?from=1") }), json!({ "focused": 1 }), json!({ "axe": 1 })],
+        picture("address"),
+        vec![
+            json!({ "fill": ["[name=email]", "ada@victim.example@acme.example"] }),
+            json!({ "key": "Enter" }),
+            json!({ "wait_for": "#problem" }),
+            json!({ "axe": 1 }),
+            json!({ "color_scheme": "dark" }),
+            json!({ "viewport": [360, 640] }),
+        ],
+        picture("address-mistake"),
+        vec![
+            json!({ "fill": ["[name=email]", "ada@acme.example"] }),
+            json!({ "key": "Enter" }),
+            json!({ "wait_for": "[name=login]" }),
+            json!({ "evaluate": "document.querySelector('[name=login]').value" }),
+            json!({ "problems": 1 }),
+            // Back to the address and on again.
+            json!({ "back": 1 }),
+            json!({ "wait_for": "[name=email]" }),
+            json!({ "goto": house.url("/reports?from=1") }),
+            json!({ "fill": ["[name=email]", "ada@acme.example"] }),
+            json!({ "click": "main button" }),
+            json!({ "wait_for": "[name=login]" }),
+        ],
+        log_in("ada").to_vec(),
+        vec![json!({ "wait_for_url": "/reports" })],
+    ]));
+    assert!(said(&lines, "focused")[0]["focused"].to_string().contains("email"), "{:#?}", said(&lines, "focused"));
+    for page in said(&lines, "axe") {
+        assert_eq!(page["findings"], json!([]));
+    }
+    assert_eq!(said(&lines, "evaluate")[0]["value"], "ada@acme.example", "the provider was told who it is");
+    let problems = said(&lines, "problems")[0]["problems"].as_array().unwrap();
+    assert!(problems.iter().all(|problem| !problem.as_str().unwrap().contains("Content Security Policy")), "{problems:#?}");
+    assert_eq!(said(&lines, "wait_for_url")[0]["url"], house.url("/reports?from=1"));
+}

@@ -13,6 +13,8 @@ mod provider_logout;
 mod refresh;
 mod refusal;
 mod replicas;
+mod return_to;
+mod routing;
 mod sealed;
 mod sign_out;
 mod step_up;

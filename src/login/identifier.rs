@@ -1,0 +1,122 @@
+//! `POST /.doorward/sign-in`: the e-mail address says which way.
+//!
+//! Refuses an address that two parsers could read differently, because whoever reads another domain there sends somebody else's people to
+//! their own provider. What it answers depends on the domain alone, never on whether somebody has the address. The address
+//! is sent in a form's body, so that it is in no history and no log.
+
+use std::sync::Arc;
+
+use axum::Form;
+use axum::extract::State;
+use axum::extract::rejection::FormRejection;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde::Deserialize;
+
+use super::chooser::Ask;
+use super::complete::Failed;
+use super::connection::{Connection, Way};
+use super::form::Purpose;
+use super::pages::Mistake;
+use super::parameters::Wish;
+use super::visitor::Visitor;
+use super::{Login, SignInError};
+use crate::model::{EmailAddress, TenantId};
+
+/// Longest text that is shown again, in bytes; an address has 254 at most (RFC 5321 §4.5.3.1.3).
+const LONGEST: usize = 254;
+
+/// The form, as it is sent.
+#[derive(Debug, Deserialize)]
+pub(super) struct Submitted {
+    #[serde(default)]
+    token: String,
+    #[serde(default)]
+    return_to: String,
+    #[serde(default)]
+    email: String,
+    #[serde(default)]
+    tenant: Option<String>,
+    #[serde(default)]
+    prompt: Option<String>,
+}
+
+/// `POST /.doorward/sign-in`
+pub(super) async fn submit(
+    State(login): State<Arc<Login>>,
+    visitor: Visitor,
+    form: Result<Form<Submitted>, FormRejection>,
+) -> Response {
+    let nowhere = Failed { connection: None, actor: None, return_to: "/" };
+    let Ok(Form(form)) = form else { return login.refuse(&visitor, &nowhere, &SignInError::ForeignForm) };
+    let wish = Wish {
+        return_to: login.rules.origins.parse_or_home(Some(&form.return_to)),
+        prompt: form.prompt.is_some(),
+        login_hint: None,
+        step_up: None,
+    };
+    let failed = Failed { return_to: wish.return_to.as_str(), ..nowhere };
+    if let Err(error) = login.rules.forms.check(Purpose::Address, &visitor.headers, &form.token, login.now()) {
+        return login.refuse(&visitor, &failed, &error);
+    }
+    let tenant = form.tenant.as_deref().and_then(|tenant| login.rules.tenants.find(tenant)).cloned();
+    login
+        .go_by_address(&visitor, tenant.as_ref(), &wish, &form.email)
+        .await
+        .unwrap_or_else(|error| login.refuse(&visitor, &failed, &error))
+}
+
+impl Login {
+    async fn go_by_address(
+        &self,
+        visitor: &Visitor,
+        tenant: Option<&TenantId>,
+        wish: &Wish,
+        typed: &str,
+    ) -> Result<Response, SignInError> {
+        let connections = self.connections();
+        let typed = typed.trim_matches([' ', '\t']);
+        let address = typed.parse::<EmailAddress>().ok().filter(|_| typed.len() <= LONGEST);
+        let led = match &address {
+            Some(address) => {
+                connections.of_domain(tenant, address.domain()).or_else(|| connections.fallback(tenant)).ok_or(Mistake::NoWay)
+            }
+            // A local account may have a name that is no address.
+            None if !typed.is_empty() && !typed.contains('@') => {
+                let local = connections.local(&tenant.cloned().unwrap_or_default());
+                local.filter(|local| !local.hidden).ok_or(Mistake::Address)
+            }
+            None => Err(Mistake::Address),
+        };
+        let shown: String = typed.chars().filter(|letter| !letter.is_control()).take(LONGEST).collect();
+        match led {
+            Ok(connection) if matches!(connection.way, Way::Password) => {
+                self.with_typed(&format!("/sign-in/{}", connection.id), &Ask { typed: &shown, ..Ask::of(tenant, wish) })
+            }
+            Ok(connection) => {
+                let wish = Wish { login_hint: Some(shown), ..wish.clone() };
+                let answer = self.begin(visitor, connection, &wish).await?;
+                Ok(self.by_way_of_a_page(connection, answer))
+            }
+            Err(mistake) => self.with_typed("/sign-in", &Ask { typed: &shown, mistake: Some(mistake), ..Ask::of(tenant, wish) }),
+        }
+    }
+
+    /// The answer to a form that leads off the origin. Chromium holds a form's redirects against the page's `form-action`, and naming every
+    /// provider there would tell everybody whose people sign in here; so a page of ours stands in between, which goes on by
+    /// itself.
+    fn by_way_of_a_page(&self, connection: &Connection, answer: Response) -> Response {
+        let location = answer.headers().get(header::LOCATION).and_then(|location| location.to_str().ok()).map(str::to_owned);
+        let own = self.rules.origins.own().as_str();
+        let Some(location) = location.filter(|to| answer.status() == StatusCode::SEE_OTHER && !to.starts_with(own)) else {
+            return answer;
+        };
+        let Ok(refresh) = HeaderValue::try_from(format!("0; url={location}")) else { return answer };
+        let page = self.pages().leaving(&connection.name, &location);
+        let (mut parts, _) = answer.into_parts();
+        parts.headers.remove(header::LOCATION);
+        parts.headers.extend(page.headers());
+        parts.headers.insert(header::REFRESH, refresh);
+        (page.status, parts.headers, page.html).into_response()
+    }
+}
