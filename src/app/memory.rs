@@ -13,7 +13,7 @@ use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::db::{Database, OpenError};
 use crate::directory::{self, Directory, Factors, SqliteDirectory};
-use crate::login::Means;
+use crate::login::{Means, UsedCodes};
 use crate::revocation::{Bus, Follower};
 use crate::session::{self, SessionStore, SqliteSessions};
 use crate::telemetry::Metrics;
@@ -35,6 +35,7 @@ pub struct Memory {
     pub audit: Recorder,
     pub seen: Arc<session::Renewals>,
     pub used: Arc<directory::Renewals>,
+    used_codes: Arc<UsedCodes>,
     clock: SharedClock,
     follower: Arc<Follower>,
     tasks: TaskTracker,
@@ -58,6 +59,7 @@ impl Memory {
             factors,
             sessions,
             trail,
+            used_codes: Arc::default(),
             clock: Arc::clone(clock),
             follower,
             tasks: TaskTracker::new(),
@@ -85,6 +87,7 @@ impl Memory {
             factors: Arc::clone(&self.factors),
             sessions: Arc::clone(&self.sessions),
             audit: self.audit.clone(),
+            used_codes: Arc::clone(&self.used_codes),
             clock: Arc::clone(&self.clock),
             tasks: self.tasks.clone(),
         }

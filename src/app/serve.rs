@@ -112,8 +112,10 @@ pub async fn serve(file: PathBuf, sockets: Sockets, lines: AccessLines, ready: i
     let memory = Memory::open(&plan.config, &clock).await?;
     let delay = plan.config.shutdown.delay.0;
     let _upkeep = upkeep::start(memory.clone(), Arc::clone(&clock), plan.config.audit.retention.0);
+    let _spool = plan.config.sign_in.break_glass_file.as_deref().map(|file| upkeep::follow_spool(&memory, file));
     let operations = bind_operations(&plan, sockets.operations).await?;
-    let running = run::start(plan, memory.clone(), Arc::clone(&telemetry), Arc::clone(&clock), sockets.listeners).await?;
+    let running =
+        Box::pin(run::start(plan, memory.clone(), Arc::clone(&telemetry), Arc::clone(&clock), sockets.listeners)).await?;
     let stopping = Arc::new(AtomicBool::new(false));
     let view = View {
         memory: memory.clone(),
@@ -127,7 +129,7 @@ pub async fn serve(file: PathBuf, sockets: Sockets, lines: AccessLines, ready: i
     }
     ready(&Ready { listeners: running.addresses.clone(), operations: address });
     while let Heard::Reload = heard(&mut signals, &mut changes).await {
-        reload::reload(&file, &running, &telemetry, &clock, &mut changes).await;
+        Box::pin(reload::reload(&file, &running, &telemetry, &clock, &mut changes)).await;
     }
     tracing::info!("stopping");
     stopping.store(true, Ordering::Relaxed);

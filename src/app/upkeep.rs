@@ -2,12 +2,16 @@
 //!
 //! Refuses to remove what is recent: an ended session's tombstone outlives every cache that may still hold the session.
 
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::task::AbortOnDropHandle;
 
 use super::memory::Memory;
+use crate::audit::{Spool, spool};
 use crate::clock::SharedClock;
+use crate::directory::BreakGlassFile;
 
 const EVERY: Duration = Duration::from_secs(3600);
 /// How long an ended session can still be looked at.
@@ -21,6 +25,12 @@ pub fn start(memory: Memory, clock: SharedClock, retention: Duration) -> AbortOn
             tokio::time::sleep(EVERY).await;
         }
     }))
+}
+
+/// Moves events that wait on the disk into the trail, until the handle is dropped.
+pub fn follow_spool(memory: &Memory, break_glass_file: &Path) -> AbortOnDropHandle<()> {
+    let spool = Spool::new(BreakGlassFile::beside(break_glass_file, ".spool"));
+    AbortOnDropHandle::new(tokio::spawn(spool::follow(spool, Arc::clone(&memory.trail))))
 }
 
 async fn purge(memory: &Memory, clock: &SharedClock, retention: Duration) {

@@ -113,6 +113,10 @@ kinds! {
     SessionEnded = "session_ended",
     /// A local account has to wait after too many wrong passwords [Authentication 3002].
     AccountLocked = "account_locked",
+    /// A break-glass account was used, or somebody tried; always an alarm [Authentication 3002].
+    BreakGlassUsed = "break_glass_used",
+    /// A break-glass account was made, or removed; always an alarm [Account Change 3001].
+    BreakGlassChanged = "break_glass_changed",
     /// A request's credential was refused [API Activity 6003].
     CredentialRefused = "credential_refused",
     /// A request could be read in two ways, was too large or too slow [API Activity 6003]. At most sixty a minute; `left_out` in

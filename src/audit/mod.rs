@@ -5,6 +5,7 @@
 mod allowance;
 pub mod event;
 mod recorder;
+pub mod spool;
 mod sqlite;
 
 use std::fmt;
@@ -17,6 +18,7 @@ use crate::db::Unavailable;
 
 pub use event::{Event, Kind, Outcome};
 pub use recorder::Recorder;
+pub use spool::{Spool, SpoolError};
 pub use sqlite::SqliteAudit;
 
 /// The trail could not be written or read: try again later (HTTP 503).

@@ -11,6 +11,7 @@ use clap::{Parser, Subcommand};
 use crate::model::ProgramKind;
 
 mod audit;
+mod break_glass;
 mod check;
 mod demo;
 mod explain;
@@ -113,7 +114,7 @@ impl Cli {
             Command::Check(command) => command.run(&self.config),
             Command::Key(command) => store::with(&self.config, async |store| command.run(store, ProgramKind::ApiKey).await),
             Command::Client(command) => store::with(&self.config, async |store| command.run(store, ProgramKind::Client).await),
-            Command::User(command) => store::with(&self.config, async |store| command.run(store).await),
+            Command::User(command) => command.run(&self.config),
             Command::Session(command) => store::with(&self.config, async |store| command.run(store).await),
             Command::Audit(command) => store::with(&self.config, async |store| command.run(store).await),
             Command::Explain(command) => store::with(&self.config, async |store| command.run(store).await),

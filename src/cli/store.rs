@@ -99,7 +99,7 @@ impl Store {
 }
 
 /// `cli:` and who runs the command, as the operating system knows them.
-fn actor() -> String {
+pub(super) fn actor() -> String {
     let id = uzers::get_current_uid();
     let name = uzers::get_user_by_uid(id).map(|user| user.name().to_string_lossy().into_owned());
     format!("cli:{}", name.unwrap_or_else(|| id.to_string()))

@@ -2,11 +2,15 @@
 //!
 //! Refuses a password on the command line; it is made, asked for, or read from standard input.
 
+use std::path::Path;
+
 use anyhow::{anyhow, bail};
 use clap::{ArgGroup, Args, Subcommand};
 use serde::Serialize;
 use serde_json::json;
 
+use super::Exit;
+use super::break_glass::BreakGlass;
 use super::factor;
 use super::password::PasswordSource;
 use super::session::end_all;
@@ -22,6 +26,15 @@ const TRIES: usize = 5;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    #[command(flatten)]
+    Kept(Kept),
+    /// Make an account that signs in with the identity provider, the mail and the store down; or list or remove such accounts.
+    BreakGlass(BreakGlass),
+}
+
+/// What is done in the store.
+#[derive(Debug, Subcommand)]
+pub(super) enum Kept {
     /// Make an account.
     Create(Create),
     /// Everybody, deactivated people too.
@@ -106,7 +119,16 @@ struct Revealed<'u> {
 }
 
 impl Command {
-    pub(super) async fn run(self, store: &Store) -> anyhow::Result<()> {
+    pub(super) fn run(self, config: &Path) -> anyhow::Result<Exit> {
+        match self {
+            Self::Kept(command) => store::with(config, async |store| command.run(store).await),
+            Self::BreakGlass(command) => command.run(config),
+        }
+    }
+}
+
+impl Kept {
+    async fn run(self, store: &Store) -> anyhow::Result<()> {
         match self {
             Self::Create(command) => command.run(store).await,
             Self::List(command) => command.run(store).await,

@@ -20,6 +20,10 @@ pub struct SignIn {
     pub require_sso: RequireSso,
     /// Addresses of administrators who may use a password all the same, for the day when single sign-on does not work.
     pub break_glass: Vec<EmailAddress>,
+    /// The sealed file of accounts that get in when nothing else works, made by `doorward user break-glass`. Its folder has to be
+    /// writable. Absent: there are none.
+    #[schemars(with = "Option<super::value::FilePath>")]
+    pub break_glass_file: Option<std::path::PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]

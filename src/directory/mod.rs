@@ -3,6 +3,7 @@
 //! Refuses to say "not found" when it could not look: [`DirectoryError::Unavailable`] is its own answer, because unavailable is
 //! never anonymous.
 
+mod break_glass;
 mod factors;
 mod renewals;
 mod sqlite;
@@ -15,6 +16,7 @@ use crate::clock::Timestamp;
 use crate::db::Unavailable;
 use crate::model::{EmailAddress, FederatedLink, Program, ProgramKind, ProgramSecret, TenantId, User, UserId};
 
+pub use break_glass::{BreakGlassAccount, BreakGlassError, BreakGlassFile};
 pub use factors::{FactorUse, Factors, MOST_FACTORS};
 pub use renewals::Renewals;
 pub use sqlite::SqliteDirectory;

@@ -69,10 +69,7 @@ impl Login {
         let tokens = ProviderTokens::open(&old_value, &old).map(|tokens| tokens.seal(&value, &handle));
         let mut amr: Vec<String> = old.amr.iter().filter(|known| *known != METHOD && *known != method).cloned().collect();
         amr.extend([method.to_owned(), METHOD.to_owned()]);
-        // Whoever ended the old one meanwhile has ended this, too.
-        if !self.means.sessions.end(&old.handle, now).await? {
-            return Err(SignInError::Stale);
-        }
+        let old_handle = old.handle.clone();
         let session = Session {
             handle,
             digest: Digest::of(value.as_bytes()),
@@ -86,6 +83,11 @@ impl Login {
             user_agent: visitor.user_agent(),
             ..old
         };
+        let cookies = self.cookies(value, &session, user, visitor)?;
+        // Whoever ended the old one meanwhile has ended this, too.
+        if !self.means.sessions.end(&old_handle, now).await? {
+            return Err(SignInError::Stale);
+        }
         self.means.sessions.create(&session).await?;
         let mut event = self.event(visitor, Kind::SignIn, Outcome::Success);
         event.tenant = session.tenant.to_string();
@@ -95,8 +97,7 @@ impl Login {
         event.details.insert("amr".to_owned(), session.amr.into());
         event.details.insert("step_up".to_owned(), true.into());
         self.means.audit.record(event).await?;
-        let cookie = cookie::set_session(&value, session.expires_at.since(now)).map_err(SignInError::internal)?;
-        redirect(return_to.as_str(), [cookie])
+        redirect(return_to.as_str(), cookies)
     }
 
     /// Makes the session and sends the person where they wanted to go.

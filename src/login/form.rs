@@ -27,6 +27,7 @@ pub(super) enum Purpose {
     Address,
     SignOut,
     SecondFactor,
+    BreakGlass,
     /// A change of one's own second factors.
     Factors,
 }
@@ -92,6 +93,7 @@ fn context(purpose: Purpose, binding: &str) -> Vec<u8> {
         Purpose::Password => "password:",
         Purpose::Address => "address:",
         Purpose::SignOut => "sign-out:",
+        Purpose::BreakGlass => "break-glass:",
         Purpose::SecondFactor => "second-factor:",
         Purpose::Factors => "factors:",
     };

@@ -80,7 +80,12 @@ impl Login {
         self.rules.forms.check(Purpose::SignOut, &visitor.headers, token, self.now())?;
         let here = self.pages().address("/signed-out");
         let mut answer = None;
-        if let Some((id, session)) = self.present_session(visitor).await? {
+        let present = match self.present_session(visitor).await {
+            // Nothing can be ended without the store; the cookie goes all the same, and this kind ends soon.
+            Err(SignInError::Unavailable(_)) if self.is_break_glass(visitor) => None,
+            present => present?,
+        };
+        if let Some((id, session)) = present {
             if self.means.sessions.end(&session.handle, self.now()).await? {
                 self.record_sign_out(visitor, &session).await?;
             }
@@ -89,6 +94,10 @@ impl Login {
         let mut answer = answer.map_or_else(|| redirect(&here, []), Ok)?;
         cookie::add(answer.headers_mut(), cookie::remove_session(&visitor.headers).map_err(SignInError::internal)?);
         Ok(answer)
+    }
+
+    fn is_break_glass(&self, visitor: &Visitor) -> bool {
+        matches!(self.rules.seals.held(&visitor.headers), Some(Held::Sealed(carried)) if carried.break_glass)
     }
 
     /// The session that the request's cookies hold, and its id.

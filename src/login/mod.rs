@@ -4,6 +4,7 @@
 //! missing in one of them.
 
 mod attempt;
+mod break_glass;
 mod chooser;
 mod complete;
 mod connection;
@@ -37,6 +38,7 @@ use axum::routing::{get, post};
 use tokio_util::task::TaskTracker;
 use url::Url;
 
+pub use break_glass::UsedCodes;
 pub use error::SignInError;
 
 use crate::audit::Recorder;
@@ -45,6 +47,7 @@ use crate::config::{Config, Path, Problems, Sessions as Lifetimes};
 use crate::directory::{Directory, Factors};
 use crate::session::{Refresher, Seals, SessionStore};
 use attempt::Attempts;
+use break_glass::BreakGlass;
 use connection::Connections;
 use enforcement::Enforcement;
 use form::Forms;
@@ -71,6 +74,7 @@ pub struct Rules {
     notes: Notes,
     accounts: Accounts,
     second_factors: SecondFactors,
+    break_glass: BreakGlass,
     lifetimes: Lifetimes,
     seals: Arc<Seals>,
 }
@@ -82,6 +86,8 @@ pub struct Means {
     pub factors: Arc<dyn Factors>,
     pub sessions: Arc<dyn SessionStore>,
     pub audit: Recorder,
+    /// Break-glass codes that were used.
+    pub used_codes: Arc<UsedCodes>,
     pub clock: SharedClock,
     /// What goes on in the background and must not be cut off by the end of the process.
     pub tasks: TaskTracker,
@@ -116,6 +122,7 @@ impl Rules {
             pages: Arc::new(Pages::new(config)),
             accounts: Accounts::new(connection::password(config), config.limits.failures_per_minute),
             second_factors,
+            break_glass: BreakGlass::compile(config, problems)?,
             lifetimes: config.sessions,
             seals,
             origins,
@@ -138,6 +145,7 @@ pub fn router(login: Arc<Login>) -> Router {
         .route(&at("/t/{tenant}"), get(routing::of_tenant))
         .route(&at("/sign-in/{connection}"), get(routing::start).post(password::submit))
         .route(&at("/callback/{connection}"), get(oidc::callback))
+        .route(&at("/break-glass"), get(break_glass::form).post(break_glass::submit))
         .route(&at("/step-up"), get(step_up::step_up))
         .route(&at("/client-keys/{connection}"), get(oauth2::client_key::publish))
         .route(&at("/backchannel-logout/{connection}"), post(oidc::back_channel))

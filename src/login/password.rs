@@ -77,7 +77,7 @@ impl Accounts {
     }
 
     /// Whether the password is the person's; costs the same for nobody.
-    async fn verify(&self, password: String, stored: Option<String>) -> Result<bool, SignInError> {
+    pub(super) async fn verify(&self, password: String, stored: Option<String>) -> Result<bool, SignInError> {
         let turn = tokio::time::timeout(TURN, Arc::clone(&self.turns).acquire_owned()).await;
         let Ok(Ok(turn)) = turn else { return Err(SignInError::Busy) };
         let work = move || {

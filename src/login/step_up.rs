@@ -10,6 +10,7 @@ use std::time::Duration;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 
+use super::break_glass;
 use super::complete::{Failed, redirect};
 use super::connection::Connection;
 use super::pages::step_up::{Insufficient, Need};
@@ -74,6 +75,9 @@ impl Login {
             return redirect(asked.return_to.as_str(), []);
         }
         let id = identity.connection.as_ref().ok_or(SignInError::UnknownConnection)?;
+        if id.as_str() == break_glass::CONNECTION {
+            return redirect(&self.pages().address("/break-glass"), []);
+        }
         let connections = self.connections();
         let connection = connections.find(id.as_str()).ok_or(SignInError::UnknownConnection)?;
         let here = self.present_person(visitor).await?;

@@ -52,7 +52,7 @@ struct Tour {
 
 impl Demo {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
-        blocking(async { Box::pin(self.live()).await.map_err(|error| serve::ServeError::Preparation(error.into())) })
+        blocking(async { self.live().await.map_err(|error| serve::ServeError::Preparation(error.into())) })
     }
 
     async fn live(self) -> anyhow::Result<Ended> {

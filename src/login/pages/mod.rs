@@ -4,6 +4,7 @@
 //! (maud escapes at compile time), because a page that asks for passwords is the first to be attacked (threats C7).
 
 pub mod asset;
+pub mod break_glass;
 pub mod factors;
 pub mod negotiate;
 mod outcome;

@@ -65,6 +65,12 @@ pub(super) fn without_second_factor(connection: &str) -> String {
     format!("{connection} has signed you in without one. An administrator can have it ask for one.")
 }
 
+pub(super) const BREAK_GLASS: &str = "Emergency sign-in";
+pub(super) const BREAK_GLASS_TEXT: &str =
+    "For named administrators, on the day when nothing else works. Every use sets off an alarm.";
+pub(super) const BREAK_GLASS_ADDRESS: &str = "E-mail address";
+pub(super) const BREAK_GLASS_WRONG: &str = "The address, the password or the code is wrong.";
+
 pub(super) const SECOND_FACTOR: &str = "Second factor";
 pub(super) const SECOND_FACTOR_NONE: &str = "You have no second factor here. An administrator can help you.";
 pub(super) const SECOND_FACTOR_SET_UP: &str = "Set up a second factor";

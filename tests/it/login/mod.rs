@@ -1,6 +1,7 @@
 //! Signing in and out, against a certified provider, by script and in a browser.
 
 mod attempts;
+mod break_glass;
 mod browser;
 mod client_auth;
 mod house;

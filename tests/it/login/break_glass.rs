@@ -1,0 +1,200 @@
+//! Break-glass: the provider is gone, the store is locked, and a named administrator gets in, loudly.
+
+use serde_json::{Value, json};
+use sqlx::Connection as _;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+
+use super::house::{House, Person, Plan, field, received};
+use super::mfa::App;
+use crate::support::{Answer, doorward, eventually};
+
+const SETTINGS: &str = "  - { path: /vault/**, mfa: true }\nsign_in: { require_sso: true, break_glass_file: break-glass }\n";
+
+fn house() -> House {
+    House::with(Plan { settings: SETTINGS, ..Plan::default() })
+}
+
+/// Makes an account and waits until the door knows it.
+#[track_caller]
+fn account(house: &House, arguments: &[&str]) -> (Value, App) {
+    let reloads = || house.door.process.said().matches("the configuration was reloaded").count();
+    let before = reloads();
+    let mut all = vec!["user", "break-glass", "ops@acme.example"];
+    all.extend(arguments);
+    let made = house.door.command(&all);
+    eventually("the door has read the file", || (reloads() > before).then_some(()));
+    let app = App::new(made["totp_secret"].as_str().unwrap());
+    (made, app)
+}
+
+#[track_caller]
+fn enter(house: &House, person: &Person, address: &str, password: &str, code: &str) -> Answer {
+    let page = person.ask(&house.url("/.doorward/break-glass"), &[]);
+    assert_eq!(page.status, 200, "{}", page.text());
+    let fields = [("token", &*field(&page.text(), "token")), ("user", address), ("password", password), ("code", code)];
+    person.post(&house.url("/.doorward/break-glass"), &fields, &[])
+}
+
+/// Somebody else who holds the store's write lock until it is dropped.
+struct Lock {
+    runtime: tokio::runtime::Runtime,
+    connection: Option<SqliteConnection>,
+}
+
+impl Lock {
+    fn hold(house: &House) -> Self {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let options = SqliteConnectOptions::new().filename(house.door.folder().join("doorward.db"));
+        let connection = runtime.block_on(async {
+            let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+            sqlx::query("BEGIN EXCLUSIVE").execute(&mut connection).await.unwrap();
+            connection
+        });
+        Self { runtime, connection: Some(connection) }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            let _ = self.runtime.block_on(connection.close());
+        }
+    }
+}
+
+fn successes(house: &House) -> Vec<Value> {
+    house.events("break_glass_used").into_iter().filter(|event| event["outcome"] == "success").collect()
+}
+
+#[test]
+fn m10_an_administrator_gets_in_without_provider_or_store_and_the_alarm_is_not_lost() {
+    let house = house();
+    let (made, mut app) = account(&house, &[]);
+    let password = made["password"].as_str().unwrap();
+    let (person, _) = house.signed_in("bob", "/");
+    house.idp.process.signal("KILL");
+    let lock = Lock::hold(&house);
+    let usual = house.person().walk(&house.url("/data")).answer.status;
+    assert!([0, 503].contains(&usual), "the usual way leads to no answer: {usual}");
+
+    let code = app.code();
+    let done = enter(&house, &person, " OPS@acme.example", password, &code);
+    assert_eq!((done.status, done.header("location")), (303, Some(house.url("/").as_str())), "{}", done.text());
+    let cookie =
+        done.headers.iter().find(|(name, value)| name == "set-cookie" && value.starts_with("__Host-doorward=s.")).unwrap();
+    assert!(cookie.1.contains("Max-Age=3600"), "an hour at most: {}", cookie.1);
+    let echo = person.ask(&house.url("/admin/x"), &[]);
+    assert_eq!(echo.status, 200, "{}", echo.text());
+    let echo = echo.json();
+    let headers = ["x-doorward-role", "x-doorward-email"].map(|name| received(&echo, name).map(str::to_owned));
+    assert_eq!(headers, [Some("admin".to_owned()), Some("ops@acme.example".to_owned())]);
+    assert_eq!(person.ask(&house.url("/vault/x"), &[]).status, 200, "with a second factor");
+    assert_eq!(person.session().json()["connection"], "break-glass");
+
+    assert_eq!(enter(&house, &house.person(), "ops@acme.example", password, &code).status, 401, "the same code again");
+    let said = house.door.process.said();
+    assert!(
+        said.lines().any(|line| line.contains("ERROR") && line.contains("break_glass_used") && line.contains("success")),
+        "{said}"
+    );
+    assert!(!said.contains(password) && !said.contains(&code), "no secret in the log");
+    let spool = house.door.folder().join("break-glass.spool");
+    assert!(std::fs::metadata(&spool).unwrap().len() > 0, "it waits on the disk");
+
+    let out = person.ask(&house.url("/.doorward/sign-out"), &[]).text();
+    let left = person.post(&house.url("/.doorward/sign-out"), &[("token", &field(&out, "token"))], &[]);
+    assert_eq!((left.status, person.cookie("__Host-doorward")), (303, None), "signing out works, too");
+
+    drop(lock);
+    let events = eventually("the trail has the alarm", || Some(successes(&house)).filter(|events| !events.is_empty()));
+    assert_eq!((events.len(), &events[0]["target"]), (1, &json!("ops@acme.example")));
+    assert_eq!((&events[0]["details"]["severity"], &events[0]["details"]["waited_on_disk"]), (&json!("critical"), &json!(true)));
+    eventually("nothing waits any more", || (std::fs::metadata(&spool).unwrap().len() == 0).then_some(()));
+    assert_eq!(house.events("break_glass_changed").len(), 1, "the account's making is an alarm, too");
+}
+
+#[test]
+fn a_store_whose_file_is_gone_is_no_obstacle_either() {
+    let house = house();
+    let (made, mut app) = account(&house, &[]);
+    let (folder, aside) = (house.door.folder(), house.door.folder().join("aside"));
+    std::fs::create_dir(&aside).unwrap();
+    let files = ["doorward.db", "doorward.db-wal", "doorward.db-shm"];
+    for file in files {
+        std::fs::rename(folder.join(file), aside.join(file)).unwrap();
+    }
+    house.idp.process.signal("KILL");
+    let person = house.person();
+    let done = enter(&house, &person, "ops@acme.example", made["password"].as_str().unwrap(), &app.code());
+    assert_eq!(done.status, 303, "{}", done.text());
+    assert_eq!(person.ask(&house.url("/admin/x"), &[]).status, 200);
+    assert!(house.door.process.said().contains("break_glass_used"));
+    for file in files {
+        std::fs::rename(aside.join(file), folder.join(file)).unwrap();
+    }
+    eventually("the trail has the alarm", || (successes(&house).len() == 1).then_some(()));
+    let sessions = house.door.command(&["session", "list"]);
+    assert!(sessions.as_array().unwrap().iter().any(|session| session["connection"] == "break-glass"), "{sessions}");
+}
+
+#[test]
+fn wrong_tries_are_alarms_and_lock_and_nobody_learns_which_accounts_there_are() {
+    let house = house();
+    let (made, mut app) = account(&house, &[]);
+    let password = made["password"].as_str().unwrap();
+    let person = house.person();
+    let plain = |answer: &Answer, name: &str| {
+        let token = field(&answer.text(), "token");
+        (answer.status, answer.text().replace(&token, "TOKEN").replace(name, "NAME"))
+    };
+    let tries = [("ops@acme.example", "wrong password", app.code()), ("ops@acme.example", password, "000000".to_owned())];
+    let answers: Vec<_> = tries.iter().map(|(name, word, code)| plain(&enter(&house, &person, name, word, code), name)).collect();
+    let unknown = plain(&enter(&house, &person, "nobody@acme.example", "wrong password", "000000"), "nobody@acme.example");
+    assert_eq!((answers[0].0, &answers[0], &answers[1]), (401, &unknown, &unknown));
+    let events = eventually("both are recorded", || Some(house.events("break_glass_used")).filter(|events| events.len() == 2));
+    let mut reasons: Vec<&str> = events.iter().map(|event| event["reason"].as_str().unwrap()).collect();
+    reasons.sort_unstable();
+    assert_eq!(reasons, ["wrong_code", "wrong_password"]);
+    for _ in 0..3 {
+        assert_eq!(enter(&house, &person, "ops@acme.example", "wrong password", "000000").status, 401);
+    }
+    assert_eq!(enter(&house, &person, "Ops@acme.example", password, &app.code()).status, 429, "five wrong ones in a row");
+    assert_eq!(house.person().session().status, 401);
+}
+
+#[test]
+fn an_account_counts_where_it_may_be_used_and_until_it_is_removed() {
+    let house = house();
+    let (made, mut app) = account(&house, &["--network", "192.0.2.0/24"]);
+    let refused = enter(&house, &house.person(), "ops@acme.example", made["password"].as_str().unwrap(), &app.code());
+    assert_eq!(refused.status, 401, "from another network");
+    let (made, mut app) = account(&house, &["--network", "127.0.0.0/8", "--role", "viewer"]);
+    let person = house.person();
+    let done = enter(&house, &person, "ops@acme.example", made["password"].as_str().unwrap(), &app.code());
+    assert_eq!(done.status, 303, "{}", done.text());
+    assert_eq!(person.ask(&house.url("/admin/x"), &[]).status, 403, "the role it was given");
+    let listed = house.door.command(&["user", "break-glass", "--list"]);
+    assert_eq!((listed.as_array().unwrap().len(), &listed[0]["roles"]), (1, &json!(["viewer"])), "one account of an address");
+    assert!(!listed.to_string().contains("argon2") && listed[0].get("totp_secret").is_none(), "{listed}");
+    let reloads = || house.door.process.said().matches("the configuration was reloaded").count();
+    let before = reloads();
+    house.door.command(&["user", "break-glass", "ops@acme.example", "--remove"]);
+    eventually("the door has read the file", || (reloads() > before).then_some(()));
+    let gone = enter(&house, &house.person(), "ops@acme.example", made["password"].as_str().unwrap(), &app.code());
+    assert_eq!(gone.status, 401);
+}
+
+#[test]
+fn a_file_that_doorward_did_not_seal_adds_nobody() {
+    let house = house();
+    let (made, mut app) = account(&house, &[]);
+    let file = house.door.folder().join("break-glass");
+    let whole = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, whole.replacen('A', "B", 3)).unwrap();
+    eventually("the file is refused", || house.door.process.said().contains("was not sealed with this").then_some(()));
+    let done = enter(&house, &house.person(), "ops@acme.example", made["password"].as_str().unwrap(), &app.code());
+    assert_eq!(done.status, 303, "the accounts of before stay in force: {}", done.text());
+    let check = doorward(&["check", "--config"]).arg(house.door.config()).output().unwrap();
+    let report = String::from_utf8_lossy(&check.stdout).into_owned() + &String::from_utf8_lossy(&check.stderr);
+    assert!(!check.status.success() && report.contains("was not sealed with this"), "{report}");
+}
