@@ -45,16 +45,10 @@ fn required(config: &Config, advice: &mut Problems) {
             }
         }
     }
-    if config.sign_in.require_sso.is_required()
-        && config.sign_in.break_glass.is_empty()
-        && config.sign_in.break_glass_file.is_none()
-    {
-        let hint = "name an administrator with a password in `sign_in.break_glass`, or set `sign_in.break_glass_file`";
+    let kept = config.sign_in.break_glass_file.as_ref().is_some_and(|file| file.exists());
+    if config.sign_in.require_sso.is_required() && config.sign_in.break_glass.is_empty() && !kept {
+        let hint =
+            "name an administrator with a password in `sign_in.break_glass`, or make an account with `doorward user break-glass`";
         advice.add(at, "when single sign-on does not work, nobody can sign in to mend it", hint);
-    }
-    if let Some(file) = config.sign_in.break_glass_file.as_ref().filter(|file| !file.exists()) {
-        let at = Path::from("sign_in").key("break_glass_file");
-        let hint = "`doorward user break-glass ADDRESS` makes one";
-        advice.add(at, format!("there is no break-glass account in `{}`", file.display()), hint);
     }
 }
