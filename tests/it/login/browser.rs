@@ -13,7 +13,7 @@ const LOCAL: &str = "  - id: local\n    password: { lock_after: 2 }";
 
 /// Runs the steps; fails with what the browser said if one does.
 #[track_caller]
-fn browse(steps: &Value) -> Vec<Value> {
+pub(super) fn browse(steps: &Value) -> Vec<Value> {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("steps.json");
     std::fs::write(&file, steps.to_string()).unwrap();
@@ -31,7 +31,7 @@ fn browse(steps: &Value) -> Vec<Value> {
 }
 
 /// What the steps of this kind said.
-fn said<'a>(lines: &'a [Value], did: &str) -> Vec<&'a Value> {
+pub(super) fn said<'a>(lines: &'a [Value], did: &str) -> Vec<&'a Value> {
     lines.iter().filter(|line| line["did"] == did).collect()
 }
 

@@ -16,6 +16,7 @@ mod refusal;
 mod replicas;
 mod return_to;
 mod routing;
+mod saml;
 mod sealed;
 mod sign_out;
 mod step_up;
