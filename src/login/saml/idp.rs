@@ -173,3 +173,67 @@ fn current(element: Element<'_>, now: Timestamp) -> Result<(), UnusableMetadata>
     let until: jiff::Timestamp = text.trim().parse().map_err(|_| Refusal::Time)?;
     if Timestamp::from_millis(until.as_millisecond()) > now { Ok(()) } else { Err(UnusableMetadata::Ended(text.to_owned())) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+
+    fn certificate() -> String {
+        let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap();
+        let made = rcgen::CertificateParams::new(["idp.example".to_owned()]).unwrap().self_signed(&key).unwrap();
+        certificate::to_base64(made.der())
+    }
+
+    fn entity(id: &str, attributes: &str, certificate: &str, services: &str) -> String {
+        format!(
+            r#"<EntityDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata" entityID="{id}" {attributes}><IDPSSODescriptor protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol"><KeyDescriptor use="signing"><KeyInfo xmlns="http://www.w3.org/2000/09/xmldsig#"><X509Data><X509Certificate>{certificate}</X509Certificate></X509Data></KeyInfo></KeyDescriptor>{services}</IDPSSODescriptor></EntityDescriptor>"#
+        )
+    }
+
+    fn service(binding: &str, location: &str) -> String {
+        format!(r#"<SingleSignOnService Binding="urn:oasis:names:tc:SAML:2.0:bindings:{binding}" Location="{location}"/>"#)
+    }
+
+    #[test]
+    fn s14_metadata_sends_no_browser_anywhere_but_to_https() {
+        let certificate = certificate();
+        for evil in
+            ["javascript:alert(1)", "http://idp.example/sso", "data:text/html,x", "//idp.example/sso", "ftp://idp.example/", ""]
+        {
+            let text = entity("https://idp.example", "", &certificate, &service("HTTP-Redirect", evil));
+            let refused = IdentityProvider::read(&text, None, None, NOW);
+            assert!(matches!(refused, Err(UnusableMetadata::NoAddress)), "{evil}: {refused:?}");
+        }
+        let mixed = service("HTTP-Redirect", "javascript:alert(1)") + &service("HTTP-POST", "https://idp.example/sso");
+        let read = IdentityProvider::read(&entity("https://idp.example", "", &certificate, &mixed), None, None, NOW).unwrap();
+        let endpoint = read.sign_in().unwrap();
+        assert_eq!((endpoint.binding, endpoint.location.as_str()), (Transport::Post, "https://idp.example/sso"));
+    }
+
+    #[test]
+    fn the_entity_that_is_meant_is_read_while_it_is_good() {
+        let (one, good) = (certificate(), service("HTTP-Redirect", "https://idp.example/sso"));
+        let entities = |attributes: &str| {
+            let all = [entity("https://a.example", attributes, &one, &good), entity("https://b.example", "", &one, &good)];
+            format!(r#"<EntitiesDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata">{}</EntitiesDescriptor>"#, all.concat())
+        };
+        let read = |text: &str, wanted: Option<&str>| IdentityProvider::read(text, wanted, None, NOW).map(|read| read.entity_id);
+        assert_eq!(read(&entities(""), Some("https://b.example")).unwrap(), "https://b.example");
+        assert!(matches!(read(&entities(""), None), Err(UnusableMetadata::Several)));
+        assert!(matches!(read(&entities(""), Some("https://c.example")), Err(UnusableMetadata::NoProvider(_))));
+        let ended = entities(r#"validUntil="2026-01-01T00:00:00Z""#);
+        assert!(matches!(read(&ended, Some("https://a.example")), Err(UnusableMetadata::Ended(_))));
+        assert!(read(&entities(r#"validUntil="2046-01-01T00:00:00Z""#), Some("https://a.example")).is_ok());
+        let nobody = entity("https://a.example", "", "AAAA", &good);
+        assert!(matches!(read(&nobody, None), Err(UnusableMetadata::NoCertificate)));
+    }
+
+    #[test]
+    fn metadata_that_has_to_be_signed_is_not_read_unsigned() {
+        let text = entity("https://idp.example", "", &certificate(), &service("HTTP-Redirect", "https://idp.example/sso"));
+        let signer = Trust::new(vec![certificate::from_base64(&certificate()).unwrap()]).unwrap();
+        assert!(matches!(IdentityProvider::read(&text, None, Some(&signer), NOW), Err(UnusableMetadata::Unsigned)));
+    }
+}
