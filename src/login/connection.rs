@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use url::Url;
 
+use super::oauth2;
 use super::oidc::Provider;
 use super::return_to::Origins;
 use super::saml;
@@ -34,6 +35,7 @@ pub(super) struct Connection {
 #[derive(Debug)]
 pub(super) enum Way {
     Oidc(Box<Provider>),
+    OAuth2(Box<oauth2::Provider>),
     Saml(Arc<saml::Provider>),
     Password,
 }
@@ -66,6 +68,10 @@ impl Way {
                 let provider = Provider::compile(oidc, site.address("callback")?, &site.place, problems)?;
                 Some(Self::Oidc(Box::new(provider)))
             }
+            Kind::OAuth2(typed) => {
+                let provider = oauth2::Provider::compile(typed, site.address("callback")?, &site.place, problems)?;
+                Some(Self::OAuth2(Box::new(provider)))
+            }
             Kind::Saml(saml) => saml::Provider::compile(saml, site, problems).map(|provider| Self::Saml(Arc::new(provider))),
             Kind::Password(_) => Some(Self::Password),
         }
@@ -75,7 +81,7 @@ impl Way {
     #[must_use]
     pub(super) fn is_sso(&self) -> bool {
         match self {
-            Self::Oidc(_) | Self::Saml(_) => true,
+            Self::Oidc(_) | Self::OAuth2(_) | Self::Saml(_) => true,
             Self::Password => false,
         }
     }
@@ -129,7 +135,7 @@ impl Connection {
     /// Whether somebody else asks the person for a second factor, and says so.
     #[must_use]
     pub(super) fn proves_second_factors(&self) -> bool {
-        self.way.is_sso()
+        self.way.is_sso() && !matches!(self.way, Way::OAuth2(_))
     }
 
     #[must_use]

@@ -11,6 +11,7 @@ use http::{Method, StatusCode, header};
 use super::chooser::Ask;
 use super::complete::{Failed, redirect};
 use super::connection::{Connection, Way};
+use super::oidc::Remote;
 use super::pages::negotiate;
 use super::parameters::{Parameters, Wish};
 use super::visitor::Visitor;
@@ -27,7 +28,8 @@ impl Login {
     /// Begins with this connection, whatever its kind: leaves for the provider, or shows the form. One line for each kind.
     pub(super) async fn begin(&self, visitor: &Visitor, connection: &Connection, wish: &Wish) -> Result<Response, SignInError> {
         match &connection.way {
-            Way::Oidc(provider) => self.leave(visitor, connection, provider, wish).await,
+            Way::Oidc(provider) => self.leave(visitor, connection, Remote::Oidc(provider), wish).await,
+            Way::OAuth2(provider) => self.leave(visitor, connection, Remote::OAuth2(provider), wish).await,
             Way::Saml(provider) => self.leave_for_saml(visitor, connection, provider, wish).await,
             Way::Password => self.password_page(visitor, connection, &Ask::of(Some(&connection.tenant), wish)),
         }

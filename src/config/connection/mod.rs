@@ -3,6 +3,7 @@
 //! Refuses nothing by itself; `login` compiles it.
 
 mod mfa;
+mod oauth2;
 mod oidc;
 mod password;
 mod saml;
@@ -11,13 +12,14 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use mfa::Mfa;
+pub use oauth2::{ClaimPaths, OAuth2};
 pub use oidc::{ClaimNames, ClientAuth, ClientKey, ClientKeyAlgorithm, Oidc};
 pub use password::Password;
 pub use saml::{AttributeNames, Binding, Metadata as SamlMetadata, NameIdFormat, Saml};
 
 use crate::model::{ConnectionId, Domain, TenantId};
 
-/// One way to sign in: exactly one of `oidc`, `saml` and `password`.
+/// One way to sign in: exactly one of `oidc`, `oauth2`, `saml` and `password`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Connection {
@@ -32,6 +34,9 @@ pub struct Connection {
     /// OpenID Connect provider.
     #[serde(default)]
     pub oidc: Option<Oidc>,
+    /// OAuth 2.0 server without an ID token, such as GitHub.
+    #[serde(default)]
+    pub oauth2: Option<OAuth2>,
     /// SAML 2.0 identity provider.
     #[serde(default)]
     pub saml: Option<Saml>,
@@ -56,6 +61,7 @@ pub struct Connection {
 #[derive(Clone, Copy, Debug)]
 pub enum Kind<'c> {
     Oidc(&'c Oidc),
+    OAuth2(&'c OAuth2),
     Saml(&'c Saml),
     Password(&'c Password),
 }
@@ -66,6 +72,7 @@ impl Connection {
     pub fn kinds(&self) -> Vec<(&'static str, Kind<'_>)> {
         let typed = [
             self.oidc.as_ref().map(|oidc| ("oidc", Kind::Oidc(oidc))),
+            self.oauth2.as_ref().map(|oauth2| ("oauth2", Kind::OAuth2(oauth2))),
             self.saml.as_ref().map(|saml| ("saml", Kind::Saml(saml))),
             self.password.as_ref().map(|password| ("password", Kind::Password(password))),
         ];
@@ -76,7 +83,7 @@ impl Connection {
     #[must_use]
     pub fn is_sso(&self) -> bool {
         match self.kind() {
-            Some((_, Kind::Oidc(_) | Kind::Saml(_))) => true,
+            Some((_, Kind::Oidc(_) | Kind::OAuth2(_) | Kind::Saml(_))) => true,
             None | Some((_, Kind::Password(_))) => false,
         }
     }

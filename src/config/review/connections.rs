@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use super::{address, saml};
-use crate::config::connection::{Connection, Kind, Oidc};
+use crate::config::connection::{Connection, Kind, OAuth2, Oidc};
 use crate::config::preset::{PROTOCOLS, Provider};
 use crate::config::{Config, Path, Problems};
 use crate::model::{Domain, TenantId};
@@ -60,7 +60,11 @@ fn kind(connection: &Connection, path: &Path, problems: &mut Problems) {
     match connection.kinds().as_slice() {
         [(key, kind)] => of_kind(*kind, &path.key(key), problems),
         [] => {
-            problems.add(path.clone(), "the connection does not say how people sign in", "add `oidc`, `saml` or `password: {}`");
+            problems.add(
+                path.clone(),
+                "the connection does not say how people sign in",
+                "add `oidc`, `oauth2`, `saml` or `password: {}`",
+            );
         }
         [(first, _), .., (second, _)] => {
             problems.add(path.clone(), format!("`{first}` and `{second}` are both given"), "make two connections of it");
@@ -74,6 +78,10 @@ fn of_kind(kind: Kind<'_>, path: &Path, problems: &mut Problems) {
         Kind::Oidc(oidc) => {
             preset(oidc.provider.as_ref(), "oidc", path, problems);
             provider(oidc, path, problems);
+        }
+        Kind::OAuth2(typed) => {
+            preset(typed.provider.as_ref(), "oauth2", path, problems);
+            server(typed, path, problems);
         }
         Kind::Saml(typed) => {
             preset(typed.provider.as_ref(), "saml", path, problems);
@@ -93,6 +101,34 @@ fn provider(oidc: &Oidc, path: &Path, problems: &mut Problems) {
         problems.add(path.key("client_id"), "`client_id` is empty", "the provider says it when the application is registered");
     }
     for name in oidc.parameters.keys().filter(|name| OWN.contains(&name.as_str())) {
+        problems.add(path.key("parameters").key(name), format!("`{name}` is set by Doorward itself"), "remove it");
+    }
+}
+
+fn server(typed: &OAuth2, path: &Path, problems: &mut Problems) {
+    let needed = [
+        ("authorization_endpoint", &typed.authorization_endpoint),
+        ("token_endpoint", &typed.token_endpoint),
+        ("userinfo_endpoint", &typed.userinfo_endpoint),
+    ];
+    for (key, endpoint) in needed {
+        if endpoint.is_empty() {
+            problems.add(
+                path.clone(),
+                format!("`{key}` is missing in `oauth2`"),
+                "the server's documentation for developers says it",
+            );
+        } else {
+            address::trusted(path.key(key), endpoint, problems);
+        }
+    }
+    if let Some(endpoint) = &typed.emails_endpoint {
+        address::trusted(path.key("emails_endpoint"), endpoint, problems);
+    }
+    if typed.client_id.is_empty() {
+        problems.add(path.key("client_id"), "`client_id` is empty", "the server says it when the application is registered");
+    }
+    for name in typed.parameters.keys().filter(|name| OWN.contains(&name.as_str())) {
         problems.add(path.key("parameters").key(name), format!("`{name}` is set by Doorward itself"), "remove it");
     }
 }

@@ -2,12 +2,14 @@
 //!
 //! Refuses an answer that says "not now" (HTTP 429 or 5xx) as an answer, because a person whose provider is down is not signed out.
 
-use axum::http::StatusCode;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use futures::future::BoxFuture;
-use http::header;
+use http::{StatusCode, header};
 use openidconnect::{AsyncHttpClient, HttpRequest, HttpResponse};
 use serde::Deserialize;
 use url::Url;
+use url::form_urlencoded::byte_serialize;
 
 use crate::http_client::{HttpClient, HttpClientError};
 use crate::login::SignInError;
@@ -103,4 +105,10 @@ pub(in crate::login) fn unsuccessful(what: &'static str, answer: &HttpResponse) 
         Err(_) => format!("it answers {}", answer.status()),
     };
     SignInError::ProviderSetup(format!("{what}: {words}"))
+}
+
+/// The client's id and secret, each form-encoded before they are joined (RFC 6749 §2.3.1).
+pub(in crate::login) fn basic(id: &str, secret: &str) -> String {
+    let encoded = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
+    format!("Basic {}", STANDARD.encode(format!("{}:{}", encoded(id), encoded(secret))))
 }

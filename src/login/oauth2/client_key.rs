@@ -20,7 +20,7 @@ use rustls::pki_types::pem::PemObject as _;
 use serde_json::{Value, json};
 
 use crate::clock::Timestamp;
-use crate::config::connection::{ClientKey as Typed, ClientKeyAlgorithm};
+use crate::config::connection::{ClientAuth, ClientKey as Typed, ClientKeyAlgorithm};
 use crate::config::{Path as Place, Problems};
 use crate::crypto::{Digest, random};
 use crate::login::connection::Way;
@@ -51,8 +51,32 @@ impl fmt::Debug for ClientKey {
 }
 
 impl ClientKey {
+    /// The key where the client proves itself by one, and that there is none where it does not. The outer `None`: a problem was added.
+    /// `place`: the section that holds both.
+    #[expect(clippy::option_option, reason = "whether there is a key and whether the configuration holds are two questions")]
+    pub(in crate::login) fn of(
+        auth: ClientAuth,
+        typed: Option<&Typed>,
+        place: &Place,
+        problems: &mut Problems,
+    ) -> Option<Option<Self>> {
+        match (auth, typed) {
+            (ClientAuth::PrivateKeyJwt, Some(typed)) => Self::compile(typed, &place.key("client_key"), problems).map(Some),
+            (ClientAuth::PrivateKeyJwt, None) => {
+                problems.add(place.key("client_auth"), "`private_key_jwt` needs a key", "add `client_key: { pem: { file: … } }`");
+                None
+            }
+            (ClientAuth::ClientSecretBasic | ClientAuth::ClientSecretPost, Some(_)) => {
+                let what = "the key is not used, because the client proves itself by its secret";
+                problems.add(place.key("client_key"), what, "set `client_auth: private_key_jwt`");
+                None
+            }
+            (ClientAuth::ClientSecretBasic | ClientAuth::ClientSecretPost, None) => Some(None),
+        }
+    }
+
     /// `place`: where it stands in the configuration.
-    pub(in crate::login) fn compile(typed: &Typed, place: &Place, problems: &mut Problems) -> Option<Self> {
+    fn compile(typed: &Typed, place: &Place, problems: &mut Problems) -> Option<Self> {
         let Some((signing, natural)) = read(typed.pem.expose()) else {
             let hint = "PKCS #8 in PEM, as of `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256`";
             problems.add(place.key("pem"), "this is no private key that can sign", hint);
@@ -145,6 +169,7 @@ pub(in crate::login) async fn publish(State(login): State<Arc<Login>>, Segment(i
     let found = login.rules.connections.find(&id);
     let key = found.and_then(|connection| match &connection.way {
         Way::Oidc(provider) => provider.client_key(),
+        Way::OAuth2(provider) => provider.client_key(),
         Way::Saml(_) | Way::Password => None,
     });
     match key {

@@ -4,3 +4,7 @@
 
 pub(super) mod caller;
 pub(super) mod client_key;
+mod profile;
+mod provider;
+
+pub(super) use provider::Provider;

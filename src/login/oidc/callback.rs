@@ -9,12 +9,13 @@ use std::time::Duration;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 
+use super::Provider;
 use super::metadata::Metadata;
-use super::{Provider, claims};
+use super::remote::{Remote, Shown};
 use crate::clock::Timestamp;
 use crate::login::attempt::{Attempt, Found, Redeemed, Redemption};
 use crate::login::complete::{Failed, Proven, redirect};
-use crate::login::connection::{Connection, Way};
+use crate::login::connection::Connection;
 use crate::login::parameters::Parameters;
 use crate::login::visitor::Visitor;
 use crate::login::{Login, SignInError};
@@ -39,8 +40,8 @@ pub(crate) async fn callback(
 ) -> Response {
     let nowhere = Failed { connection: None, actor: None, return_to: "/" };
     let connections = login.connections();
-    let found = connections.find(&id);
-    let Some((connection, Way::Oidc(provider))) = found.map(|connection| (connection, &connection.way)) else {
+    let found = connections.find(&id).and_then(|connection| Some((connection, Remote::of(&connection.way)?)));
+    let Some((connection, remote)) = found else {
         return login.refuse(&visitor, &nowhere, &SignInError::UnknownConnection);
     };
     let failed = Failed { connection: Some(&connection.id), ..nowhere };
@@ -50,8 +51,8 @@ pub(crate) async fn callback(
     };
     match login.rules.attempts.find(&visitor.headers, &answer.state, login.now()) {
         Found::Unknown => login.without_attempt(&visitor).unwrap_or_else(|error| login.refuse(&visitor, &failed, &error)),
-        Found::Expired(attempt) => login.again(&visitor, provider, &attempt).await,
-        Found::Live(attempt) => login.come_back(&visitor, connection, provider, answer, attempt).await,
+        Found::Expired(attempt) => login.again(&visitor, remote, &attempt).await,
+        Found::Live(attempt) => login.come_back(&visitor, connection, remote, answer, attempt).await,
     }
 }
 
@@ -85,13 +86,13 @@ impl Login {
     }
 
     /// An attempt that came too late, or for the second time: whoever is signed in goes on, everybody else begins again.
-    async fn again(&self, visitor: &Visitor, provider: &Provider, attempt: &Attempt) -> Response {
+    async fn again(&self, visitor: &Visitor, remote: Remote<'_>, attempt: &Attempt) -> Response {
         let begun = async {
             if visitor.is_signed_in() {
                 return redirect(self.rules.origins.parse_or_home(Some(&attempt.return_to)).as_str(), [attempt.forget()?]);
             }
             let anew = attempt.again(self.now()).ok_or(SignInError::Stale)?.map_err(SignInError::internal)?;
-            let mut answer = self.go(visitor, provider, &anew, None).await?;
+            let mut answer = self.go(visitor, remote, &anew, None).await?;
             cookie::add(answer.headers_mut(), [attempt.forget()?]);
             Ok(answer)
         };
@@ -102,24 +103,28 @@ impl Login {
         &self,
         visitor: &Visitor,
         connection: &Connection,
-        provider: &Provider,
+        remote: Remote<'_>,
         answer: Answer,
         attempt: Attempt,
     ) -> Response {
         let remembered = attempt.clone();
         let now = self.now();
-        let metadata = match provider.judge_issuer(connection, &attempt, answer.issuer.as_deref(), now).await {
-            Ok(metadata) => metadata,
+        let judged = match remote.judge_issuer(connection, &attempt, answer.issuer.as_deref(), now).await {
+            Ok(judged) => judged,
             // Nothing was used up yet: the same address can be tried again once the provider is back.
             Err(error) => return self.refuse_attempt(visitor, &remembered, &error),
         };
         let redeemed = match attempt.redeem(&connection.id, &*self.means.sessions).await {
             Ok(Redemption::Taken(redeemed)) => redeemed,
-            Ok(Redemption::Spent(spent)) => return self.again(visitor, provider, &spent).await,
+            Ok(Redemption::Spent(spent)) => return self.again(visitor, remote, &spent).await,
             Ok(Redemption::Foreign) => return self.refuse_attempt(visitor, &remembered, &SignInError::MixUp),
             Err(error) => return self.refuse_attempt(visitor, &remembered, &error),
         };
-        let mut done = match self.finish(visitor, connection, provider, metadata, answer.outcome, &redeemed).await {
+        let shown = async {
+            let shown = remote.prove(judged, connection, &redeemed, &answer.outcome?, now).await?;
+            self.finish(visitor, connection, shown, &redeemed).await
+        };
+        let mut done = match shown.await {
             Ok(done) => done,
             Err(error) => self.refuse_attempt(visitor, &redeemed, &error),
         };
@@ -134,26 +139,22 @@ impl Login {
         &self,
         visitor: &Visitor,
         connection: &Connection,
-        provider: &Provider,
-        metadata: Arc<Metadata>,
-        outcome: Result<String, SignInError>,
+        shown: Shown,
         attempt: &Redeemed,
     ) -> Result<Response, SignInError> {
         let now = self.now();
-        let issuer = metadata.issuer().to_string();
-        let (proof, tokens) = provider.prove(metadata, attempt, &outcome?, now).await?;
-        asked_anew(attempt, proof.authenticated_at)?;
-        let user = self.recognise(connection, &provider.assert(&connection.id, &issuer, &proof)).await?;
+        asked_anew(attempt, shown.authenticated_at)?;
+        let user = self.recognise(connection, &shown.asserted).await?;
         let proven = Proven {
             user,
             connection,
-            amr: claims::list(&proof, "amr"),
-            acr: claims::text(&proof, "acr"),
-            authenticated_at: proof.authenticated_at.map_or(now, |at| at.min(now)),
-            provider_session: claims::text(&proof, "sid"),
-            provider_subject: Some(proof.subject),
-            refresh_at: self.refresh_at(&tokens, now),
-            tokens,
+            amr: shown.amr,
+            acr: shown.acr,
+            authenticated_at: shown.authenticated_at.map_or(now, |at| at.min(now)),
+            provider_session: shown.session,
+            provider_subject: Some(shown.asserted.link.subject),
+            refresh_at: self.refresh_at(&shown.tokens, now),
+            tokens: shown.tokens,
             ends_at: None,
             return_to: self.rules.origins.parse_or_home(Some(&attempt.return_to)),
         };
@@ -183,7 +184,7 @@ fn asked_anew(attempt: &Attempt, authenticated_at: Option<Timestamp>) -> Result<
 impl Provider {
     /// Whether the answer is this connection's and this issuer's (RFC 9207 §2.4): where the provider announces that it names itself,
     /// it has to; where it names itself unannounced, it has to be right.
-    async fn judge_issuer(
+    pub(super) async fn judge_issuer(
         &self,
         connection: &Connection,
         attempt: &Attempt,

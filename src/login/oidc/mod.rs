@@ -10,6 +10,7 @@ mod front_channel;
 mod metadata;
 mod overage;
 mod refresh;
+mod remote;
 mod request;
 mod sign_out;
 mod signed;
@@ -25,6 +26,7 @@ pub(super) use back_channel::back_channel;
 pub(super) use callback::callback;
 pub(super) use front_channel::front_channel;
 pub(super) use refresh::Background;
+pub(super) use remote::Remote;
 
 use super::SignInError;
 use super::oauth2::caller::Caller;
@@ -71,22 +73,7 @@ impl Provider {
             problems.add(place.key("groups_overage"), "this is no address", "leave it out for Microsoft Graph's");
             return None;
         };
-        match (typed.client_auth, &typed.client_key) {
-            (ClientAuth::PrivateKeyJwt, None) => {
-                problems.add(place.key("client_auth"), "`private_key_jwt` needs a key", "add `client_key: { pem: { file: … } }`");
-                return None;
-            }
-            (ClientAuth::ClientSecretBasic | ClientAuth::ClientSecretPost, Some(_)) => {
-                let what = "the key is not used, because the client proves itself by its secret";
-                problems.add(place.key("client_key"), what, "set `client_auth: private_key_jwt`");
-                return None;
-            }
-            _ => {}
-        }
-        let client_key = match &typed.client_key {
-            Some(key) => Some(ClientKey::compile(key, &place.key("client_key"), problems)?),
-            None => None,
-        };
+        let client_key = ClientKey::of(typed.client_auth, typed.client_key.as_ref(), place, problems)?;
         Some(Self {
             client_id: ClientId::new(typed.client_id.clone()),
             client_secret: typed.client_secret.as_ref().map(|secret| ClientSecret::new(secret.expose().to_owned())),

@@ -6,8 +6,6 @@
 use std::time::Duration;
 
 use axum::response::Response;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
 use openidconnect::core::{CoreAuthPrompt, CoreResponseType};
 use openidconnect::{
@@ -15,15 +13,15 @@ use openidconnect::{
 };
 use serde::Deserialize;
 use url::Url;
-use url::form_urlencoded::byte_serialize;
 
 use super::Provider;
 use super::metadata::Metadata;
+use super::remote::Remote;
 use crate::clock::Timestamp;
 use crate::login::attempt::Attempt;
 use crate::login::complete::redirect;
 use crate::login::connection::Connection;
-use crate::login::oauth2::caller::unsuccessful;
+use crate::login::oauth2::caller::{basic, unsuccessful};
 use crate::login::parameters::Wish;
 use crate::login::visitor::Visitor;
 use crate::login::{Login, SignInError};
@@ -120,19 +118,13 @@ impl Provider {
     }
 }
 
-/// The client's id and secret, each form-encoded before they are joined (RFC 6749 §2.3.1).
-fn basic(id: &str, secret: &str) -> String {
-    let encoded = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
-    format!("Basic {}", STANDARD.encode(format!("{}:{}", encoded(id), encoded(secret))))
-}
-
 impl Login {
     /// Sends the browser to the provider with a new attempt.
     pub(in crate::login) async fn leave(
         &self,
         visitor: &Visitor,
         connection: &Connection,
-        provider: &Provider,
+        remote: Remote<'_>,
         wish: &Wish,
     ) -> Result<Response, SignInError> {
         let return_to = wish.return_to.as_str().to_owned();
@@ -142,18 +134,18 @@ impl Login {
             attempt.acr_values.clone_from(&step_up.acr_values);
             attempt.must_say_when = step_up.fresh;
         }
-        self.go(visitor, provider, &attempt, wish.login_hint.as_deref()).await
+        self.go(visitor, remote, &attempt, wish.login_hint.as_deref()).await
     }
 
     pub(super) async fn go(
         &self,
         visitor: &Visitor,
-        provider: &Provider,
+        remote: Remote<'_>,
         attempt: &Attempt,
         hint: Option<&str>,
     ) -> Result<Response, SignInError> {
         let now = self.now();
-        let address = provider.authorization_address(attempt, hint, now).await?;
+        let address = remote.authorization_address(attempt, hint, now).await?;
         redirect(address.as_str(), self.rules.attempts.keep(attempt, &visitor.headers, now)?)
     }
 }

@@ -8,6 +8,7 @@ mod house;
 mod lemonldap;
 mod lifetime;
 mod mfa;
+mod oauth2;
 mod oidc;
 mod password;
 mod provider_logout;

@@ -1,0 +1,221 @@
+//! A server without an ID token: who somebody is comes from its profile interface (RFC 6749 §4.1; RFC 7636; RFC 9700).
+//!
+//! Refuses a server's word for an address that it does not call verified (threats J12), and to know a person by anything but the one
+//! claim that never changes hands.
+
+use std::collections::BTreeMap;
+
+use http::StatusCode;
+use openidconnect::{HttpResponse, PkceCodeChallenge, PkceCodeVerifier};
+use serde::Deserialize;
+use serde_json::Value;
+use url::Url;
+
+use super::caller::{Caller, basic, unsuccessful};
+use super::client_key::{ASSERTION_TYPE, ClientKey};
+use super::profile;
+use crate::clock::Timestamp;
+use crate::config::connection::{ClaimPaths, ClientAuth, OAuth2};
+use crate::config::{Path, Problems};
+use crate::crypto::Secret;
+use crate::http_client::{HttpClient, HttpClientError};
+use crate::login::SignInError;
+use crate::login::attempt::{Attempt, Redeemed};
+use crate::login::person::Asserted;
+use crate::model::ConnectionId;
+use crate::session::ProviderTokens;
+
+/// One server, as configured.
+#[derive(Debug)]
+pub(in crate::login) struct Provider {
+    endpoints: Endpoints,
+    issuer: String,
+    client_id: String,
+    client_secret: Option<Secret>,
+    client_auth: ClientAuth,
+    client_key: Option<ClientKey>,
+    scopes: String,
+    pub(super) claims: ClaimPaths,
+    parameters: BTreeMap<String, String>,
+    pub(super) trust_unverified_email: bool,
+    callback: Url,
+    caller: Caller,
+}
+
+#[derive(Debug)]
+struct Endpoints {
+    authorization: Url,
+    token: Url,
+    userinfo: Url,
+    emails: Option<Url>,
+}
+
+impl Endpoints {
+    /// `None` where the review has told of a problem.
+    fn read(typed: &OAuth2) -> Option<Self> {
+        Some(Self {
+            authorization: Url::parse(&typed.authorization_endpoint).ok()?,
+            token: Url::parse(&typed.token_endpoint).ok()?,
+            userinfo: Url::parse(&typed.userinfo_endpoint).ok()?,
+            emails: typed.emails_endpoint.as_deref().map(Url::parse).transpose().ok()?,
+        })
+    }
+}
+
+/// What the token endpoint answers (RFC 6749 §5.1, §5.2). GitHub answers an error with the status of a success.
+#[derive(Deserialize)]
+struct TokenAnswer {
+    access_token: Option<String>,
+    token_type: Option<String>,
+    expires_in: Option<u64>,
+    error: Option<String>,
+    error_description: Option<String>,
+}
+
+impl Provider {
+    /// `place`: where it stands in the configuration.
+    pub(in crate::login) fn compile(typed: &OAuth2, callback: Url, place: &Path, problems: &mut Problems) -> Option<Self> {
+        let endpoints = Endpoints::read(typed)?;
+        let http = match HttpClient::new(&endpoints.token, typed.ca.as_deref()) {
+            Ok(http) => http,
+            Err(error @ HttpClientError::Authorities { .. }) => {
+                problems.add(place.key("ca"), error.to_string(), "name a PEM file with the server's authorities");
+                return None;
+            }
+            Err(error) => {
+                problems.add(place.key("token_endpoint"), error.to_string(), "write the server's https address");
+                return None;
+            }
+        };
+        let client_key = ClientKey::of(typed.client_auth, typed.client_key.as_ref(), place, problems)?;
+        Some(Self {
+            issuer: typed.issuer.clone().unwrap_or_else(|| endpoints.authorization.origin().ascii_serialization()),
+            endpoints,
+            client_id: typed.client_id.clone(),
+            client_secret: typed.client_secret.clone(),
+            client_auth: typed.client_auth,
+            client_key,
+            scopes: typed.scopes.join(" "),
+            claims: typed.claims.clone(),
+            parameters: typed.parameters.clone(),
+            trust_unverified_email: typed.trust_unverified_email,
+            callback,
+            caller: Caller::new(http),
+        })
+    }
+
+    /// The key whose public part the server may fetch.
+    #[must_use]
+    pub(super) const fn client_key(&self) -> Option<&ClientKey> {
+        self.client_key.as_ref()
+    }
+
+    /// Where the browser is to go for `attempt`.
+    pub(in crate::login) fn authorization_address(&self, attempt: &Attempt, hint: Option<&str>) -> Url {
+        let verifier = PkceCodeVerifier::new(attempt.verifier.clone());
+        let challenge = PkceCodeChallenge::from_code_verifier_sha256(&verifier);
+        let mut own = vec![
+            ("response_type", "code"),
+            ("client_id", self.client_id.as_str()),
+            ("redirect_uri", self.callback.as_str()),
+            ("state", attempt.state.as_str()),
+            ("code_challenge", challenge.as_str()),
+            ("code_challenge_method", challenge.method().as_str()),
+        ];
+        own.extend((!self.scopes.is_empty()).then_some(("scope", self.scopes.as_str())));
+        // Servers that do not know these pass them over (RFC 6749 §3.1).
+        own.extend(attempt.fresh.then_some(("prompt", "login")));
+        own.extend(hint.map(|hint| ("login_hint", hint)));
+        let further = self.parameters.iter().filter(|(name, _)| !own.iter().any(|(own, _)| *own == name.as_str()));
+        let mut address = self.endpoints.authorization.clone();
+        address.query_pairs_mut().extend_pairs(&own).extend_pairs(further);
+        address
+    }
+
+    /// Whether the answer is this connection's and this server's, as far as the server says (RFC 9207 §2.4).
+    pub(in crate::login) fn judge_issuer(
+        &self,
+        connection: &ConnectionId,
+        attempt: &Attempt,
+        issuer: Option<&str>,
+    ) -> Result<(), SignInError> {
+        let ours = attempt.connection == *connection && issuer.is_none_or(|issuer| issuer == self.issuer);
+        if ours { Ok(()) } else { Err(SignInError::MixUp) }
+    }
+
+    /// Exchanges the code and reads whom it is about.
+    pub(in crate::login) async fn prove(
+        &self,
+        connection: &ConnectionId,
+        attempt: &Redeemed,
+        code: &str,
+        now: Timestamp,
+    ) -> Result<(Asserted, ProviderTokens), SignInError> {
+        let tokens = self.exchange(attempt, code, now).await?;
+        let access = tokens.access_token.as_deref().unwrap_or_default();
+        let read = async |url: &Url| json("profile", &self.caller.with_token(url, access, None).await?);
+        let profile = read(&self.endpoints.userinfo).await?;
+        let emails = match &self.endpoints.emails {
+            Some(url) => Some(read(url).await?),
+            None => None,
+        };
+        let asserted = profile::assert(self, connection, &self.issuer, &profile, emails.as_ref())?;
+        Ok((asserted, tokens))
+    }
+
+    async fn exchange(&self, attempt: &Redeemed, code: &str, now: Timestamp) -> Result<ProviderTokens, SignInError> {
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let mut form = vec![
+            pair("grant_type", "authorization_code"),
+            pair("code", code),
+            pair("redirect_uri", self.callback.as_str()),
+            pair("code_verifier", &attempt.verifier),
+        ];
+        let secret = self.client_secret.as_ref().map(Secret::expose);
+        let mut authorization = None;
+        match (self.client_auth, secret, &self.client_key) {
+            (ClientAuth::PrivateKeyJwt, _, Some(key)) => {
+                form.push(pair("client_id", &self.client_id));
+                form.push(pair("client_assertion_type", ASSERTION_TYPE));
+                form.push(pair("client_assertion", &key.assertion(&self.client_id, self.endpoints.token.as_str(), now).await?));
+            }
+            (ClientAuth::ClientSecretBasic, Some(secret), _) => authorization = Some(basic(&self.client_id, secret)),
+            (_, secret, _) => {
+                form.push(pair("client_id", &self.client_id));
+                form.extend(secret.map(|secret| pair("client_secret", secret)));
+            }
+        }
+        let answer = self.caller.post(&self.endpoints.token, &form, authorization.as_deref()).await?;
+        let read: Result<TokenAnswer, _> = serde_json::from_slice(answer.body());
+        let said = read.map_err(|error| SignInError::answer("token_answer", error))?;
+        match said {
+            TokenAnswer { error: Some(code), error_description, .. } => Err(refused(code, error_description)),
+            TokenAnswer { access_token: Some(token), token_type, expires_in, .. } if answer.status() == StatusCode::OK => {
+                if token_type.is_none_or(|kind| !kind.eq_ignore_ascii_case("bearer")) {
+                    return Err(SignInError::answer("token_answer", "the access token is no bearer token"));
+                }
+                let expires_at = expires_in.map(|life| now.after(std::time::Duration::from_secs(life)));
+                Ok(ProviderTokens { access_token: Some(token), expires_at, ..ProviderTokens::default() })
+            }
+            TokenAnswer { .. } => Err(SignInError::answer("token_answer", "there is no access token")),
+        }
+    }
+}
+
+/// Some of the token endpoint's errors are the configuration's, others the person's bad luck (RFC 6749 §5.2, and GitHub's names for
+/// them).
+fn refused(code: String, description: Option<String>) -> SignInError {
+    match code.as_str() {
+        "invalid_client" | "unauthorized_client" | "incorrect_client_credentials" | "redirect_uri_mismatch" => {
+            SignInError::ProviderSetup(description.map_or(code.clone(), |words| format!("{code}: {words}")))
+        }
+        _ => SignInError::ProviderRefused { code, description },
+    }
+}
+
+fn json(what: &'static str, answer: &HttpResponse) -> Result<Value, SignInError> {
+    if answer.status() != StatusCode::OK {
+        return Err(unsuccessful(what, answer));
+    }
+    serde_json::from_slice(answer.body()).map_err(|error| SignInError::answer("profile", error))
+}
