@@ -58,9 +58,9 @@ function relyingParty(client) {
 function serviceProvider(provider) {
   return {
     samlSPMetaDataOptionsNameIDFormat: provider.name_id_format ?? 'persistent',
-    samlSPMetaDataOptionsEncryptionMode: provider.encrypt ?? 'none',
+    samlSPMetaDataOptionsEncryptionMode: provider.encrypt === true ? 'assertion' : 'none',
     samlSPMetaDataOptionsEnableIDPInitiatedURL: provider.idp_initiated === true ? 1 : 0,
-    samlSPMetaDataOptionsSignSSOMessage: 1,
+    samlSPMetaDataOptionsSignSSOMessage: provider.sign === false ? 0 : 1,
     samlSPMetaDataOptionsCheckSSOMessageSignature: provider.check_signatures === false ? 0 : 1,
     samlSPMetaDataOptionsSignSLOMessage: 1,
     samlSPMetaDataOptionsCheckSLOMessageSignature: provider.check_signatures === false ? 0 : 1,
@@ -131,6 +131,7 @@ function configuration() {
     samlSPMetaDataOptions: named(serviceProviders, 'sp', serviceProvider),
     samlSPMetaDataExportedAttributes: named(serviceProviders, 'sp', () => ({
       mail: `1;mail;${ATTRIBUTE};`,
+      uid: `0;uid;${ATTRIBUTE};`,
       cn: `0;cn;${ATTRIBUTE};`,
       groups: `0;groups;${ATTRIBUTE};`,
     })),
@@ -207,7 +208,7 @@ const controlPort = await control({
     await restart();
   },
   'POST /rotate-keys': async () => {
-    Object.assign(keys, { oidc: keyPair('oidc'), kid: randomUUID() });
+    Object.assign(keys, { oidc: keyPair('oidc'), saml: keyPair('saml'), kid: randomUUID() });
     await restart();
     return { kid: keys.kid };
   },

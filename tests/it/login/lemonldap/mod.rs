@@ -1,6 +1,9 @@
 //! Signing in at LemonLDAP::NG, a provider in Perl that shares no code with the others: what its pages need of a script.
 
 mod oidc;
+mod saml;
+
+use std::process::Command;
 
 use serde_json::{Value, json};
 
@@ -35,6 +38,7 @@ impl House {
             std::fs::write(folder.join("tls.crt"), made.cert.pem()).unwrap();
             std::fs::write(folder.join("tls.key"), made.signing_key.serialize_pem()).unwrap();
             std::fs::write(folder.join("secret"), "0123456789abcdef0123456789abcdef").unwrap();
+            key_pair(folder);
         });
         Self { door, idp, port, _upstream: upstream }
     }
@@ -83,6 +87,17 @@ roles:
 identity_headers: {{ presets: [doorward] }}
 "
     )
+}
+
+/// What the door signs SAML messages with, and opens what is encrypted for it.
+fn key_pair(folder: &std::path::Path) {
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=doorward"])
+        .args(["-keyout", "saml.key", "-out", "saml.crt"])
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 }
 
 /// A client of the provider, with further metadata.
@@ -143,6 +158,11 @@ impl Form {
             fields: fields.collect(),
         }
     }
+}
+
+/// Where the frames of a page lead.
+fn frames(html: &str) -> Vec<String> {
+    html.split("<iframe").skip(1).filter_map(|frame| attribute(frame.split('>').next()?, "src")).collect()
 }
 
 fn attribute(tag: &str, name: &str) -> Option<String> {

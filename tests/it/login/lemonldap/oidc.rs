@@ -5,7 +5,7 @@ use base64::Engine as _;
 use serde_json::{Value, json};
 
 use super::super::house::{field, received};
-use super::{House, SECRET, clients};
+use super::{House, SECRET, clients, frames};
 use crate::support::eventually;
 
 const TRUSTING: &str = "      trust_unverified_email: true";
@@ -118,4 +118,46 @@ fn its_keys_may_change_between_two_sign_ins() {
     assert_eq!(house.idp.tell("/rotate-keys", &json!({})).status, 200);
     house.signed_in("rtyler", "/");
     eventually("both are recorded", || (house.events("sign_in").len() == 2).then_some(()));
+}
+
+/// It gives a refresh token once and takes it for as long as the person is signed in there.
+#[test]
+fn the_session_lives_as_long_as_the_portal_gives_new_tokens_for_it() {
+    let house = house(&json!({ "access_token_ttl": 3 }), TRUSTING);
+    let (person, _) = house.signed_in("dwho", "/");
+    for times in 1..3 {
+        eventually("new tokens are written down", || {
+            assert_eq!(person.session().status, 200);
+            (refreshed(&house) >= times).then_some(())
+        });
+    }
+    let page = person.walk(&format!("{}?logout=1", house.idp.ready["issuer"].as_str().unwrap()));
+    assert_eq!(page.answer.status, 200);
+    eventually("the session ends with the portal's", || (person.session().status == 401).then_some(()));
+    assert_eq!(house.events("session_ended")[0]["reason"], "refresh_refused");
+}
+
+/// How often the tokens of the only session were written anew.
+fn refreshed(house: &House) -> i64 {
+    use sqlx::Connection as _;
+    let store = format!("sqlite:{}", house.door.folder().join("doorward.db").display());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut connection = sqlx::SqliteConnection::connect(&store).await.unwrap();
+        sqlx::query_scalar("SELECT max(tokens_version) FROM sessions").fetch_one(&mut connection).await.unwrap()
+    })
+}
+
+/// It calls the person's name a session id. Taking that would let every page on the web sign everybody out.
+#[test]
+fn a_session_id_that_anybody_could_guess_ends_no_session() {
+    let own = json!({ "frontchannel_logout_uri": "{own}/.doorward/frontchannel-logout/idp" });
+    let house = house(&own, TRUSTING);
+    let (person, _) = house.signed_in("dwho", "/");
+    let page = person.walk(&format!("{}?logout=1", house.idp.ready["issuer"].as_str().unwrap()));
+    let frame = frames(&page.answer.text()).into_iter().find(|address| address.contains("/frontchannel-logout/"));
+    let frame = frame.unwrap_or_else(|| panic!("nobody is told: {}", page.answer.text()));
+    assert!(frame.contains("sid=dwho"), "{frame}");
+    assert_eq!(house.person().ask(&frame, &[]).status, 400);
+    assert_eq!(person.session().status, 200);
 }
