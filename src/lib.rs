@@ -29,6 +29,7 @@ pub mod db;
 pub mod http_client;
 pub mod latest;
 pub mod limit;
+pub mod mail;
 pub mod telemetry;
 // commands
 pub mod cli;

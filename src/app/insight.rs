@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use super::memory::Memory;
 use crate::clock::SharedClock;
 use crate::forward::ServerState;
+use crate::mail::Tallies;
 use crate::proxy::gateway::Gateway;
 use crate::revocation::FeedState;
 use crate::telemetry::operations::{Insight, Missing};
@@ -60,6 +61,7 @@ impl Insight for View {
             counter("audit_events_lost", "Audit events that could not be kept", self.memory.audit.lost()),
             gauge("draining", "1 while the server is stopping", f64::from(u8::from(self.stopping.load(Ordering::Relaxed)))),
         ];
+        samples.extend(letters(&self.memory.post.tallies()));
         let states: Vec<_> = self.gateway.load().forwarding.upstreams.states().collect();
         let of = |state: &ServerState| vec![("server", state.server.to_string())];
         samples.extend(states.iter().map(|state| Sample {
@@ -85,6 +87,21 @@ impl Insight for View {
         }
         samples
     }
+}
+
+/// How letters fare, and the servers that take them.
+fn letters(tallies: &Tallies) -> Vec<Sample> {
+    let help = "Letters sent, given up, put off to another try, or dropped because too many were waiting";
+    let outcomes =
+        [("sent", tallies.sent), ("failed", tallies.failed), ("put_off", tallies.put_off), ("dropped", tallies.dropped)];
+    let outcomes = outcomes
+        .map(|(outcome, count)| Sample { labels: vec![("outcome", outcome.to_owned())], ..counter("letters", help, count) });
+    let servers = tallies.servers.iter().map(|(server, well)| Sample {
+        labels: vec![("server", server.clone())],
+        ..gauge("mail_server_well", "1 if the mail server did what was asked the last time", f64::from(u8::from(*well)))
+    });
+    let waiting = gauge("letters_waiting", "Letters under way", as_number(tallies.waiting));
+    outcomes.into_iter().chain([waiting]).chain(servers).collect()
 }
 
 fn gauge(name: &'static str, help: &'static str, value: f64) -> Sample {

@@ -12,14 +12,17 @@ use crate::authn::Stores;
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::db::{Database, OpenError};
-use crate::directory::{self, Directory, Factors, SqliteDirectory};
+use crate::directory::{self, Directory, Factors, Invitations, SqliteDirectory};
 use crate::login::{Means, UsedCodes};
+use crate::mail::Post;
 use crate::revocation::{Bus, Follower};
-use crate::session::{self, SessionStore, SqliteSessions};
+use crate::session::{self, MailedLinks, SessionStore, SqliteSessions};
 use crate::telemetry::Metrics;
 
 /// How late "last seen" and "last used" may be.
 const RENEWAL: Duration = Duration::from_secs(5);
+/// How long the end waits for letters under way.
+const LAST_LETTERS: Duration = Duration::from_secs(2);
 
 /// How long what goes on in the background may take at the end.
 const LAST_TASKS: Duration = Duration::from_secs(10);
@@ -30,6 +33,10 @@ pub struct Memory {
     pub directory: Arc<dyn Directory>,
     pub factors: Arc<dyn Factors>,
     pub sessions: Arc<dyn SessionStore>,
+    pub links: Arc<dyn MailedLinks>,
+    pub invitations: Arc<dyn Invitations>,
+    /// Letters under way.
+    pub post: Post,
     /// The audit trail, to read; [`Self::audit`] writes it.
     pub trail: Arc<dyn AuditStore>,
     pub audit: Recorder,
@@ -48,8 +55,9 @@ impl Memory {
         let follower = Arc::new(Follower::start(database.clone()).await?);
         let people = Arc::new(SqliteDirectory::new(database.clone()));
         let factors: Arc<dyn Factors> = people.clone();
-        let directory: Arc<dyn Directory> = people;
-        let sessions: Arc<dyn SessionStore> = Arc::new(SqliteSessions::new(database.clone()));
+        let directory: Arc<dyn Directory> = people.clone();
+        let signed_in = Arc::new(SqliteSessions::new(database.clone()));
+        let sessions: Arc<dyn SessionStore> = signed_in.clone();
         let trail: Arc<dyn AuditStore> = Arc::new(SqliteAudit::new(database));
         Ok(Self {
             audit: Recorder::start(Arc::clone(&trail)),
@@ -58,6 +66,9 @@ impl Memory {
             directory,
             factors,
             sessions,
+            links: signed_in,
+            invitations: people,
+            post: Post::open(),
             trail,
             used_codes: Arc::default(),
             clock: Arc::clone(clock),
@@ -86,6 +97,9 @@ impl Memory {
             directory: Arc::clone(&self.directory),
             factors: Arc::clone(&self.factors),
             sessions: Arc::clone(&self.sessions),
+            links: Arc::clone(&self.links),
+            invitations: Arc::clone(&self.invitations),
+            post: self.post.clone(),
             audit: self.audit.clone(),
             used_codes: Arc::clone(&self.used_codes),
             clock: Arc::clone(&self.clock),
@@ -104,6 +118,10 @@ impl Memory {
         self.tasks.close();
         if tokio::time::timeout(LAST_TASKS, self.tasks.wait()).await.is_err() {
             tracing::warn!("not everything in the background could be finished");
+        }
+        let unsent = self.post.settle(LAST_LETTERS).await;
+        if unsent > 0 {
+            tracing::warn!(unsent, "letters were still under way and are given up");
         }
         if let Err(error) = self.seen.flush().await {
             tracing::warn!(%error, "last-seen times were not written");

@@ -17,6 +17,9 @@ const EVERY: Duration = Duration::from_secs(3600);
 /// How long an ended session can still be looked at.
 const ENDED_SESSIONS: Duration = Duration::from_secs(24 * 3600);
 
+/// How long a sign-in by mail counts against its address.
+const MAILED_LINKS: Duration = Duration::from_secs(25 * 3600);
+
 /// Removes old sessions, and audit events older than `retention`, now and every hour until the handle is dropped.
 pub fn start(memory: Memory, clock: SharedClock, retention: Duration) -> AbortOnDropHandle<()> {
     AbortOnDropHandle::new(tokio::spawn(async move {
@@ -38,6 +41,10 @@ async fn purge(memory: &Memory, clock: &SharedClock, retention: Duration) {
     match memory.sessions.purge(now.before(ENDED_SESSIONS)).await {
         Ok(sessions) => tracing::debug!(sessions, "old sessions were removed"),
         Err(error) => tracing::warn!(%error, "old sessions were not removed"),
+    }
+    match memory.links.purge_links(now.before(MAILED_LINKS)).await {
+        Ok(links) => tracing::debug!(links, "old sign-ins by mail were removed"),
+        Err(error) => tracing::warn!(%error, "old sign-ins by mail were not removed"),
     }
     match memory.trail.purge(now.before(retention)).await {
         Ok(events) => tracing::debug!(events, "old audit events were removed"),

@@ -107,6 +107,8 @@ macro_rules! kinds {
 kinds! {
     /// A person signed in or tried to [Authentication 3002].
     SignIn = "sign_in",
+    /// A letter with a link to sign in was asked for, and sent or not [Authentication 3002].
+    SignInLinkSent = "sign_in_link_sent",
     /// A person signed out [Authentication 3002].
     SignOut = "sign_out",
     /// A session was ended by somebody else than its holder [Authentication 3002].
@@ -132,6 +134,12 @@ kinds! {
     FactorAdded = "factor_added",
     /// A person has one second factor less [Account Change 3001].
     FactorRemoved = "factor_removed",
+    /// Somebody was invited to have an account [Account Change 3001].
+    InvitationCreated = "invitation_created",
+    /// The invited person said yes [Account Change 3001].
+    InvitationAccepted = "invitation_accepted",
+    /// [Account Change 3001]
+    InvitationRevoked = "invitation_revoked",
     /// [Entity Management 3004]
     KeyCreated = "key_created",
     /// [Entity Management 3004]

@@ -17,6 +17,7 @@ mod demo;
 mod explain;
 mod factor;
 mod health;
+mod invitation;
 mod password;
 mod presets;
 mod program;

@@ -16,6 +16,7 @@ use crate::audit::{Event, Kind, Outcome};
 use crate::clock::{SharedClock, SystemClock, Timestamp};
 use crate::config::{self, Config, LoadError};
 use crate::directory::{Directory, DirectoryError, Page};
+use crate::login::pages::Pages;
 use crate::model::{TenantId, User, UserId};
 
 /// The configured store, opened by a person at the command line.
@@ -23,6 +24,7 @@ pub(super) struct Store {
     pub(super) memory: Memory,
     pub(super) config: Config,
     pub(super) now: Timestamp,
+    clock: SharedClock,
     actor: String,
 }
 
@@ -48,7 +50,21 @@ impl Store {
     async fn open(config: Config) -> anyhow::Result<Self> {
         let clock: SharedClock = Arc::new(SystemClock);
         let memory = Memory::open(&config, &clock).await?;
-        Ok(Self { memory, config, now: clock.now(), actor: actor() })
+        Ok(Self { memory, config, now: clock.now(), clock, actor: actor() })
+    }
+
+    /// Who runs the command, for records.
+    pub(super) fn actor(&self) -> &str {
+        &self.actor
+    }
+
+    pub(super) fn clock(&self) -> SharedClock {
+        Arc::clone(&self.clock)
+    }
+
+    /// What letters call the application.
+    pub(super) fn title(&self) -> String {
+        Pages::new(&self.config).title().to_owned()
     }
 
     pub(super) fn directory(&self) -> &dyn Directory {

@@ -12,6 +12,7 @@ use serde_json::json;
 use super::Exit;
 use super::break_glass::BreakGlass;
 use super::factor;
+use super::invitation::{Invitations, Invite, Uninvite};
 use super::password::PasswordSource;
 use super::session::end_all;
 use super::store::{self, Store, explained};
@@ -45,6 +46,12 @@ pub(super) enum Kept {
     Deactivate(Named),
     /// Let this person in again.
     Activate(Named),
+    /// Let somebody have an account: a letter with a link goes to their address.
+    Invite(Invite),
+    /// Who was invited, and what came of it.
+    Invitations(Invitations),
+    /// Take an invitation back.
+    Uninvite(Uninvite),
     /// Give this person another password and end their sessions.
     SetPassword(SetPassword),
     /// Second factors of people.
@@ -135,6 +142,9 @@ impl Kept {
             Self::Show(command) => command.show(store).await,
             Self::Deactivate(command) => command.set_active(store, false).await,
             Self::Activate(command) => command.set_active(store, true).await,
+            Self::Invite(command) => command.run(store).await,
+            Self::Invitations(command) => command.run(store).await,
+            Self::Uninvite(command) => command.run(store).await,
             Self::SetPassword(command) => command.run(store).await,
             Self::Mfa(command) => command.run(store).await,
         }

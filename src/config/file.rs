@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::access::{Bearer, ClientCertificates, Credentials, IdentityHeaders, License, Roles, Route};
 use super::connection::Connection;
 use super::listener::Listener;
+use super::mail::Mail;
 use super::sign_in::{SignIn, Tenant};
 use super::upstream::Upstream;
 use super::value::Span;
@@ -50,6 +51,9 @@ pub struct Config {
     /// Organisations or workspaces. There is one, `default`, besides those named here.
     #[serde(default)]
     pub tenants: Vec<Tenant>,
+    /// The mail server that letters go through.
+    #[serde(default)]
+    pub mail: Option<Mail>,
     /// Ways for people to sign in.
     #[serde(default)]
     pub connections: Vec<Connection>,

@@ -4,6 +4,7 @@
 //! All primitives are aws-lc-rs's; passwords are Argon2id's (RFC 9106).
 
 pub mod digest;
+pub mod mac;
 pub mod password;
 pub mod random;
 pub mod seal;

@@ -37,3 +37,20 @@ pub fn alphanumeric(length: usize) -> Result<String, NoRandomness> {
     }
     Ok(text)
 }
+
+/// A text of `length` decimal digits, all equally likely.
+///
+/// # Errors
+/// [`NoRandomness`] when the system's generator fails.
+pub fn digits(length: usize) -> Result<String, NoRandomness> {
+    let mut text = String::with_capacity(length);
+    while text.len() < length {
+        // Rejecting 250..=255 keeps the ten digits equally likely.
+        for byte in bytes::<16>()?.into_iter().filter(|byte| *byte < 250) {
+            if text.len() < length {
+                text.push(char::from(b'0' + byte % 10));
+            }
+        }
+    }
+    Ok(text)
+}

@@ -39,6 +39,22 @@ pub fn new_client_secret() -> Result<(Secret, Digest), random::NoRandomness> {
     new_token(CLIENT_SECRET_PREFIX)
 }
 
+/// A new token for a link in a letter, 256 bits, and the digest to store.
+///
+/// # Errors
+/// [`random::NoRandomness`] when the system's generator fails.
+pub fn new_mailed() -> Result<(Secret, Digest), random::NoRandomness> {
+    let token = random::alphanumeric(SECRET_LENGTH)?;
+    let digest = Digest::of(token.as_bytes());
+    Ok((Secret::new(token), digest))
+}
+
+/// Whether a text can be a token from a letter, so that anything else costs no look-up.
+#[must_use]
+pub fn is_mailed(text: &str) -> bool {
+    text.len() == SECRET_LENGTH && is_alphanumeric(text)
+}
+
 fn new_token(head: &str) -> Result<(Secret, Digest), random::NoRandomness> {
     let mut token = format!("{head}{}", random::alphanumeric(SECRET_LENGTH)?);
     token.push_str(&checksum(&token));

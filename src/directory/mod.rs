@@ -5,6 +5,7 @@
 
 mod break_glass;
 mod factors;
+mod invitations;
 mod renewals;
 mod sqlite;
 
@@ -18,6 +19,7 @@ use crate::model::{EmailAddress, FederatedLink, Program, ProgramKind, ProgramSec
 
 pub use break_glass::{BreakGlassAccount, BreakGlassError, BreakGlassFile};
 pub use factors::{FactorUse, Factors, MOST_FACTORS};
+pub use invitations::Invitations;
 pub use renewals::Renewals;
 pub use sqlite::SqliteDirectory;
 

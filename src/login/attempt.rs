@@ -131,6 +131,16 @@ impl Attempts {
         }
     }
 
+    /// The attempt of this browser with this tag, which opens nothing by itself.
+    pub(super) fn tagged(&self, headers: &HeaderMap, tag: &str, now: Timestamp) -> Found {
+        let name = cookie::attempt_name(tag);
+        match cookie::value(headers, &name).and_then(|value| self.open(&name, value)) {
+            Some(attempt) if attempt.is_live(now) => Found::Live(attempt),
+            Some(attempt) => Found::Expired(attempt),
+            None => Found::Unknown,
+        }
+    }
+
     fn open(&self, name: &str, value: &str) -> Option<Attempt> {
         let sealed = URL_SAFE_NO_PAD.decode(value).ok()?;
         serde_json::from_slice(&self.0.open(&sealed, name.as_bytes()).ok()?).ok()
@@ -176,6 +186,21 @@ impl Attempt {
         now < self.started_at.after(LIFE)
     }
 
+    /// What the store knows it by.
+    pub(super) fn digest(&self) -> Digest {
+        Digest::of(self.state.as_bytes())
+    }
+
+    /// What tells it from this browser's others, and opens nothing.
+    pub(super) fn tag(&self) -> String {
+        Self::tag_of(&self.digest())
+    }
+
+    /// The tag of the attempt with this digest: eight bytes of it.
+    pub(super) fn tag_of(digest: &Digest) -> String {
+        digest.to_hex()[..16].to_owned()
+    }
+
     /// The removal of its cookie.
     pub(super) fn forget(&self) -> Result<HeaderValue, SignInError> {
         cookie::remove_attempt(&name_of(&self.state), self.answered).map_err(SignInError::internal)
@@ -200,9 +225,9 @@ impl std::ops::Deref for Redeemed {
     }
 }
 
-/// Eight bytes of the state's digest tell a browser's attempts apart; the state itself is inside.
+/// The tag tells a browser's attempts apart; the state itself is inside.
 fn name_of(state: &str) -> String {
-    cookie::attempt_name(&Digest::of(state.as_bytes()).to_hex()[..16])
+    cookie::attempt_name(&Attempt::tag_of(&Digest::of(state.as_bytes())))
 }
 
 #[cfg(test)]

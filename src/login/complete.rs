@@ -190,10 +190,7 @@ impl Login {
             self.note_failure(visitor, failed, error);
         }
         let again = match failed.connection {
-            Some(connection) => {
-                let back = percent_encoding::utf8_percent_encode(failed.return_to, percent_encoding::NON_ALPHANUMERIC);
-                format!("{}?return_to={back}", self.pages().address(&format!("/sign-in/{connection}")))
-            }
+            Some(connection) => self.beginning(connection, failed.return_to),
             None => self.pages().sign_in_address(failed.return_to, false),
         };
         let mut answer = self.pages().failed_sign_in(error, &again).into_response();
@@ -201,6 +198,12 @@ impl Login {
             answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
         }
         answer
+    }
+
+    /// Where to begin anew with this connection.
+    pub(super) fn beginning(&self, connection: &ConnectionId, return_to: &str) -> String {
+        let back = percent_encoding::utf8_percent_encode(return_to, percent_encoding::NON_ALPHANUMERIC);
+        format!("{}?return_to={back}", self.pages().address(&format!("/sign-in/{connection}")))
     }
 
     /// Records a failure without waiting for the record.

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use url::Url;
 
 use super::oauth2;
+use super::magic_link::MagicLink;
 use super::oidc::Provider;
+use super::pages::text;
 use super::return_to::Origins;
 use super::saml;
 use crate::config::connection::{Connection as Typed, Kind, Password, Provision};
@@ -37,6 +39,7 @@ pub(super) enum Way {
     Oidc(Box<Provider>),
     OAuth2(Box<oauth2::Provider>),
     Saml(Arc<saml::Provider>),
+    MagicLink(Box<MagicLink>),
     Password,
 }
 
@@ -49,14 +52,13 @@ pub(super) struct Site<'s> {
     pub place: Place,
     pub id: &'s ConnectionId,
     pub origins: &'s Origins,
-    /// `/.doorward`
-    pub prefix: &'s str,
+    pub config: &'s Config,
 }
 
 impl Site<'_> {
     /// The door's own address for this connection: `https://app.example.com/.doorward/{door}/{id}`.
     pub(super) fn address(&self, door: &str) -> Option<Url> {
-        self.origins.own().join(&format!("{}/{door}/{}", self.prefix, self.id)).ok()
+        self.origins.own().join(&format!("{}/{door}/{}", self.config.prefix, self.id)).ok()
     }
 }
 
@@ -73,6 +75,10 @@ impl Way {
                 Some(Self::OAuth2(Box::new(provider)))
             }
             Kind::Saml(saml) => saml::Provider::compile(saml, site, problems).map(|provider| Self::Saml(Arc::new(provider))),
+            Kind::MagicLink(magic) => {
+                let magic = MagicLink::compile(magic, site.config, &site.place, problems)?;
+                Some(Self::MagicLink(Box::new(magic)))
+            }
             Kind::Password(_) => Some(Self::Password),
         }
     }
@@ -82,7 +88,7 @@ impl Way {
     pub(super) fn is_sso(&self) -> bool {
         match self {
             Self::Oidc(_) | Self::OAuth2(_) | Self::Saml(_) => true,
-            Self::Password => false,
+            Self::MagicLink(_) | Self::Password => false,
         }
     }
 }
@@ -92,7 +98,7 @@ impl Connections {
         let all = config.connections.iter().enumerate().map(|(index, typed)| {
             let (key, kind) = typed.kind()?;
             let place = Place::from("connections").item(index).key(key);
-            let site = Site { place, id: &typed.id, origins, prefix: &config.prefix };
+            let site = Site { place, id: &typed.id, origins, config };
             Some(Arc::new(Connection {
                 id: typed.id.clone(),
                 name: name_of(typed),
@@ -138,6 +144,12 @@ impl Connection {
         self.way.is_sso() && !matches!(self.way, Way::OAuth2(_))
     }
 
+    /// Whether signing in by it proves that one reads the mailbox, whoever's domain it is.
+    #[must_use]
+    pub(super) fn proves_mailboxes(&self) -> bool {
+        matches!(self.way, Way::MagicLink(_))
+    }
+
     #[must_use]
     pub(super) fn has_domains(&self) -> bool {
         !self.domains.is_empty()
@@ -158,5 +170,8 @@ fn name_of(typed: &Typed) -> String {
         let first = letters.next().map(|letter| letter.to_ascii_uppercase()).into_iter();
         first.chain(letters).chain(" SSO".chars()).collect()
     };
+    if typed.magic_link.is_some() && typed.display_name.is_none() {
+        return text::BY_MAIL.to_owned();
+    }
     typed.display_name.clone().unwrap_or_else(from_id)
 }

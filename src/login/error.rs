@@ -57,6 +57,12 @@ pub enum SignInError {
     NoFactorsHere,
     #[error("the second factor is wrong")]
     WrongCode,
+    /// A link or code that was mailed, and is used, too old or was tried too often; or never was.
+    #[error("the link or code is of no more use")]
+    SpentLink,
+    /// An invitation that is used, revoked or too old; or never was.
+    #[error("the invitation is of no more use")]
+    SpentInvitation,
     #[error("too many wrong passwords")]
     TooMany { retry_after: Duration },
     /// More passwords wait to be checked than can be.
@@ -90,6 +96,7 @@ impl SignInError {
             | Self::Inactive
             | Self::ForeignAddress
             | Self::TooLarge => StatusCode::FORBIDDEN,
+            Self::SpentLink | Self::SpentInvitation => StatusCode::GONE,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::ProviderSetup(_) | Self::ProviderAnswer { .. } => StatusCode::BAD_GATEWAY,
             Self::ProviderUnreachable(_) | Self::Busy | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -117,6 +124,8 @@ impl SignInError {
             Self::WrongPassword => "wrong_password",
             Self::WrongCode => "wrong_code",
             Self::NoFactorsHere => "no_factors_here",
+            Self::SpentLink => "spent_link",
+            Self::SpentInvitation => "spent_invitation",
             Self::TooMany { .. } => "locked",
             Self::Busy => "busy",
             Self::Unavailable(_) => "unavailable",
@@ -139,7 +148,14 @@ impl SignInError {
     pub fn is_failed_sign_in(&self) -> bool {
         !matches!(
             self,
-            Self::UnknownConnection | Self::NoFactorsHere | Self::Stale | Self::Busy | Self::Unavailable(_) | Self::Internal(_)
+            Self::UnknownConnection
+                | Self::NoFactorsHere
+                | Self::Stale
+                | Self::SpentLink
+                | Self::SpentInvitation
+                | Self::Busy
+                | Self::Unavailable(_)
+                | Self::Internal(_)
         )
     }
 }

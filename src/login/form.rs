@@ -25,6 +25,14 @@ pub(super) enum Purpose {
     Password,
     /// The e-mail address that says which way.
     Address,
+    /// An address to send a letter to.
+    Mail,
+    /// The code from a letter.
+    Code,
+    /// The click behind a letter's link.
+    Link,
+    /// Saying yes to an invitation.
+    Invitation,
     SignOut,
     SecondFactor,
     BreakGlass,
@@ -92,6 +100,10 @@ fn context(purpose: Purpose, binding: &str) -> Vec<u8> {
     let purpose = match purpose {
         Purpose::Password => "password:",
         Purpose::Address => "address:",
+        Purpose::Mail => "mail:",
+        Purpose::Code => "code:",
+        Purpose::Link => "link:",
+        Purpose::Invitation => "invitation:",
         Purpose::SignOut => "sign-out:",
         Purpose::BreakGlass => "break-glass:",
         Purpose::SecondFactor => "second-factor:",

@@ -68,7 +68,7 @@ pub(super) async fn submit(
 
 impl Login {
     async fn go_by_address(
-        &self,
+        self: &Arc<Self>,
         visitor: &Visitor,
         tenant: Option<&TenantId>,
         wish: &Wish,
@@ -92,6 +92,10 @@ impl Login {
         match led {
             Ok(connection) if matches!(connection.way, Way::Password) => {
                 self.with_typed(&format!("/sign-in/{}", connection.id), &Ask { typed: &shown, ..Ask::of(tenant, wish) })
+            }
+            // The address was typed; nobody is to type it twice.
+            Ok(connection @ Connection { way: Way::MagicLink(_), .. }) => {
+                self.mail_to(visitor, connection, &wish.return_to, typed).await
             }
             Ok(connection) => {
                 let wish = Wish { login_hint: Some(shown), ..wish.clone() };

@@ -72,7 +72,7 @@ impl Login {
         match &connections.find(id.as_str())?.way {
             Way::Oidc(provider) => provider.sign_out_origin(self.now()).await,
             Way::Saml(provider) => provider.sign_out_origin(self.now()).await,
-            Way::OAuth2(_) | Way::Password => None,
+            Way::OAuth2(_) | Way::MagicLink(_) | Way::Password => None,
         }
     }
 
@@ -125,7 +125,7 @@ impl Login {
                 redirect(&address, []).ok()
             }
             Way::Saml(provider) => self.saml_sign_out(provider, session, value).await,
-            Way::OAuth2(_) | Way::Password => None,
+            Way::OAuth2(_) | Way::MagicLink(_) | Way::Password => None,
         }
     }
 

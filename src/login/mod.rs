@@ -12,8 +12,11 @@ mod enforcement;
 mod error;
 mod form;
 mod identifier;
+mod invitation;
+pub mod letters;
 mod lockout;
 mod logout;
+mod magic_link;
 mod mfa;
 mod oauth2;
 mod oidc;
@@ -44,8 +47,9 @@ pub use error::SignInError;
 use crate::audit::Recorder;
 use crate::clock::{SharedClock, Timestamp};
 use crate::config::{Config, Path, Problems, Sessions as Lifetimes};
-use crate::directory::{Directory, Factors};
-use crate::session::{Refresher, Seals, SessionStore};
+use crate::directory::{Directory, Factors, Invitations};
+use crate::mail::{Post, Server};
+use crate::session::{MailedLinks, Refresher, Seals, SessionStore};
 use attempt::Attempts;
 use break_glass::BreakGlass;
 use connection::Connections;
@@ -85,6 +89,9 @@ pub struct Means {
     pub directory: Arc<dyn Directory>,
     pub factors: Arc<dyn Factors>,
     pub sessions: Arc<dyn SessionStore>,
+    pub links: Arc<dyn MailedLinks>,
+    pub invitations: Arc<dyn Invitations>,
+    pub post: Post,
     pub audit: Recorder,
     /// Break-glass codes that were used.
     pub used_codes: Arc<UsedCodes>,
@@ -106,6 +113,9 @@ impl Rules {
         let own = Url::parse(&config.public_url).ok()?;
         let others = config.sign_in.return_origins.iter().filter_map(|origin| Url::parse(origin).ok()).map(|url| url.origin());
         let origins = Origins::new(own.join("/").ok()?, others.collect());
+        if let Some(mail) = &config.mail {
+            Server::compile(mail, &Path::from("mail"), problems)?;
+        }
         let connections = Connections::compile(config, &origins, problems)?;
         let master = config.secret_key.expose().as_bytes();
         let broken = |problems: &mut Problems| {
@@ -151,6 +161,8 @@ pub fn router(login: Arc<Login>) -> Router {
         .route(&at("/backchannel-logout/{connection}"), post(oidc::back_channel))
         .route(&at("/frontchannel-logout/{connection}"), get(oidc::front_channel))
         .merge(saml::routes(&prefix))
+        .merge(magic_link::router(&prefix))
+        .route(&at("/invitation"), get(invitation::page).post(invitation::accept))
         .route(&at("/sign-out"), get(logout::ask).post(logout::sign_out))
         .route(&at("/signed-out"), get(logout::signed_out))
         .route(&at("/session"), get(whoami::session))

@@ -11,7 +11,7 @@ use crate::audit::{Event, Kind, Outcome};
 use crate::config::connection::Provision;
 use crate::crypto::random;
 use crate::directory::DirectoryError;
-use crate::model::{EmailAddress, FederatedLink, TenantId, User, UserId};
+use crate::model::{EmailAddress, FederatedLink, Invitation, TenantId, User, UserId};
 
 /// Who the provider says somebody is.
 #[derive(Clone, Debug)]
@@ -36,8 +36,7 @@ impl Login {
         for _ in 0..5 {
             let found = match self.means.directory.user_by_link(&tenant, &asserted.link).await? {
                 Some(user) => self.refresh(connection, user, asserted).await,
-                None if connection.provision == Provision::Jit => self.create(&tenant, asserted).await,
-                None => self.adopt(connection, &tenant, asserted).await,
+                None => self.welcome(connection, &tenant, asserted).await,
             };
             match found {
                 Err(Attempted::Again) => {}
@@ -49,6 +48,71 @@ impl Login {
         Err(SignInError::internal("the directory changed at every look"))
     }
 
+    /// Somebody who has not come this way before: whom an administrator has made, who is invited, or who is made now, as the
+    /// connection says.
+    async fn welcome(&self, connection: &Connection, tenant: &TenantId, asserted: &Asserted) -> Result<User, Attempted> {
+        // A provider that makes people does not take over those whom somebody else made, unless it is their mailbox.
+        if connection.provision == Provision::Jit && !connection.proves_mailboxes() {
+            return self.create(tenant, asserted, None).await;
+        }
+        match (self.adopt(connection, tenant, asserted).await, connection.provision) {
+            (Err(Attempted::Failed(SignInError::NoAccount)), Provision::Jit) => self.create(tenant, asserted, None).await,
+            (Err(Attempted::Failed(SignInError::NoAccount)), Provision::Invited) => {
+                let invitation = self.invited(connection, tenant, asserted).await?;
+                self.create(tenant, asserted, Some(&invitation)).await
+            }
+            (found, _) => found,
+        }
+    }
+
+    /// Whether [`Self::recognise`] would let this person in, without making or changing anybody.
+    pub(super) async fn expect(&self, connection: &Connection, asserted: &Asserted) -> Result<(), SignInError> {
+        let email = asserted.email.as_ref();
+        if !connection.serves(email) || !self.may_use(connection, email) {
+            return Err(SignInError::ForeignAddress);
+        }
+        let tenant = &connection.tenant;
+        if let Some(user) = self.means.directory.user_by_link(tenant, &asserted.link).await? {
+            return if user.active { Ok(()) } else { Err(SignInError::Inactive) };
+        }
+        match self.adoptable(connection, tenant, asserted).await {
+            Ok(user) if user.active => Ok(()),
+            Ok(_) => Err(SignInError::Inactive),
+            Err(SignInError::NoAccount) if connection.provision == Provision::Jit => Ok(()),
+            Err(SignInError::NoAccount) if connection.provision == Provision::Invited => {
+                self.invited(connection, tenant, asserted).await.map(drop)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The invitation that lets this person have an account: for the address asserted, by this connection, and accepted, which whoever
+    /// reads the mailbox need not say twice.
+    async fn invited(&self, connection: &Connection, tenant: &TenantId, asserted: &Asserted) -> Result<Invitation, SignInError> {
+        let email = asserted.email.as_ref().ok_or(SignInError::NoAccount)?;
+        let found = self.means.invitations.invitation_for(tenant, &connection.id, email).await?;
+        let good = |invitation: &Invitation| {
+            invitation.is_open(self.now()) && (invitation.accepted_at.is_some() || connection.proves_mailboxes())
+        };
+        found.filter(good).ok_or(SignInError::NoAccount)
+    }
+
+    async fn record_newcomer(
+        &self,
+        user: &User,
+        asserted: &Asserted,
+        invitation: Option<&Invitation>,
+    ) -> Result<(), SignInError> {
+        let mut event = Event::new(self.now(), Kind::UserCreated, Outcome::Success, &user.tenant);
+        event.actor = Some(asserted.link.connection.to_string());
+        event.target = Some(user.id.to_string());
+        if let Some(invitation) = invitation {
+            event.details.insert("invitation".to_owned(), invitation.id.0.clone().into());
+            event.details.insert("roles".to_owned(), invitation.roles.clone().into());
+        }
+        Ok(self.means.audit.record(event).await?)
+    }
+
     async fn refresh(&self, connection: &Connection, user: User, asserted: &Asserted) -> Result<User, Attempted> {
         let mut fresh = user.clone();
         fresh.name = asserted.name.clone().or(fresh.name);
@@ -56,9 +120,9 @@ impl Login {
         match (&asserted.groups, connection.provision) {
             (Some(groups), _) => fresh.groups.clone_from(groups),
             // A provider that leaves the claim out says that there are none.
-            (None, Provision::Jit) => fresh.groups.clear(),
-            // An administrator made this person and may have set the groups.
-            (None, Provision::Existing) => {}
+            (None, Provision::Jit) if !connection.proves_mailboxes() => fresh.groups.clear(),
+            // An administrator made this person, or nobody else can say anything of groups: they may have been set here.
+            (None, _) => {}
         }
         if fresh == user || !user.active {
             return Ok(user);
@@ -69,7 +133,8 @@ impl Login {
         }
     }
 
-    async fn create(&self, tenant: &TenantId, asserted: &Asserted) -> Result<User, Attempted> {
+    /// Makes the person; with an `invitation` their roles come from it, and it is used up by it.
+    async fn create(&self, tenant: &TenantId, asserted: &Asserted, invitation: Option<&Invitation>) -> Result<User, Attempted> {
         let now = self.now();
         let id = random::bytes::<16>().map_err(SignInError::internal)?;
         let mut user = User {
@@ -80,7 +145,7 @@ impl Login {
             name: asserted.name.clone(),
             active: true,
             groups: asserted.groups.clone().unwrap_or_default(),
-            roles: Vec::new(),
+            roles: invitation.map(|invitation| invitation.roles.clone()).unwrap_or_default(),
             link: Some(asserted.link.clone()),
             password_hash: None,
             created_at: now,
@@ -88,7 +153,13 @@ impl Login {
         };
         for name in names(asserted) {
             user.user_name = name;
-            match self.means.directory.create_user(&user).await {
+            let made = match invitation {
+                Some(invitation) => self.means.invitations.take_up(&invitation.id, &user, now).await,
+                None => self.means.directory.create_user(&user).await,
+            };
+            match made {
+                // The invitation was used or revoked a moment ago.
+                Err(DirectoryError::Missing(_)) => return Err(Attempted::Again),
                 // The name or the link: the next look tells, as a link that is taken is then found.
                 Err(DirectoryError::Conflict(_)) if self.is_linked(tenant, &asserted.link).await? => {
                     return Err(Attempted::Again);
@@ -96,10 +167,7 @@ impl Login {
                 Err(DirectoryError::Conflict(_)) => {}
                 Err(error) => return Err(error.into()),
                 Ok(()) => {
-                    let mut event = Event::new(now, Kind::UserCreated, Outcome::Success, tenant);
-                    event.actor = Some(asserted.link.connection.to_string());
-                    event.target = Some(user.id.to_string());
-                    self.means.audit.record(event).await.map_err(SignInError::from)?;
+                    self.record_newcomer(&user, asserted, invitation).await?;
                     return Ok(user);
                 }
             }
@@ -111,18 +179,27 @@ impl Login {
         Ok(self.means.directory.user_by_link(tenant, link).await?.is_some())
     }
 
-    /// Links somebody whom an administrator has made, at their first sign-in: by the address that is their user name, if the connection
-    /// is configured to speak for its domain and nobody else, nor a password, has that account already.
+    /// Links somebody whom an administrator has made, at their first sign-in.
     async fn adopt(&self, connection: &Connection, tenant: &TenantId, asserted: &Asserted) -> Result<User, Attempted> {
-        let email = asserted.email.as_ref().filter(|_| connection.has_domains()).ok_or(SignInError::NoAccount)?;
-        let found = self.means.directory.user_by_name(tenant, email.as_str()).await?;
-        let free = |user: &User| user.link.is_none() && user.password_hash.is_none();
-        let mut user = found.filter(free).ok_or(SignInError::NoAccount)?;
+        let mut user = self.adoptable(connection, tenant, asserted).await?;
         user.link = Some(asserted.link.clone());
         match self.means.directory.update_user(&user).await {
             Err(DirectoryError::Stale(_) | DirectoryError::Conflict(_)) => Err(Attempted::Again),
             done => self.refresh(connection, done?, asserted).await,
         }
+    }
+
+    /// Whom an administrator has made and who may be meant: by the address that is their user name, if the connection is configured to
+    /// speak for its domain or has seen that they read the mailbox, and nobody else, nor a password, has that account already.
+    async fn adoptable(&self, connection: &Connection, tenant: &TenantId, asserted: &Asserted) -> Result<User, SignInError> {
+        let speaks = connection.has_domains() || connection.proves_mailboxes();
+        let email = asserted.email.as_ref().filter(|_| speaks).ok_or(SignInError::NoAccount)?;
+        let found = self.means.directory.user_by_name(tenant, email.as_str()).await?;
+        // The directory folds names as Unicode does, in which other letters become an address's; such a name is not the address.
+        let free = |user: &User| {
+            user.link.is_none() && user.password_hash.is_none() && user.user_name.eq_ignore_ascii_case(email.as_str())
+        };
+        found.filter(free).ok_or(SignInError::NoAccount)
     }
 }
 

@@ -12,6 +12,7 @@ use super::chooser::Ask;
 use super::complete::{Failed, redirect};
 use super::connection::{Connection, Way};
 use super::oidc::Remote;
+use super::magic_link::Wanted;
 use super::pages::negotiate;
 use super::parameters::{Parameters, Wish};
 use super::visitor::Visitor;
@@ -32,6 +33,7 @@ impl Login {
             Way::OAuth2(provider) => self.leave(visitor, connection, Remote::OAuth2(provider), wish).await,
             Way::Saml(provider) => self.leave_for_saml(visitor, connection, provider, wish).await,
             Way::Password => self.password_page(visitor, connection, &Ask::of(Some(&connection.tenant), wish)),
+            Way::MagicLink(_) => self.mail_page(visitor, connection, &Wanted::of(wish)),
         }
     }
 

@@ -5,6 +5,8 @@
 mod change;
 mod factor;
 mod identity;
+mod invitation;
+mod mailed_link;
 mod name;
 mod program;
 mod session;
@@ -13,6 +15,8 @@ mod user;
 pub use change::Change;
 pub use factor::{Factor, FactorKind};
 pub use identity::{CredentialKind, ForwardMemo, Identity, MintedAssertion};
+pub use invitation::{Invitation, InvitationId};
+pub use mailed_link::MailedLink;
 pub use name::{ConnectionId, Domain, EmailAddress, InvalidName, Scope, TenantId};
 pub use program::{Program, ProgramKind, ProgramSecret};
 pub use session::{ProviderLogout, Session, SessionHandle};

@@ -106,6 +106,13 @@ impl Scope {
 }
 
 impl EmailAddress {
+    /// What addresses are compared by: mailboxes of one name in different case are one mailbox everywhere that matters, and other
+    /// letters than ASCII's are left alone, because they fold into one another (`K` and the Kelvin sign).
+    #[must_use]
+    pub fn folded(&self) -> String {
+        self.0.to_ascii_lowercase()
+    }
+
     /// What follows the `@`, in lower case.
     #[must_use]
     pub fn domain(&self) -> &str {

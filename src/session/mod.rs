@@ -2,6 +2,7 @@
 //!
 //! Refuses to bring an ended session back: ending leaves a tombstone that no later write lifts (threats C4).
 
+mod mailed_link;
 mod refresh;
 mod renewals;
 mod sealed;
@@ -19,6 +20,7 @@ use crate::crypto::Digest;
 use crate::db::Unavailable;
 use crate::model::{ProviderLogout, Session, SessionHandle, UserId};
 
+pub use mailed_link::{Asked, CodeTry, MailedLinks};
 pub use refresh::{Due, Refresher};
 pub use renewals::Renewals;
 pub use sealed::{Carried, Held, SealError, Seals};

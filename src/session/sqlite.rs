@@ -24,9 +24,13 @@ impl SqliteSessions {
     pub fn new(database: Database) -> Self {
         Self { database }
     }
+
+    pub(super) const fn database(&self) -> &Database {
+        &self.database
+    }
 }
 
-type Outcome<T> = Result<T, Failure<SessionStoreError>>;
+pub(super) type Outcome<T> = Result<T, Failure<SessionStoreError>>;
 
 impl From<Failure<Self>> for SessionStoreError {
     fn from(failure: Failure<Self>) -> Self {
@@ -66,11 +70,11 @@ impl FromRow<'_, SqliteRow> for Stored {
     }
 }
 
-fn undecodable(error: impl std::error::Error + Send + Sync + 'static) -> sqlx::Error {
+pub(super) fn undecodable(error: impl std::error::Error + Send + Sync + 'static) -> sqlx::Error {
     sqlx::Error::Decode(Box::new(error))
 }
 
-fn digest_of(bytes: &[u8]) -> Result<Digest, sqlx::Error> {
+pub(super) fn digest_of(bytes: &[u8]) -> Result<Digest, sqlx::Error> {
     bytes.try_into().map(Digest::from_bytes).map_err(undecodable)
 }
 

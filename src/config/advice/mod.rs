@@ -17,6 +17,8 @@ use super::review::is_loopback;
 use super::{Config, Path, Problems, SessionMode, Sources};
 use crate::clock::Timestamp;
 use crate::config::access::Mode;
+use crate::config::connection::Connection;
+use crate::crypto::Secret;
 
 /// A certificate should be renewed by now: public authorities issue for 47 to 398 days and clients renew at a third of it.
 const EXPIRES_SOON: Duration = Duration::from_secs(14 * 86400);
@@ -54,11 +56,22 @@ pub fn advise(config: &Config, sources: &Sources, now: Timestamp) -> Problems {
 
 fn inline_secrets(config: &Config, sources: &Sources, advice: &mut Problems) {
     let store = Path::from("store").key("url");
-    let harmless = |path: &&Path| **path != store || config.store.url.expose().contains('@');
-    for path in sources.inline_secrets().filter(harmless) {
+    let harmless = |path: &&Path| **path == store && !config.store.url.expose().contains('@') || is_plain_server(config, path);
+    for path in sources.inline_secrets().filter(|path| !harmless(path)) {
         let hint = "`{ file: path }` or `{ env: NAME }` keeps it out of backups and version control";
         advice.add(path.clone(), "this secret is written in the file itself", hint);
     }
+}
+
+/// A mail server's address without a password.
+fn is_plain_server(config: &Config, path: &Path) -> bool {
+    let plain = |smtp: &Secret| !smtp.expose().contains('@');
+    let of_connection = |(index, connection): (usize, &Connection)| {
+        let typed = connection.magic_link.as_ref().and_then(|magic| magic.smtp.as_ref());
+        *path == Path::from("connections").item(index).key("magic_link").key("smtp") && typed.is_some_and(plain)
+    };
+    *path == Path::from("mail").key("smtp") && config.mail.as_ref().is_some_and(|mail| plain(&mail.smtp))
+        || config.connections.iter().enumerate().any(of_connection)
 }
 
 fn public_url(config: &Config, advice: &mut Problems) {

@@ -2,7 +2,7 @@
 //!
 //! Refuses nothing: a day on which single sign-on does not work is still to come when the configuration is read.
 
-use crate::config::connection::Connection;
+use crate::config::connection::{Connection, Provision};
 use crate::config::shown_address;
 use crate::config::sign_in::RequireSso;
 use crate::config::{Config, Path, Problems};
@@ -10,7 +10,9 @@ use crate::model::Domain;
 
 pub(super) fn advise(config: &Config, advice: &mut Problems) {
     for (index, connection) in config.connections.iter().enumerate() {
-        look_of_issuer(connection, &Path::from("connections").item(index), advice);
+        let path = Path::from("connections").item(index);
+        look_of_issuer(connection, &path, advice);
+        open_to_everybody(connection, path, advice);
     }
     required(config, advice);
 }
@@ -23,6 +25,14 @@ fn look_of_issuer(connection: &Connection, path: &Path, advice: &mut Problems) {
         let patterns = protocol.issuer.iter().map(|pattern| format!("`{pattern}`")).collect::<Vec<_>>().join(" or ");
         let message = format!("`{}` does not look like this provider's issuer", shown_address(&oidc.issuer));
         advice.add(path.key("oidc").key("issuer"), message, format!("it looks like {patterns}"));
+    }
+}
+
+/// A mailbox is easily had, and an account made by anybody who has one is seldom meant.
+fn open_to_everybody(connection: &Connection, path: Path, advice: &mut Problems) {
+    if connection.magic_link.is_some() && connection.provision == Provision::Jit && connection.domains.is_empty() {
+        let hint = "name `domains`, or write `provision: invited` or `scim`";
+        advice.add(path, "anybody with a mailbox can make an account here", hint);
     }
 }
 

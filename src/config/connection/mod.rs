@@ -2,6 +2,7 @@
 //!
 //! Refuses nothing by itself; `login` compiles it.
 
+mod magic_link;
 mod mfa;
 mod oauth2;
 mod oidc;
@@ -11,6 +12,7 @@ mod saml;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub use magic_link::MagicLink;
 pub use mfa::Mfa;
 pub use oauth2::{ClaimPaths, OAuth2};
 pub use oidc::{ClaimNames, ClientAuth, ClientKey, ClientKeyAlgorithm, Oidc};
@@ -19,7 +21,7 @@ pub use saml::{AttributeNames, Binding, Metadata as SamlMetadata, NameIdFormat, 
 
 use crate::model::{ConnectionId, Domain, TenantId};
 
-/// One way to sign in: exactly one of `oidc`, `oauth2`, `saml` and `password`.
+/// One way to sign in: exactly one of `oidc`, `oauth2`, `saml`, `magic_link` and `password`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Connection {
@@ -40,6 +42,9 @@ pub struct Connection {
     /// SAML 2.0 identity provider.
     #[serde(default)]
     pub saml: Option<Saml>,
+    /// A link and a code by mail.
+    #[serde(default)]
+    pub magic_link: Option<MagicLink>,
     /// Local accounts with a password, made by `doorward user create`.
     #[serde(default)]
     pub password: Option<Password>,
@@ -63,6 +68,7 @@ pub enum Kind<'c> {
     Oidc(&'c Oidc),
     OAuth2(&'c OAuth2),
     Saml(&'c Saml),
+    MagicLink(&'c MagicLink),
     Password(&'c Password),
 }
 
@@ -74,6 +80,7 @@ impl Connection {
             self.oidc.as_ref().map(|oidc| ("oidc", Kind::Oidc(oidc))),
             self.oauth2.as_ref().map(|oauth2| ("oauth2", Kind::OAuth2(oauth2))),
             self.saml.as_ref().map(|saml| ("saml", Kind::Saml(saml))),
+            self.magic_link.as_ref().map(|magic| ("magic_link", Kind::MagicLink(magic))),
             self.password.as_ref().map(|password| ("password", Kind::Password(password))),
         ];
         typed.into_iter().flatten().collect()
@@ -84,7 +91,7 @@ impl Connection {
     pub fn is_sso(&self) -> bool {
         match self.kind() {
             Some((_, Kind::Oidc(_) | Kind::OAuth2(_) | Kind::Saml(_))) => true,
-            None | Some((_, Kind::Password(_))) => false,
+            None | Some((_, Kind::MagicLink(_) | Kind::Password(_))) => false,
         }
     }
 
@@ -104,6 +111,8 @@ pub enum Provision {
     /// Created at the first sign-in.
     #[default]
     Jit,
-    /// Must already exist.
-    Existing,
+    /// Must already exist: made by SCIM or an administrator.
+    Scim,
+    /// Must have been invited (`doorward user invite`), or already exist.
+    Invited,
 }

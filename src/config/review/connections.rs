@@ -63,7 +63,7 @@ fn kind(connection: &Connection, path: &Path, problems: &mut Problems) {
             problems.add(
                 path.clone(),
                 "the connection does not say how people sign in",
-                "add `oidc`, `oauth2`, `saml` or `password: {}`",
+                "add `oidc`, `oauth2`, `saml`, `magic_link` or `password: {}`",
             );
         }
         [(first, _), .., (second, _)] => {
@@ -87,7 +87,8 @@ fn of_kind(kind: Kind<'_>, path: &Path, problems: &mut Problems) {
             preset(typed.provider.as_ref(), "saml", path, problems);
             saml::review(typed, path, problems);
         }
-        Kind::Password(_) => {}
+        // `login` reads it together with `mail`.
+        Kind::MagicLink(_) | Kind::Password(_) => {}
     }
 }
 

@@ -170,7 +170,7 @@ pub(in crate::login) async fn publish(State(login): State<Arc<Login>>, Segment(i
     let key = found.and_then(|connection| match &connection.way {
         Way::Oidc(provider) => provider.client_key(),
         Way::OAuth2(provider) => provider.client_key(),
-        Way::Saml(_) | Way::Password => None,
+        Way::Saml(_) | Way::MagicLink(_) | Way::Password => None,
     });
     match key {
         Some(key) => ([(header::CACHE_CONTROL, CACHE)], Json(key.published())).into_response(),

@@ -6,11 +6,13 @@
 pub mod asset;
 pub mod break_glass;
 pub mod factors;
+pub(in crate::login) mod invitation;
+pub(in crate::login) mod magic_link;
 pub mod negotiate;
 mod outcome;
 mod sign_in;
 pub mod step_up;
-mod text;
+pub(in crate::login) mod text;
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -63,6 +65,12 @@ impl Pages {
             public_url: config.public_url.trim_end_matches('/').to_owned(),
             stylesheet: format!("{}/assets/{}", config.prefix, asset::stylesheet_name()),
         }
+    }
+
+    /// What the application is called.
+    #[must_use]
+    pub fn title(&self) -> &str {
+        &self.title
     }
 
     #[must_use]
@@ -127,8 +135,9 @@ impl Page {
         set(header::CACHE_CONTROL, "no-store");
         set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
         set(header::X_FRAME_OPTIONS, "DENY");
-        // Not `no-referrer`: browsers would then send `Origin: null` with our own forms.
-        set(header::REFERRER_POLICY, "same-origin");
+        // The origin and nothing more: an address may hold a token. Not `no-referrer`: browsers would then send `Origin: null` with
+        // our own forms.
+        set(header::REFERRER_POLICY, "strict-origin");
         let mut policy =
             "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'".to_owned();
         for origin in &self.form_targets {

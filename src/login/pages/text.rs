@@ -4,7 +4,7 @@
 
 use crate::model::FactorKind;
 
-pub(super) const LANGUAGE: &str = "en";
+pub(in crate::login) const LANGUAGE: &str = "en";
 pub(super) const UNTITLED: &str = "Sign-in";
 
 pub(super) const SIGN_IN: &str = "Sign in";
@@ -19,6 +19,32 @@ pub(super) const OR: &str = "or";
 pub(super) const USER_NAME: &str = "User name or e-mail";
 pub(super) const PASSWORD: &str = "Password";
 pub(super) const WRONG_PASSWORD: &str = "The user name or the password is wrong.";
+/// What comes after "Continue with".
+pub(in crate::login) const BY_MAIL: &str = "e-mail";
+pub(super) const MAIL: &str = "Sign in by e-mail";
+pub(super) const MAIL_TEXT: &str = "You get an e-mail with a link and a code. There is no password to remember.";
+pub(super) const EMAIL: &str = "E-mail address";
+pub(super) const SEND_MAIL: &str = "Send the e-mail";
+pub(super) const NO_ADDRESS: &str = "This is not an e-mail address that can be written to. It looks like name@example.com.";
+pub(super) const MAIL_SENT: &str = "Check your e-mail";
+pub(super) const MAIL_SENT_TO: &str = "An e-mail is on its way to";
+pub(super) const MAIL_SENT_IF: &str = "if somebody with this address may sign in here.";
+pub(super) const CODE: &str = "Code from the e-mail";
+pub(super) const NO_CODE: &str = "The code has six digits.";
+pub(super) const MAIL_NOT_THERE: &str = "Nothing there after a few minutes? Look among the spam, or";
+pub(super) const MAIL_AGAIN: &str = "ask again with this or another address";
+pub(super) const LINK: &str = "Sign in";
+pub(super) const LINK_TEXT: &str = "One more click signs you in as";
+pub(super) const ELSEWHERE: &str = "Go back to where you began";
+pub(super) const ELSEWHERE_TEXT: &str =
+    "This browser is not the one that asked for the e-mail, so it is not signed in. Nothing was used up. You can:";
+pub(super) const ELSEWHERE_LINK: &str = "open the link in the browser in which you asked for it, or";
+pub(super) const ELSEWHERE_CODE: &str = "type the six digits from the e-mail into the page that is waiting for them there.";
+pub(super) const ELSEWHERE_AGAIN: &str = "Begin in this browser instead";
+pub(super) const INVITATION: &str = "You are invited";
+pub(super) const INVITATION_FOR: &str = "This invitation is for";
+pub(super) const INVITATION_TEXT: &str = "Accept it, then sign in with this address. Your account is made then.";
+pub(super) const INVITATION_ACCEPT: &str = "Accept and sign in";
 pub(super) const SIGN_IN_AGAIN: &str = "Sign in again";
 pub(super) const SIGN_IN_OTHER: &str = "Sign in as somebody else";
 pub(super) const TRY_AGAIN: &str = "Try again";
@@ -161,7 +187,7 @@ pub(super) fn failure(reason: &str) -> (&'static str, &'static str) {
         ),
         "no_account" => (
             "We couldn't find your account",
-            "You are known to your identity provider, but nobody has made an account for you here. Ask an administrator to add you.",
+            "You are known to your identity provider, but nobody has made an account for you here. Ask an administrator to add or invite you. If you were invited, open the link in the invitation first.",
         ),
         "inactive" => ("Your account is switched off", "An administrator can switch it on again."),
         "foreign_address" => (
@@ -175,6 +201,14 @@ pub(super) fn failure(reason: &str) -> (&'static str, &'static str) {
         "session_too_large" => (
             "Your session does not fit into a cookie",
             "Your identity provider named too many groups. Tell the people who run this: they can have fewer sent, or keep sessions in the store.",
+        ),
+        "spent_link" => (
+            "This link or code is of no more use",
+            "It was used already, is too old, or was tried too often. Ask for a new e-mail; it takes a moment.",
+        ),
+        "spent_invitation" => (
+            "This invitation is of no more use",
+            "It was used already, was withdrawn, or is too old. If you have an account, sign in; if not, ask for a new invitation.",
         ),
         "locked" => ("Too many tries", "Wait before you try again. Nothing is lost."),
         "busy" => ("Too many people are signing in", "Try again in a moment."),
@@ -198,4 +232,61 @@ pub(super) fn wait(seconds: u64) -> String {
 
 pub(super) fn continue_with(name: &str) -> String {
     format!("Continue with {name}")
+}
+
+pub(super) fn mail_sent_how(minutes: u64) -> String {
+    format!("Open its link in this browser, or type its code here. Both are good for {}.", minutes_of(minutes))
+}
+
+pub(super) fn wrong_code(left: u32) -> String {
+    let tries = if left == 1 { "one more try".to_owned() } else { format!("{left} more tries") };
+    format!("The code is wrong. You have {tries}.")
+}
+
+fn minutes_of(minutes: u64) -> String {
+    match minutes {
+        0 | 1 => "a minute".to_owned(),
+        _ => format!("{minutes} minutes"),
+    }
+}
+
+/// Words of letters.
+pub(in crate::login) mod letter {
+    pub(in crate::login) const SIGN_IN_BUTTON: &str = "Sign in";
+    pub(in crate::login) const CODE_LEAD: &str = "Or type this code into the page that is waiting for it:";
+    pub(in crate::login) const SAME_BROWSER: &str = "The link works in the browser in which you asked for it, and once.";
+    pub(in crate::login) const NOT_ASKED: &str =
+        "If it was not you, do nothing: nobody gets in without this e-mail. Never tell anybody the code, whoever asks for it.";
+    pub(in crate::login) const INVITATION_BUTTON: &str = "See the invitation";
+    pub(in crate::login) const NOT_EXPECTED: &str =
+        "If you do not know what this is about, do nothing: no account is made unless you accept.";
+    pub(in crate::login) const BUTTON_DEAD: &str = "If the button does nothing, copy this address into your browser:";
+
+    pub(in crate::login) fn sign_in_subject(title: &str) -> String {
+        format!("Sign in to {title}")
+    }
+
+    pub(in crate::login) fn sign_in(title: &str) -> String {
+        format!("Use this link to sign in to {title}:")
+    }
+
+    pub(in crate::login) fn good_for(minutes: u64) -> String {
+        format!("Both are good for {}.", super::minutes_of(minutes))
+    }
+
+    pub(in crate::login) fn asked_from(address: &str, moment: &str) -> String {
+        format!("Asked for from {address} at {moment}.")
+    }
+
+    pub(in crate::login) fn invitation_subject(title: &str) -> String {
+        format!("You are invited to {title}")
+    }
+
+    pub(in crate::login) fn invited(title: &str) -> String {
+        format!("Somebody who runs {title} has invited you to have an account there.")
+    }
+
+    pub(in crate::login) fn good_until(moment: &str) -> String {
+        format!("The invitation is good until {moment}, for this address only.")
+    }
 }

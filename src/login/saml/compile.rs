@@ -21,7 +21,7 @@ impl Provider {
     /// `None` where a problem was added, or the review has already told of one.
     pub(in crate::login) fn compile(typed: &Saml, site: &Site<'_>, problems: &mut Problems) -> Option<Self> {
         let address = |door: &str| {
-            let path = format!("{}/saml/{}/{door}", site.prefix, site.id);
+            let path = format!("{}/saml/{}/{door}", site.config.prefix, site.id);
             site.origins.own().join(&path).ok().map(String::from)
         };
         let discovery = discovery(typed, &site.place, problems);

@@ -71,7 +71,7 @@ impl Desk {
         for name in ["clients.crt", "upstream-ca.crt"] {
             self.write(&format!("files/{name}"), &certificate);
         }
-        for name in ["legacy-key", "app-password", "wiki-password", "oidc-secret"] {
+        for name in ["legacy-key", "app-password", "wiki-password", "oidc-secret", "mail-password"] {
             self.write(&format!("files/{name}"), &secret);
         }
         self.saml();
