@@ -29,7 +29,7 @@ pub(super) struct House {
 pub(super) struct Plan {
     /// Further lines of the OIDC connection, such as `trust_unverified_email: true`.
     pub(super) oidc: &'static str,
-    /// Further lines of the connection, such as `provision: existing`.
+    /// Further lines of the connection, such as `provision: scim`.
     pub(super) connection: &'static str,
     /// Further connections.
     pub(super) connections: &'static str,

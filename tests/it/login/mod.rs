@@ -7,6 +7,7 @@ mod client_auth;
 mod house;
 mod lemonldap;
 mod lifetime;
+mod mail;
 mod mfa;
 mod oauth2;
 mod oidc;

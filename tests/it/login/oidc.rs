@@ -137,7 +137,7 @@ fn a_connection_speaks_for_its_domains_only() {
 
 #[test]
 fn where_accounts_are_made_by_hand_a_stranger_is_told_so_and_a_known_address_is_linked_once() {
-    let house = House::with(Plan { connection: "    provision: existing\n    domains: [acme.example]", ..Plan::default() });
+    let house = House::with(Plan { connection: "    provision: scim\n    domains: [acme.example]", ..Plan::default() });
     let walk = house.person().sign_in(&house.url("/"), "ada");
     assert_eq!(walk.answer.status, 403);
     assert!(walk.answer.text().contains("We couldn't find your account"), "{}", walk.answer.text());

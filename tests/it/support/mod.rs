@@ -7,7 +7,7 @@ pub(crate) mod process;
 
 pub(crate) use curl::{Answer, curl};
 pub(crate) use door::{Door, doorward};
-pub(crate) use process::{Part, Process, part};
+pub(crate) use process::{Part, Process, part, python_part};
 
 use std::time::{Duration, Instant};
 

@@ -98,6 +98,16 @@ pub(crate) fn part(name: &str, arguments: &[&str]) -> Part {
     Part { process, ready }
 }
 
+/// Starts `tests/parts/NAME.py` and waits until it is ready.
+#[track_caller]
+pub(crate) fn python_part(name: &str, arguments: &[&str]) -> Part {
+    let parts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parts");
+    let mut command = Command::new(parts.join(".venv/bin/python"));
+    let process = Process::start(command.arg(parts.join(name).with_extension("py")).args(arguments));
+    let ready = process.json_line();
+    Part { process, ready }
+}
+
 impl Part {
     #[track_caller]
     pub(crate) fn port(&self) -> u16 {
