@@ -58,7 +58,7 @@ fn a_person_signs_in_by_the_link_in_the_letter() {
         { "fetch": house.url("/.doorward/session") },
         // Back to the page that waits: it leads on, not into a dead end.
         { "tab": 0 },
-        { "reload": 1 },
+        { "back": 1 },
         { "url": 1 },
     ]));
     assert_sound(&lines);
