@@ -89,7 +89,7 @@ fn the_doors_pages_are_strict_and_unknown_ones_say_so() {
         "{policy}"
     );
     for (name, value) in
-        [("cache-control", "no-store"), ("x-content-type-options", "nosniff"), ("referrer-policy", "same-origin")]
+        [("cache-control", "no-store"), ("x-content-type-options", "nosniff"), ("referrer-policy", "strict-origin")]
     {
         assert_eq!(page.header(name), Some(value));
     }
