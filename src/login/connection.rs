@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use url::Url;
 
-use super::oauth2;
 use super::magic_link::MagicLink;
+use super::oauth2;
 use super::oidc::Provider;
 use super::pages::text;
 use super::return_to::Origins;

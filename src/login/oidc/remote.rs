@@ -48,7 +48,7 @@ impl<'p> Remote<'p> {
         match way {
             Way::Oidc(provider) => Some(Self::Oidc(provider)),
             Way::OAuth2(provider) => Some(Self::OAuth2(provider)),
-            Way::Saml(_) | Way::Password => None,
+            Way::Saml(_) | Way::MagicLink(_) | Way::Password => None,
         }
     }
 
