@@ -76,9 +76,11 @@ struct Known {
 /// When it was last asked, and how that ended.
 #[derive(Debug, Default)]
 struct Asked {
-    failed_at: Option<Timestamp>,
-    /// The last reading that an unknown key caused.
-    rotated_at: Option<Timestamp>,
+    failed: Option<Timestamp>,
+    /// The last reading that an unknown key caused, and that succeeded.
+    rotated: Option<Timestamp>,
+    /// The last such reading that failed.
+    unread: Option<Timestamp>,
 }
 
 /// A provider's metadata, read when needed.
@@ -105,13 +107,13 @@ impl Discovery {
             return Ok(fresh);
         }
         let old = self.known.load_full().map(|known| Arc::clone(&known.metadata));
-        if asked.failed_at.is_some_and(|at| now.since(at) < FAILED) {
+        if asked.failed.is_some_and(|at| now.since(at) < FAILED) {
             return old.ok_or_else(|| SignInError::ProviderUnreachable("it could not be reached a moment ago".into()));
         }
         match (self.read(caller, now).await, old) {
             (Ok(metadata), _) => Ok(metadata),
             (Err(error), old) => {
-                asked.failed_at = Some(now);
+                asked.failed = Some(now);
                 match old {
                     Some(old) => {
                         tracing::warn!(%error, issuer = self.issuer.as_str(), "the provider's old metadata is used on");
@@ -134,11 +136,19 @@ impl Discovery {
         if let Some(known) = self.known.load_full().filter(|known| !Arc::ptr_eq(&known.metadata, seen)) {
             return Ok(Arc::clone(&known.metadata));
         }
-        if asked.rotated_at.is_some_and(|at| now.since(at) < ROTATION) {
+        if asked.rotated.is_some_and(|at| now.since(at) < ROTATION) {
             return Ok(Arc::clone(seen));
         }
-        asked.rotated_at = Some(now);
-        self.read(caller, now).await
+        // Whether a key is unknown cannot be said while the provider cannot be asked.
+        if asked.unread.is_some_and(|at| now.since(at) < FAILED) {
+            return Err(SignInError::ProviderUnreachable("its keys could not be read a moment ago".into()));
+        }
+        let read = self.read(caller, now).await;
+        match &read {
+            Ok(_) => asked.rotated = Some(now),
+            Err(_) => asked.unread = Some(now),
+        }
+        read
     }
 
     fn fresh(&self, now: Timestamp) -> Option<Arc<Metadata>> {

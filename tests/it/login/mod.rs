@@ -22,3 +22,4 @@ mod saml;
 mod sealed;
 mod sign_out;
 mod step_up;
+mod torture;
