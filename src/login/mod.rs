@@ -26,7 +26,7 @@ mod password;
 mod person;
 mod return_to;
 mod routing;
-mod saml;
+pub mod saml;
 mod step_up;
 mod tenants;
 mod typed;

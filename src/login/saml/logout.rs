@@ -17,7 +17,7 @@ use super::idp::IdentityProvider;
 use super::judge::{Expected, shorten};
 use super::message::{Envelope, logout_request, logout_response};
 use super::refusal::Refusal;
-use super::signature::{self, Signed};
+use super::signature::{self, Signed, Trust};
 use super::tree::Tree;
 use super::{Provider, find, names};
 use crate::audit::{Kind, Outcome};
@@ -180,6 +180,19 @@ impl Provider {
     }
 }
 
+/// The whole message, where the provider has signed it: beside it in the query, or within it.
+fn whole<'t>(tree: &'t Tree, received: &Received, trust: &Trust) -> Result<Signed<'t>, Refusal> {
+    match &received.detached {
+        Some(detached) => signature::verify_query(tree, detached, trust),
+        None => signature::verify(tree, None, trust)?.root().ok_or(Refusal::MessageUnsigned),
+    }
+}
+
+/// Whether somebody trusted has signed what came.
+pub(super) fn is_signed(received: &Received, trust: &Trust) -> bool {
+    Tree::parse(&received.text).is_ok_and(|tree| whole(&tree, received, trust).is_ok())
+}
+
 impl LogoutRequest {
     fn judge(received: &Received, provider: &Provider, idp: &IdentityProvider, now: Timestamp) -> Result<Self, Refusal> {
         let tree = Tree::parse(&received.text)?;
@@ -187,10 +200,7 @@ impl LogoutRequest {
         if !root.is(names::PROTOCOL, "LogoutRequest") {
             return Err(Refusal::UnexpectedMessage(shorten(&root.name())));
         }
-        let signed = match &received.detached {
-            Some(detached) => signature::verify_query(&tree, detached, &idp.trust)?,
-            None => signature::verify(&tree, None, &idp.trust)?.root().ok_or(Refusal::MessageUnsigned)?,
-        };
+        let signed = whole(&tree, received, &idp.trust)?;
         let expected = Expected {
             issuer: &idp.entity_id,
             audience: &provider.entity_id,

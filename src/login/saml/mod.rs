@@ -11,6 +11,7 @@ mod certificate;
 mod compile;
 mod decrypt;
 mod discovery;
+pub mod examine;
 mod idp;
 mod judge;
 mod key;

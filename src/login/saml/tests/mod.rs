@@ -5,3 +5,5 @@
 mod attacks;
 mod corpus;
 mod forge;
+mod scramble;
+mod scrambled;

@@ -102,6 +102,21 @@ impl SamlHouse {
         Self::around(idp, port, &connection("corp", &described), &own)
     }
 
+    /// LemonLDAP::NG, which is given our own metadata document.
+    #[track_caller]
+    pub(super) fn lemonldap(settings: &Value, lines: &str) -> Self {
+        let (port, own) = (free_port(), Own::new());
+        let idp = part("lemonldap", &[]);
+        let metadata = idp.ready["saml_metadata"].as_str().unwrap().to_owned();
+        let typed = connection("corp", &format!("metadata: {{ url: {metadata} }}\n{lines}"));
+        let house = Self::around(idp, port, &typed, &own);
+        let mut provider = json!({ "metadata": house.person().ask(&entity(port, "corp"), &[]).text() });
+        provider.as_object_mut().unwrap().extend(settings.as_object().unwrap().clone());
+        let told = house.idp.tell("/service-providers", &json!([provider]));
+        assert_eq!(told.status, 200, "{}", told.text());
+        house
+    }
+
     fn around(idp: Part, port: u16, connections: &str, own: &Own) -> Self {
         let upstream = part("echo", &[]);
         let configuration = format!(
@@ -123,7 +138,7 @@ identity_headers: {{ presets: [doorward] }}
 ",
             upstream.port()
         );
-        let certificate = idp.ready["certificate"].as_str().unwrap().to_owned();
+        let certificate = idp.ready["certificate"].as_str().unwrap_or_default().to_owned();
         let door = Door::serve(&configuration, |folder| {
             let made = rcgen::generate_simple_self_signed([HOST.to_owned()]).unwrap();
             std::fs::write(folder.join("tls.crt"), made.cert.pem()).unwrap();

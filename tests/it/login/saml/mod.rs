@@ -2,5 +2,6 @@
 
 mod browser;
 mod house;
+mod lemonldap;
 mod samlp;
 mod simplesamlphp;
