@@ -1,7 +1,8 @@
 //! The leg to the application: protocols, trust, several servers, time limits.
 
 use std::collections::HashSet;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -136,7 +137,7 @@ fn ready_of(part: &crate::support::process::Part) -> Option<&str> {
 #[test]
 fn an_upstream_that_is_down_is_502_and_one_that_is_slow_504() {
     let upstream = part("echo", &[]);
-    let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let dead = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let routes = format!("  - {{ path: /dead/**, access: public, upstream: {{ url: 'http://{dead}' }} }}");
     let door = door(&format!("{{ url: 'http://127.0.0.1:{}', timeouts: {{ first_byte: 400ms }} }}", upstream.port()), &routes);
     for (path, expected) in [("/dead/", 502), ("/reset", 502), ("/hang", 504), ("/slow?ms=3000", 504)] {
@@ -175,7 +176,7 @@ fn a_slow_upload_is_no_late_answer() {
 #[test]
 fn a_server_that_refuses_connections_is_passed_over_whatever_the_method() {
     let upstream = part("echo", &["--name", "alive"]);
-    let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let dead = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let door = door(&format!("{{ urls: ['http://{dead}', 'http://127.0.0.1:{}'] }}", upstream.port()), "");
     for _ in 0..6 {
         assert_eq!(curl(&[&url(&door, "/")]).json()["upstream"], "alive");
@@ -190,6 +191,53 @@ fn what_was_sent_is_not_sent_again() {
     assert_eq!(curl(&["-d", "pay=1", &url(&door, "/reset")]).status, 502);
     let arrived = || [&one, &two].map(|part| part.control("GET", "/requests").as_array().unwrap().len()).iter().sum::<usize>();
     assert_eq!(arrived(), 1, "a request with a body reaches one server");
+}
+
+/// A server that says all `answer` to each request, and closes a connection after `each` of them without having said so.
+fn server(answer: &'static [&'static [u8]], each: usize) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection = connection.unwrap();
+            connection.set_nodelay(true).unwrap();
+            std::thread::spawn(move || {
+                let mut lines = BufReader::new(connection.try_clone().unwrap()).lines();
+                for _ in 0..each {
+                    while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
+                    for part in answer {
+                        if connection.write_all(part).is_err() {
+                            return;
+                        }
+                        // When the server says it is what is tested: once the door has put the connection by.
+                        std::thread::sleep(Duration::from_millis(5));
+                    }
+                }
+            });
+        }
+    });
+    address
+}
+
+const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+#[test]
+fn a_connection_that_the_server_closed_costs_no_request() {
+    let address = server(&[OK], 3);
+    let door = door(&format!("{{ url: 'http://{address}' }}"), "");
+    for turn in 0..20 {
+        assert_eq!(curl(&[&url(&door, "/")]).status, 200, "{turn}: {}", door.process.said());
+    }
+}
+
+#[test]
+fn what_a_server_says_behind_an_answer_is_not_the_next_ones() {
+    let address = server(&[OK, b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison"], usize::MAX);
+    let door = door(&format!("{{ url: 'http://{address}' }}"), "");
+    for turn in 0..20 {
+        let answer = curl(&[&url(&door, "/")]);
+        assert_eq!((answer.status, &*answer.text()), (200, "ok"), "{turn}: {}", door.process.said());
+    }
 }
 
 #[test]
