@@ -168,6 +168,7 @@ impl Login {
             return_to: ask.return_to.as_str().to_owned(),
             user: ask.typed.to_owned(),
             wrong: ask.mistake == Some(Mistake::Password),
+            passkey: self.passkey_address(connection, ask.return_to),
         };
         Ok((form, issued.cookie))
     }

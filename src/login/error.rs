@@ -55,6 +55,9 @@ pub enum SignInError {
     /// The person's second factors are their provider's business.
     #[error("second factors are kept elsewhere")]
     NoFactorsHere,
+    /// The address has no domain, or the person has as many as there is place for.
+    #[error("no passkey can be used or added")]
+    NoPasskeys,
     #[error("the second factor is wrong")]
     WrongCode,
     /// A link or code that was mailed, and is used, too old or was tried too often; or never was.
@@ -91,6 +94,7 @@ impl SignInError {
             Self::WrongPassword | Self::WrongCode => StatusCode::UNAUTHORIZED,
             Self::ForeignForm
             | Self::NoFactorsHere
+            | Self::NoPasskeys
             | Self::ProviderRefused { .. }
             | Self::NoAccount
             | Self::Inactive
@@ -126,6 +130,7 @@ impl SignInError {
             Self::NoFactorsHere => "no_factors_here",
             Self::SpentLink => "spent_link",
             Self::SpentInvitation => "spent_invitation",
+            Self::NoPasskeys => "no_passkeys",
             Self::TooMany { .. } => "locked",
             Self::Busy => "busy",
             Self::Unavailable(_) => "unavailable",
@@ -153,6 +158,7 @@ impl SignInError {
                 | Self::Stale
                 | Self::SpentLink
                 | Self::SpentInvitation
+                | Self::NoPasskeys
                 | Self::Busy
                 | Self::Unavailable(_)
                 | Self::Internal(_)

@@ -22,12 +22,14 @@ const browser = await chromium.launch({ executablePath: given.chromium, args: FL
 let context;
 let page;
 let problems;
+let authenticator;
 
 async function freshContext() {
   await context?.close();
   context = await browser.newContext({ ignoreHTTPSErrors: true });
   context.setDefaultTimeout(Number(given.timeout));
   problems = [];
+  authenticator = undefined;
   await newPage();
 }
 
@@ -54,6 +56,24 @@ async function audit() {
     .filter(({ impact }) => ['serious', 'critical'].includes(impact))
     .map(({ id, impact, help, nodes }) => ({ id, impact, help, nodes: nodes.map(({ html }) => html) }));
   return { findings, passes: passes.length };
+}
+
+/** A security key of Chromium's own, in the page that is open; its holder has a finger on it, or (`verified: false`) is somebody else. */
+async function attach({ verified = true } = {}) {
+  if (!authenticator) {
+    const session = await context.newCDPSession(page);
+    await session.send('WebAuthn.enable');
+    const options = {
+      protocol: 'ctap2', transport: 'internal', hasResidentKey: true, hasUserVerification: true,
+      isUserVerified: verified, automaticPresenceSimulation: true,
+    };
+    const { authenticatorId } = await session.send('WebAuthn.addVirtualAuthenticator', { options });
+    authenticator = { session, authenticatorId };
+  }
+  const { session, authenticatorId } = authenticator;
+  await session.send('WebAuthn.setUserVerified', { authenticatorId, isUserVerified: verified });
+  const { credentials } = await session.send('WebAuthn.getCredentials', { authenticatorId });
+  return { credentials: credentials.length };
 }
 
 const actions = {
@@ -86,6 +106,7 @@ const actions = {
   color_scheme: (scheme) => page.emulateMedia({ colorScheme: scheme }),
   viewport: ([width, height]) => page.setViewportSize({ width, height }),
   axe: audit,
+  authenticator: attach,
   problems: async () => ({ problems }),
   back: async () => navigation(await page.goBack()),
   forward: async () => navigation(await page.goForward()),

@@ -39,6 +39,11 @@ pub(super) struct Submitted {
     return_to: String,
     #[serde(default)]
     code: String,
+    /// A passkey's answer, and the sealed challenge it answers.
+    #[serde(default)]
+    answer: String,
+    #[serde(default)]
+    state: String,
 }
 
 /// Who is asked, and what for.
@@ -88,7 +93,7 @@ pub(super) async fn answer(
     };
     let actor = claimant.user.id.to_string();
     let failed = Failed { connection: None, actor: Some(&actor), return_to: claimant.return_to.as_str() };
-    match login.check_second_factor(&visitor, &claimant, &form.code).await {
+    match login.check_second_factor(&visitor, &claimant, &form).await {
         Ok(answer) => answer,
         Err(SignInError::WrongCode) => {
             login.note_failure(&visitor, &failed, &SignInError::WrongCode);
@@ -131,7 +136,12 @@ impl Login {
         if local { Ok(self.means.directory.user(id).await?) } else { Ok(None) }
     }
 
-    async fn check_second_factor(&self, visitor: &Visitor, claimant: &Claimant, code: &str) -> Result<Response, SignInError> {
+    async fn check_second_factor(
+        &self,
+        visitor: &Visitor,
+        claimant: &Claimant,
+        form: &Submitted,
+    ) -> Result<Response, SignInError> {
         let SecondFactors { lockout, .. } = &self.rules.second_factors;
         let (now, source) = (self.now(), Party::source(visitor.client));
         if let Some(retry_after) = self.rules.accounts.sources().wait(source, now).await {
@@ -139,7 +149,12 @@ impl Login {
         }
         let account = Party::name("second factor", &claimant.user.id.to_string());
         let begun = lockout.begin(account, now).await.map_err(|retry_after| SignInError::TooMany { retry_after })?;
-        let tried = if code.len() > LONGEST { Ok(None) } else { self.try_code(&claimant.user, &claimant.factors, code).await };
+        let (user, factors) = (&claimant.user, &claimant.factors);
+        let tried = match form.answer.as_str() {
+            "" if form.code.len() > LONGEST => Ok(None),
+            "" => self.try_code(user, factors, &form.code).await,
+            answer => self.try_passkey(user, factors, &form.state, answer).await,
+        };
         match tried {
             Ok(Some(shown)) => {
                 lockout.clear(account).await;
@@ -199,6 +214,7 @@ impl Login {
             return_to: back.to_owned(),
             totp: has(FactorKind::Totp),
             recovery: has(FactorKind::RecoveryCode),
+            passkey: self.ask_for_passkey(&claimant.user, &claimant.factors)?,
             wrong,
             elsewhere: elsewhere.map(|name| (name, self.pages().step_up_elsewhere(back, Need::SecondFactor))),
             other: self.pages().sign_in_address(back, true),

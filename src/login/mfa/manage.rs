@@ -197,6 +197,7 @@ impl Login {
             token: issued.token,
             return_to: return_to.as_str().to_owned(),
             factors: own.map(Listed::of).collect(),
+            passkeys: self.rules.second_factors.webauthn.is_some(),
             unused_codes: factors.iter().filter(|factor| factor.kind == FactorKind::RecoveryCode).count(),
             codes,
         });

@@ -6,6 +6,8 @@
 mod asked;
 mod enrol;
 mod manage;
+mod passkey;
+mod passkey_pages;
 mod pending;
 mod recovery;
 
@@ -13,6 +15,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::{get, post};
+use webauthn_rs::Webauthn;
 
 use super::lockout::Lockout;
 use super::{Login, SignInError};
@@ -33,6 +36,8 @@ pub(super) struct SecondFactors {
     /// For sign-ins that wait for a second factor.
     pending: Sealer,
     lockout: Lockout,
+    /// The relying party of passkeys, where browsers do them.
+    webauthn: Option<Webauthn>,
     /// What apps show beside the code.
     issuer: String,
 }
@@ -50,6 +55,7 @@ impl SecondFactors {
             enrolment: Sealer::new(master, "second factor enrolment")?,
             pending: Sealer::new(master, "sign-in without second factor")?,
             lockout: Lockout::new(super::connection::password(config)),
+            webauthn: passkey::compile(config),
             issuer: config.sign_in.title.clone().or(host).unwrap_or_else(|| "Doorward".to_owned()),
         })
     }
@@ -83,6 +89,8 @@ pub(super) fn routes(router: Router<Arc<Login>>, at: impl Fn(&str) -> String) ->
         .route(&at("/factors"), get(manage::list))
         .route(&at("/factors/remove"), post(manage::remove))
         .route(&at("/factors/recovery-codes"), post(manage::recovery_codes))
+        .route(&at("/factors/passkey"), get(passkey_pages::enrol).post(passkey_pages::confirm))
+        .route(&at("/sign-in/{connection}/passkey"), get(passkey_pages::ask).post(passkey_pages::sign_in))
         .route(&at("/factors/totp"), get(enrol::totp).post(enrol::confirm_totp))
 }
 

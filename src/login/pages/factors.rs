@@ -23,12 +23,36 @@ pub struct FactorForm {
     pub totp: bool,
     /// The person has codes on paper.
     pub recovery: bool,
+    /// The person has passkeys.
+    pub passkey: Option<Ceremony>,
     /// The last code was wrong.
     pub wrong: bool,
     /// Who else could ask for one, and where.
     pub elsewhere: Option<(String, String)>,
     /// Where to be somebody else.
     pub other: String,
+}
+
+/// What the page's script asks the browser for.
+#[derive(Debug)]
+pub struct Ceremony {
+    /// `create` or `get`, as `navigator.credentials` has them.
+    pub kind: &'static str,
+    /// JSON for it.
+    pub options: String,
+    /// What the answer is judged by, sealed.
+    pub state: String,
+}
+
+/// A page whose form the browser fills in with a passkey.
+#[derive(Debug)]
+pub struct PasskeyForm {
+    pub action: String,
+    pub token: String,
+    pub return_to: String,
+    pub ceremony: Ceremony,
+    pub name: String,
+    pub wrong: bool,
 }
 
 /// The page with a new secret. No Debug: it holds the secret.
@@ -74,6 +98,8 @@ pub struct Manage<'a> {
     pub token: String,
     pub return_to: String,
     pub factors: Vec<Listed>,
+    /// Browsers do passkeys here.
+    pub passkeys: bool,
     pub unused_codes: usize,
     /// New ones.
     pub codes: &'a [String],
@@ -86,6 +112,10 @@ impl Pages {
         let status = if form.wrong { StatusCode::UNAUTHORIZED } else { StatusCode::OK };
         let body = html! {
             @if form.wrong { p id="problem" class="problem" role="alert" { (text::WRONG_CODE) } }
+            @if let Some(ceremony) = &form.passkey {
+                (ceremony_form(&form.action, &form.token, &form.return_to, ceremony, text::PASSKEY_USE, &html! {}))
+                @if form.totp { p class="or" { (text::OR) } }
+            }
             @if form.totp { (code_form(form, false)) }
             @if form.recovery {
                 details open[!form.totp] {
@@ -93,11 +123,45 @@ impl Pages {
                     (code_form(form, true))
                 }
             }
-            @if !form.totp && !form.recovery { p { (text::SECOND_FACTOR_NONE) } }
+            @if !form.totp && !form.recovery && form.passkey.is_none() { p { (text::SECOND_FACTOR_NONE) } }
             @if let Some((name, address)) = &form.elsewhere { p { a href=(address) { (text::continue_with(name)) } } }
             p { a href=(form.other) { (text::SIGN_IN_OTHER) } }
         };
-        self.page(status, text::SECOND_FACTOR, body)
+        let page = self.page(status, text::SECOND_FACTOR, body);
+        if form.passkey.is_some() { self.with_passkey_script(page) } else { page }
+    }
+
+    /// Makes a passkey.
+    #[must_use]
+    pub fn new_passkey(&self, form: &PasskeyForm) -> Page {
+        let name = html! {
+            label for="name" { (text::FACTOR_NAME) }
+            input id="name" name="name" type="text" maxlength="60" autocomplete="off" value=(form.name);
+        };
+        let body = html! {
+            p { (text::PASSKEY_TEXT) }
+            (self.passkey_form(form, text::PASSKEY_NEW, &name))
+            p { a href=(self.own_path("/factors")) { (text::CANCEL) } }
+        };
+        self.with_passkey_script(self.page(status_of(form.wrong), text::PASSKEY_NEW, body))
+    }
+
+    /// Signs in with a passkey and nothing else.
+    #[must_use]
+    pub fn passkey(&self, form: &PasskeyForm) -> Page {
+        let body = html! {
+            p { (text::PASSKEY_SIGN_IN_TEXT) }
+            (self.passkey_form(form, text::PASSKEY_USE, &html! {}))
+            p { a href=(self.sign_in_address(&form.return_to, true)) { (text::CANCEL) } }
+        };
+        self.with_passkey_script(self.page(status_of(form.wrong), text::PASSKEY_SIGN_IN, body))
+    }
+
+    fn passkey_form(&self, form: &PasskeyForm, button: &str, fields: &Markup) -> Markup {
+        html! {
+            @if form.wrong { p class="problem" role="alert" { (text::PASSKEY_WRONG) } }
+            (ceremony_form(&form.action, &form.token, &form.return_to, &form.ceremony, button, fields))
+        }
     }
 
     /// A new secret for an authenticator app, to be confirmed with a code.
@@ -139,6 +203,9 @@ impl Pages {
             }
             @for factor in &manage.factors { (self.factor(manage, factor)) }
             a class="button" href=(format!("{}?return_to={back}", self.own_path("/factors/totp"))) { (text::TOTP_NEW) }
+            @if manage.passkeys {
+                a class="button" href=(format!("{}?return_to={back}", self.own_path("/factors/passkey"))) { (text::PASSKEY_NEW) }
+            }
             @if !manage.factors.is_empty() {
                 p { (text::recovery_left(manage.unused_codes)) }
                 form method="post" action=(self.own_path("/factors/recovery-codes")) {
@@ -170,6 +237,26 @@ impl Pages {
                 }
                 button type="submit" aria-label=(text::remove_factor(&factor.name)) { (text::REMOVE) }
             }
+        }
+    }
+}
+
+fn status_of(wrong: bool) -> StatusCode {
+    if wrong { StatusCode::UNAUTHORIZED } else { StatusCode::OK }
+}
+
+/// A form that the page's script fills in with the browser's answer.
+fn ceremony_form(action: &str, token: &str, return_to: &str, ceremony: &Ceremony, button: &str, fields: &Markup) -> Markup {
+    html! {
+        form method="post" action=(action) data-ceremony=(ceremony.kind) data-options=(ceremony.options) {
+            input type="hidden" name="token" value=(token);
+            input type="hidden" name="return_to" value=(return_to);
+            input type="hidden" name="state" value=(ceremony.state);
+            input type="hidden" name="answer" value="";
+            p class="problem" role="alert" hidden { (text::PASSKEY_FAILED) }
+            noscript { p { (text::PASSKEY_NO_SCRIPT) } }
+            (fields)
+            button type="submit" { (button) }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Doorward's own pages.
 //!
-//! Refuses scripts, foreign content and framing by its content security policy, and to put a text on a page without escaping it
-//! (maud escapes at compile time), because a page that asks for passwords is the first to be attacked (threats C7).
+//! Refuses scripts (but for that of passkeys, on their pages), foreign content and framing by its content security policy, and to put a
+//! text on a page without escaping it (maud escapes at compile time), because a page that asks for passwords is the first to be attacked (threats C7).
 
 pub mod asset;
 pub mod break_glass;
@@ -42,6 +42,8 @@ pub struct Page {
     pub html: String,
     /// Origins besides our own that a form of this page may end up at.
     form_targets: Vec<String>,
+    /// Whether the page has a script of ours.
+    scripted: bool,
 }
 
 impl Page {
@@ -92,6 +94,16 @@ impl Pages {
         format!("{}?return_to={back}{prompt}", self.address("/sign-in"))
     }
 
+    /// The page with the script that asks the browser for passkeys, which is the only script there is.
+    fn with_passkey_script(&self, mut page: Page) -> Page {
+        if let Some(end) = page.html.find("</head>") {
+            let address = format!("{}/assets/{}", self.prefix, asset::passkey_name());
+            page.html.insert_str(end, &html! { script src=(address) defer {} }.into_string());
+            page.scripted = true;
+        }
+        page
+    }
+
     /// The frame around every page: one heading, one landmark.
     fn page(&self, status: StatusCode, heading: &str, body: Markup) -> Page {
         let html = html! {
@@ -114,7 +126,7 @@ impl Pages {
                 }
             }
         };
-        Page { status, html: html.into_string(), form_targets: Vec::new() }
+        Page { status, html: html.into_string(), form_targets: Vec::new(), scripted: false }
     }
 }
 
@@ -143,6 +155,9 @@ impl Page {
         for origin in &self.form_targets {
             policy.push(' ');
             policy.push_str(origin);
+        }
+        if self.scripted {
+            policy.push_str("; script-src 'self'");
         }
         // An origin is printable ASCII without spaces; should one not be, the page keeps the strictest policy.
         let policy = HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"));

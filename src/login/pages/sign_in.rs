@@ -26,6 +26,8 @@ pub struct PasswordForm {
     pub user: String,
     /// The last try was wrong.
     pub wrong: bool,
+    /// Where to sign in with a passkey instead.
+    pub passkey: Option<String>,
 }
 
 /// The form for the e-mail address that says which way.
@@ -189,6 +191,7 @@ fn password_form(form: &PasswordForm) -> Markup {
                 autofocus[!form.user.is_empty()]
                 aria-invalid=[form.wrong.then_some("true")] aria-describedby=[form.wrong.then_some("problem")];
             button type="submit" { (text::SIGN_IN) }
+            @if let Some(passkey) = &form.passkey { p { a href=(passkey) { (text::PASSKEY_SIGN_IN) } } }
         }
     }
 }

@@ -107,6 +107,15 @@ pub(super) const TOTP_SCAN: &str = "Scan this picture with an authenticator app.
 pub(super) const TOTP_PICTURE: &str = "QR code with the secret that is written below";
 pub(super) const TOTP_TYPE: &str = "If you cannot scan it, type this secret into the app:";
 pub(super) const TOTP_CONFIRM: &str = "Confirm";
+pub(super) const PASSKEY_NEW: &str = "Add a passkey";
+pub(super) const PASSKEY_TEXT: &str =
+    "Your device keeps a key for this site and uses it when you unlock it, with your finger, your face or its PIN.";
+pub(super) const PASSKEY_USE: &str = "Use a passkey";
+pub(super) const PASSKEY_SIGN_IN: &str = "Sign in with a passkey";
+pub(super) const PASSKEY_SIGN_IN_TEXT: &str = "Your device knows who you are; there is nothing to type.";
+pub(super) const PASSKEY_WRONG: &str = "This passkey is not known here, or its answer does not hold.";
+pub(super) const PASSKEY_FAILED: &str = "Your browser gave no passkey. Try again, or go another way.";
+pub(super) const PASSKEY_NO_SCRIPT: &str = "Passkeys need scripts, which are switched off in your browser.";
 pub(super) const FACTOR_NAME: &str = "What you call it (optional)";
 pub(super) const FACTOR_SINCE: &str = "Added";
 pub(super) const FACTOR_USED: &str = "Last used";
@@ -210,6 +219,9 @@ pub(super) fn failure(reason: &str) -> (&'static str, &'static str) {
             "This invitation is of no more use",
             "It was used already, was withdrawn, or is too old. If you have an account, sign in; if not, ask for a new invitation.",
         ),
+        "no_passkeys" => {
+            ("No more passkeys here", "Browsers do none at this address, or you have as many as there is place for.")
+        }
         "locked" => ("Too many tries", "Wait before you try again. Nothing is lost."),
         "busy" => ("Too many people are signing in", "Try again in a moment."),
         "unavailable" => ("Signing in is not possible right now", "Try again in a moment. Nobody was signed out."),

@@ -148,7 +148,7 @@ fn signing_in_works_over_plain_http_on_this_machine() {
 }
 
 /// Where to keep a picture of each page, if somebody wants to look at them.
-fn picture(name: &str) -> Vec<Value> {
+pub(super) fn picture(name: &str) -> Vec<Value> {
     match option_env!("DOORWARD_PICTURES") {
         Some(folder) => vec![json!({ "screenshot": format!("{folder}/{name}.png") })],
         None => Vec::new(),

@@ -11,6 +11,7 @@ mod mail;
 mod mfa;
 mod oauth2;
 mod oidc;
+mod passkey;
 mod password;
 mod provider_logout;
 mod refresh;
