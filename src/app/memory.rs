@@ -12,7 +12,7 @@ use crate::authn::Stores;
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::db::{Database, OpenError};
-use crate::directory::{self, Directory, Factors, Invitations, SqliteDirectory};
+use crate::directory::{self, Connections, Directory, Factors, Invitations, SqliteDirectory};
 use crate::login::{Means, UsedCodes};
 use crate::mail::Post;
 use crate::revocation::{Bus, Follower};
@@ -32,6 +32,7 @@ const LAST_TASKS: Duration = Duration::from_secs(10);
 pub struct Memory {
     pub directory: Arc<dyn Directory>,
     pub factors: Arc<dyn Factors>,
+    pub connections: Arc<dyn Connections>,
     pub sessions: Arc<dyn SessionStore>,
     pub links: Arc<dyn MailedLinks>,
     pub invitations: Arc<dyn Invitations>,
@@ -55,6 +56,7 @@ impl Memory {
         let follower = Arc::new(Follower::start(database.clone()).await?);
         let people = Arc::new(SqliteDirectory::new(database.clone()));
         let factors: Arc<dyn Factors> = people.clone();
+        let connections: Arc<dyn Connections> = people.clone();
         let directory: Arc<dyn Directory> = people.clone();
         let signed_in = Arc::new(SqliteSessions::new(database.clone()));
         let sessions: Arc<dyn SessionStore> = signed_in.clone();
@@ -65,6 +67,7 @@ impl Memory {
             used: Arc::new(directory::Renewals::start(Arc::clone(&directory), RENEWAL)),
             directory,
             factors,
+            connections,
             sessions,
             links: signed_in,
             invitations: people,
@@ -96,6 +99,7 @@ impl Memory {
         Means {
             directory: Arc::clone(&self.directory),
             factors: Arc::clone(&self.factors),
+            connections: Arc::clone(&self.connections),
             sessions: Arc::clone(&self.sessions),
             links: Arc::clone(&self.links),
             invitations: Arc::clone(&self.invitations),

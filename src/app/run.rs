@@ -27,11 +27,15 @@ use crate::edge::socket::Socket;
 use crate::edge::workers::{Crew, Workers};
 use crate::edge::{CloseReason, LiveStreams, Witness};
 use crate::forward::NO_AUTHORITIES;
+use crate::model::Change;
 use crate::proxy::Doorward;
 use crate::proxy::gateway::Gateway;
 use crate::proxy::unheard::Unheard;
 use crate::revocation::Subscription;
 use crate::telemetry::Telemetry;
+
+/// Between two tries to read the connections of the store.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// A running front door.
 pub struct Running {
@@ -49,6 +53,7 @@ pub struct Running {
     connections: TaskTracker,
     /// Ends with the server.
     _forgetting: AbortOnDropHandle<()>,
+    _following: AbortOnDropHandle<()>,
     _severing: AbortOnDropHandle<()>,
     grace: Duration,
 }
@@ -84,6 +89,9 @@ pub async fn start(
     gateway.load().forwarding.upstreams.begin().await;
     let streams = LiveStreams::default();
     let forgetting = tokio::spawn(forget(memory.bus().subscribe(), Arc::clone(&gateway)));
+    let changed = memory.bus().subscribe();
+    take_over(&gateway.load()).await;
+    let following = tokio::spawn(follow(changed, Arc::clone(&gateway)));
     let watch_over = severance::watch(memory.bus().subscribe(), streams.clone(), memory.clone(), Arc::clone(&clock));
     let severing = tokio::spawn(watch_over);
     let workers = Arc::new(Workers::start().map_err(StartError::Threads)?);
@@ -129,6 +137,7 @@ pub async fn start(
         listeners,
         connections,
         _forgetting: AbortOnDropHandle::new(forgetting),
+        _following: AbortOnDropHandle::new(following),
         _severing: AbortOnDropHandle::new(severing),
         grace,
     })
@@ -141,12 +150,15 @@ impl Running {
         let destination = plan.destination();
         let gateway = plan.gateway(&self.memory, &self.telemetry);
         gateway.forwarding.upstreams.begin().await;
+        take_over(&gateway).await;
         gateway.authn.inherit(&self.gateway.load().authn);
         for (swap, planned) in self.tls.iter().zip(&planned) {
             swap.store(planned.tls.clone());
         }
         self.destination.store(Arc::new(destination));
         self.gateway.store(Arc::new(gateway));
+        // What changed in between was told to the old one.
+        take_over(&self.gateway.load_full()).await;
     }
 
     /// The journey as it stands at each moment.
@@ -184,6 +196,26 @@ async fn forget(mut changes: Subscription, gateway: Arc<ArcSwap<Gateway>>) {
     while let Some(change) = changes.next().await {
         gateway.load().authn.forget(&change);
     }
+}
+
+/// Takes over the connections of the store whenever they change, or may have.
+async fn follow(mut changes: Subscription, gateway: Arc<ArcSwap<Gateway>>) {
+    while let Some(change) = changes.next().await {
+        if matches!(change, Change::Connections | Change::Everything) {
+            while !take_over(&gateway.load_full()).await {
+                tokio::time::sleep(AGAIN).await;
+            }
+        }
+    }
+}
+
+/// Puts the store's connections in force; says whether they could be read.
+async fn take_over(gateway: &Gateway) -> bool {
+    let done = gateway.login.take_over_connections().await;
+    if let Err(error) = &done {
+        tracing::warn!(%error, "the connections of the store could not be read");
+    }
+    done.is_ok()
 }
 
 /// Takes over a socket that was opened before the runtime.

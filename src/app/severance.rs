@@ -76,6 +76,7 @@ async fn settle(suspects: Vec<Arc<Identity>>, streams: &LiveStreams, memory: &Me
 fn concerns(change: &Change, identity: &Identity) -> bool {
     match change {
         Change::Everything => true,
+        Change::Connections => false,
         Change::Session(digest) => identity.session_digest.as_ref() == Some(digest),
         Change::User(user) => identity.user == Some(*user),
         Change::Program(kind, id) => program_of(identity) == Some(*kind) && identity.subject == *id,

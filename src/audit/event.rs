@@ -152,6 +152,12 @@ kinds! {
     ClientRotated = "client_rotated",
     /// [Entity Management 3004]
     ClientRevoked = "client_revoked",
+    /// A way to sign in was added to the store [Entity Management 3004].
+    ConnectionCreated = "connection_created",
+    /// [Entity Management 3004]
+    ConnectionUpdated = "connection_updated",
+    /// [Entity Management 3004]
+    ConnectionRemoved = "connection_removed",
     /// The configuration was reloaded, or refused [Entity Management 3004].
     ConfigurationReloaded = "configuration_reloaded",
 }

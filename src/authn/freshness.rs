@@ -56,6 +56,8 @@ impl Freshness {
     pub(super) fn turn(&self, change: &Change) {
         let subject = match change {
             Change::Everything => return self.0.iter().for_each(turn),
+            // Nobody's identity depends on it.
+            Change::Connections => return,
             Change::Session(digest) => Subject::Session(digest),
             Change::User(user) => Subject::User(*user),
             Change::Program(kind, id) => Subject::Program(*kind, id),

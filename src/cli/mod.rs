@@ -13,6 +13,7 @@ use crate::model::ProgramKind;
 mod audit;
 mod break_glass;
 mod check;
+mod connection;
 mod demo;
 mod explain;
 mod factor;
@@ -82,6 +83,9 @@ enum Command {
     /// Who is signed in.
     #[command(subcommand)]
     Session(session::Command),
+    /// Ways for people to sign in.
+    #[command(subcommand)]
+    Connection(connection::Command),
     /// What happened.
     #[command(subcommand)]
     Audit(audit::Command),
@@ -116,6 +120,7 @@ impl Cli {
             Command::Key(command) => store::with(&self.config, async |store| command.run(store, ProgramKind::ApiKey).await),
             Command::Client(command) => store::with(&self.config, async |store| command.run(store, ProgramKind::Client).await),
             Command::User(command) => command.run(&self.config),
+            Command::Connection(command) => store::with(&self.config, async |store| command.run(store).await),
             Command::Session(command) => store::with(&self.config, async |store| command.run(store).await),
             Command::Audit(command) => store::with(&self.config, async |store| command.run(store).await),
             Command::Explain(command) => store::with(&self.config, async |store| command.run(store).await),

@@ -4,10 +4,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use serde::de::DeserializeOwned;
 use serde_path_to_error::{Deserializer, Segment, Track};
 use serde_yaml::Value;
 
-use super::Config;
 use super::fit::Facts;
 use super::problem::Path;
 use super::report::{Findings, Place};
@@ -17,15 +17,20 @@ use super::shown::shown;
 /// Each round costs one pass over the file; nobody mends more than this at once.
 const MAX_ROUNDS: usize = 500;
 
-/// The configuration, if nothing is wrong with it.
-pub(super) fn config(mut value: Value, schema: Schema<'_>, facts: &Facts, findings: &mut Findings) -> Option<Config> {
+/// The configuration, or a part of it that stands alone, if nothing is wrong with it.
+pub(super) fn typed<T: DeserializeOwned>(
+    mut value: Value,
+    schema: Schema<'_>,
+    facts: &Facts,
+    findings: &mut Findings,
+) -> Option<T> {
     let mut removed = Removed::default();
     for _ in 0..MAX_ROUNDS {
         let mut track = Track::new();
         let tracked = Deserializer::new(&value, &mut track);
         // serde_yaml would want `!url` for an enum with content; this reads `url:`.
         let error: serde_yaml::Error = match serde_yaml::with::singleton_map_recursive::deserialize(tracked) {
-            Ok(config) => return findings.is_empty().then_some(config),
+            Ok(typed) => return findings.is_empty().then_some(typed),
             Err(error) => error,
         };
         let steps = steps(&track.path(), &value);

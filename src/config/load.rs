@@ -4,9 +4,11 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use serde_yaml::Value;
 
 use super::Config;
+use super::connection::Connection;
 use super::document;
 use super::fill;
 use super::fit::{Facts, Fitting};
@@ -43,20 +45,36 @@ pub fn load(path: &Path) -> Result<Loaded, LoadError> {
 }
 
 pub(super) fn load_with(path: &Path, environment: Environment<'_>) -> Result<Loaded, LoadError> {
+    let root = schema::of_config();
+    let (_, config, sources) = filled(path, environment, Schema::new(&root), preset::complete)?;
+    Ok(Loaded { config, sources })
+}
+
+/// Reads a file with one connection: what was typed, what it is, and where it came from.
+pub(super) fn connection(path: &Path, schema: Schema<'_>) -> Result<(Value, Connection, Sources), LoadError> {
+    filled(path, &reference::process_environment, schema, preset::complete_one)
+}
+
+/// What was typed, with its references followed; and the same as a type, once `complete` has added what presets know.
+fn filled<T: DeserializeOwned>(
+    path: &Path,
+    environment: Environment<'_>,
+    schema: Schema<'_>,
+    complete: impl FnOnce(&mut Value),
+) -> Result<(Value, T, Sources), LoadError> {
     let text = read(path).map_err(|reason| LoadError::Unreadable { file: path.to_owned(), reason })?;
     let (mut findings, mut facts) = (Findings::default(), Facts::default());
-    let root = schema::of_config();
-    let schema = Schema::new(&root);
-    let config = document::parse(&text, &mut findings).and_then(|document| {
-        let folder = path.parent().unwrap_or(Path::new(""));
-        let mut fitting: Value =
-            Fitting { schema, folder, environment, findings: &mut findings, facts: &mut facts }.root(&document)?;
-        preset::complete(&mut fitting);
-        fill::config(fitting, schema, &facts, &mut findings)
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let fitting = document::parse(&text, &mut findings)
+        .and_then(|document| Fitting { schema, folder, environment, findings: &mut findings, facts: &mut facts }.root(&document));
+    let typed = fitting.and_then(|fitting| {
+        let mut completed = fitting.clone();
+        complete(&mut completed);
+        Some((fitting, fill::typed(completed, schema, &facts, &mut findings)?))
     });
     let sources = Sources::new(path.to_owned(), facts);
-    match config {
-        Some(config) => Ok(Loaded { config, sources }),
+    match typed {
+        Some((fitting, typed)) => Ok((fitting, typed, sources)),
         None => Err(LoadError::Invalid { report: Report::of(path.to_owned(), findings), sources: Box::new(sources) }),
     }
 }

@@ -6,12 +6,19 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use super::Config;
+use super::connection::Connection;
 
 /// What the file's types say, before references are allowed for.
 #[must_use]
 pub fn of_config() -> Value {
     let schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Config>();
     Value::from(schema)
+}
+
+/// What the type of one connection says.
+#[must_use]
+pub(super) fn of_connection() -> Value {
+    Value::from(SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Connection>())
 }
 
 /// The schema that editors use, as published in `config/doorward.schema.json`: every single value may also be written as

@@ -17,6 +17,7 @@ pub async fn announce(connection: &mut SqliteConnection, change: &Change, at: Ti
         Change::Session(digest) => ("session", digest.to_hex()),
         Change::User(id) => ("user", id.to_string()),
         Change::Program(kind, id) => (kind.as_str(), id.clone()),
+        Change::Connections => ("connections", String::new()),
         Change::Everything => ("everything", String::new()),
     };
     sqlx::query("INSERT INTO changes (kind, key, at) VALUES ($1, $2, $3)")
@@ -56,6 +57,7 @@ fn parse(kind: &str, key: String) -> Change {
         "session" => Digest::from_hex(&key).map(Change::Session),
         "user" => key.parse().ok().map(Change::User),
         "api_key" => Some(Change::Program(ProgramKind::ApiKey, key)),
+        "connections" => Some(Change::Connections),
         "client" => Some(Change::Program(ProgramKind::Client, key)),
         _ => None,
     };

@@ -4,6 +4,7 @@
 //! never anonymous.
 
 mod break_glass;
+mod connections;
 mod factors;
 mod invitations;
 mod renewals;
@@ -18,6 +19,7 @@ use crate::db::Unavailable;
 use crate::model::{EmailAddress, FederatedLink, Program, ProgramKind, ProgramSecret, TenantId, User, UserId};
 
 pub use break_glass::{BreakGlassAccount, BreakGlassError, BreakGlassFile};
+pub use connections::Connections;
 pub use factors::{FactorUse, Factors, MOST_FACTORS};
 pub use invitations::Invitations;
 pub use renewals::Renewals;

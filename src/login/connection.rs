@@ -95,24 +95,20 @@ impl Way {
 
 impl Connections {
     pub(super) fn compile(config: &Config, origins: &Origins, problems: &mut Problems) -> Option<Self> {
-        let all = config.connections.iter().enumerate().map(|(index, typed)| {
-            let (key, kind) = typed.kind()?;
-            let place = Place::from("connections").item(index).key(key);
-            let site = Site { place, id: &typed.id, origins, config };
-            Some(Arc::new(Connection {
-                id: typed.id.clone(),
-                name: name_of(typed),
-                tenant: typed.tenant.clone(),
-                domains: typed.domains.clone(),
-                provision: typed.provision,
-                hidden: typed.hidden,
-                way: Way::compile(kind, &site, problems)?,
-                evidence: Evidence::compile(&typed.mfa),
-            }))
-        });
         // All of them, so that each tells its problems.
-        let all: Vec<_> = all.collect();
+        let all: Vec<_> = (0..config.connections.len()).map(|index| compile_one(config, index, origins, problems)).collect();
         all.into_iter().collect::<Option<_>>().map(Self)
+    }
+
+    /// The last of the configuration's.
+    pub(super) fn compile_last(config: &Config, origins: &Origins, problems: &mut Problems) -> Option<Arc<Connection>> {
+        compile_one(config, config.connections.len().checked_sub(1)?, origins, problems)
+    }
+
+    /// These and `more`, in this order.
+    #[must_use]
+    pub(super) fn with(&self, more: Vec<Arc<Connection>>) -> Self {
+        Self(self.0.iter().cloned().chain(more).collect())
     }
 
     #[must_use]
@@ -129,6 +125,23 @@ impl Connections {
     pub(super) fn local(&self, tenant: &TenantId) -> Option<&Connection> {
         self.iter().find(|connection| matches!(connection.way, Way::Password) && connection.tenant == *tenant)
     }
+}
+
+fn compile_one(config: &Config, index: usize, origins: &Origins, problems: &mut Problems) -> Option<Arc<Connection>> {
+    let typed = config.connections.get(index)?;
+    let (key, kind) = typed.kind()?;
+    let place = Place::from("connections").item(index).key(key);
+    let site = Site { place, id: &typed.id, origins, config };
+    Some(Arc::new(Connection {
+        id: typed.id.clone(),
+        name: name_of(typed),
+        tenant: typed.tenant.clone(),
+        domains: typed.domains.clone(),
+        provision: typed.provision,
+        hidden: typed.hidden,
+        way: Way::compile(kind, &site, problems)?,
+        evidence: Evidence::compile(&typed.mfa),
+    }))
 }
 
 impl Connection {

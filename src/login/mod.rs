@@ -4,6 +4,7 @@
 //! missing in one of them.
 
 mod attempt;
+mod book;
 mod break_glass;
 mod chooser;
 mod complete;
@@ -39,18 +40,19 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use tokio_util::task::TaskTracker;
-use url::Url;
 
+pub use book::check_last;
 pub use break_glass::UsedCodes;
 pub use error::SignInError;
 
 use crate::audit::Recorder;
 use crate::clock::{SharedClock, Timestamp};
 use crate::config::{Config, Path, Problems, Sessions as Lifetimes};
-use crate::directory::{Directory, Factors, Invitations};
+use crate::directory::{self, Directory, Factors, Invitations};
 use crate::mail::{Post, Server};
 use crate::session::{MailedLinks, Refresher, Seals, SessionStore};
 use attempt::Attempts;
+use book::Book;
 use break_glass::BreakGlass;
 use connection::Connections;
 use enforcement::Enforcement;
@@ -70,7 +72,7 @@ const FORM_BYTES: usize = 16 * 1024;
 pub struct Rules {
     pub pages: Arc<Pages>,
     origins: Origins,
-    connections: Arc<Connections>,
+    connections: Book,
     enforcement: Enforcement,
     tenants: Tenants,
     attempts: Attempts,
@@ -88,6 +90,7 @@ pub struct Rules {
 pub struct Means {
     pub directory: Arc<dyn Directory>,
     pub factors: Arc<dyn Factors>,
+    pub connections: Arc<dyn directory::Connections>,
     pub sessions: Arc<dyn SessionStore>,
     pub links: Arc<dyn MailedLinks>,
     pub invitations: Arc<dyn Invitations>,
@@ -110,9 +113,7 @@ pub struct Login {
 impl Rules {
     /// `None` where a problem was added, or the review has already told of one.
     pub fn compile(config: &Config, seals: Arc<Seals>, problems: &mut Problems) -> Option<Self> {
-        let own = Url::parse(&config.public_url).ok()?;
-        let others = config.sign_in.return_origins.iter().filter_map(|origin| Url::parse(origin).ok()).map(|url| url.origin());
-        let origins = Origins::new(own.join("/").ok()?, others.collect());
+        let origins = Origins::of(config)?;
         if let Some(mail) = &config.mail {
             Server::compile(mail, &Path::from("mail"), problems)?;
         }
@@ -136,7 +137,7 @@ impl Rules {
             lifetimes: config.sessions,
             seals,
             origins,
-            connections: Arc::new(connections),
+            connections: Book::new(config, connections),
             enforcement: Enforcement::compile(&config.sign_in),
             tenants: Tenants::compile(config),
             attempts,
@@ -192,7 +193,7 @@ impl Login {
 
     /// The ways to sign in as they stand now; one request sees one state of them.
     fn connections(&self) -> Arc<Connections> {
-        Arc::clone(&self.rules.connections)
+        self.rules.connections.current()
     }
 
     fn pages(&self) -> &Pages {

@@ -5,6 +5,8 @@
 
 use url::{Origin, Url};
 
+use crate::config::Config;
+
 /// Longest address that is kept: it travels in a cookie, which may hold 4096 bytes.
 const LONGEST: usize = 2048;
 
@@ -24,6 +26,14 @@ impl Origins {
     #[must_use]
     pub(super) fn new(own: Url, others: Vec<Origin>) -> Self {
         Self { own, others }
+    }
+
+    /// Those of the configuration; `None` where its public address is none, of which the review tells.
+    #[must_use]
+    pub(super) fn of(config: &Config) -> Option<Self> {
+        let own = Url::parse(&config.public_url).ok()?;
+        let others = config.sign_in.return_origins.iter().filter_map(|origin| Url::parse(origin).ok()).map(|url| url.origin());
+        Some(Self::new(own.join("/").ok()?, others.collect()))
     }
 
     #[must_use]

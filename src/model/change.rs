@@ -14,6 +14,8 @@ pub enum Change {
     User(UserId),
     /// A key or client was changed, rotated or revoked.
     Program(ProgramKind, String),
+    /// A connection was added, changed or removed.
+    Connections,
     /// Changes were missed: forget everything.
     Everything,
 }

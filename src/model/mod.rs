@@ -3,6 +3,7 @@
 //! Refuses I/O and wire formats, because every stage, door and store speaks these words and none may own them.
 
 mod change;
+mod connection;
 mod factor;
 mod identity;
 mod invitation;
@@ -13,6 +14,7 @@ mod session;
 mod user;
 
 pub use change::Change;
+pub use connection::StoredConnection;
 pub use factor::{Factor, FactorKind};
 pub use identity::{CredentialKind, ForwardMemo, Identity, MintedAssertion};
 pub use invitation::{Invitation, InvitationId};

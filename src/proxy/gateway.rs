@@ -11,6 +11,7 @@ use crate::credential;
 use crate::edge::Hygiene;
 use crate::edge::tls::Expiry;
 use crate::forward::Forwarding;
+use crate::login::Login;
 use crate::login::pages::Pages;
 use crate::policy::mfa::Demands;
 use crate::route;
@@ -32,6 +33,8 @@ pub struct Gateway {
     /// When the listeners' certificates end.
     pub certificates: Box<[Expiry]>,
     pub challenges: Challenges,
+    /// Signing in, whose connections may change while it runs.
+    pub login: Arc<Login>,
     /// Doorward's own pages.
     pub doors: axum::Router,
     /// What people are shown who get no further.

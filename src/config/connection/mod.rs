@@ -8,6 +8,7 @@ mod oauth2;
 mod oidc;
 mod password;
 mod saml;
+mod stored;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -18,6 +19,7 @@ pub use oauth2::{ClaimPaths, OAuth2};
 pub use oidc::{ClaimNames, ClientAuth, ClientKey, ClientKeyAlgorithm, Oidc};
 pub use password::Password;
 pub use saml::{AttributeNames, Binding, Metadata as SamlMetadata, NameIdFormat, Saml};
+pub use stored::{Document, StoredError, Written, opened, review_last, within_last, written};
 
 use crate::model::{ConnectionId, Domain, TenantId};
 

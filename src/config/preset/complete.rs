@@ -9,11 +9,12 @@ use super::{PROTOCOLS, Protocol, all};
 /// Fills in what the presets know, in every connection of a configuration.
 pub(in crate::config) fn complete(config: &mut Value) {
     let connections = config.get_mut("connections").and_then(Value::as_sequence_mut);
-    connections.into_iter().flatten().filter_map(Value::as_mapping_mut).for_each(complete_one);
+    connections.into_iter().flatten().for_each(complete_one);
 }
 
 /// Fills in what the preset of one connection knows.
-fn complete_one(connection: &mut Mapping) {
+pub(in crate::config) fn complete_one(connection: &mut Value) {
+    let Some(connection) = connection.as_mapping_mut() else { return };
     for key in PROTOCOLS {
         let Some(section) = connection.get_mut(key).and_then(Value::as_mapping_mut) else { continue };
         let Some(name) = section.get("provider").and_then(Value::as_str).map(str::to_owned) else { continue };

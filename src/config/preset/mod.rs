@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_yaml::Mapping;
 
-pub(super) use complete::complete;
+pub(super) use complete::{complete, complete_one};
 
 use crate::model::InvalidName;
 

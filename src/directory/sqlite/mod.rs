@@ -2,6 +2,7 @@
 //!
 //! Refuses a change without its announcement: both are in one transaction, because a cache that was not told keeps the door open.
 
+mod connection;
 mod factor;
 mod invitation;
 mod program;

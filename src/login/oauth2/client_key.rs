@@ -166,7 +166,8 @@ fn thumbprint(path: &Path) -> Result<String, rustls::pki_types::pem::Error> {
 
 /// `GET /.doorward/client-keys/{connection}`: the public key, for the provider to fetch (RFC 7517 §5).
 pub(in crate::login) async fn publish(State(login): State<Arc<Login>>, Segment(id): Segment<String>) -> Response {
-    let found = login.rules.connections.find(&id);
+    let connections = login.connections();
+    let found = connections.find(&id);
     let key = found.and_then(|connection| match &connection.way {
         Way::Oidc(provider) => provider.client_key(),
         Way::OAuth2(provider) => provider.client_key(),

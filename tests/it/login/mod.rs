@@ -23,4 +23,5 @@ mod saml;
 mod sealed;
 mod sign_out;
 mod step_up;
+mod stored;
 mod torture;

@@ -27,6 +27,7 @@ impl Backend for Sqlite {
         Ok(Stores {
             directory: Arc::new(SqliteDirectory::new(database.clone())),
             factors: Arc::new(SqliteDirectory::new(database.clone())),
+            connections: Arc::new(SqliteDirectory::new(database.clone())),
             sessions: Arc::new(SqliteSessions::new(database.clone())),
             audit: Arc::new(SqliteAudit::new(database)),
             bus: follower.bus().clone(),

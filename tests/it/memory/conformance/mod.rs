@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod changes;
+pub(crate) mod connections;
 pub(crate) mod directory;
 pub(crate) mod factors;
 pub(crate) mod sessions;
@@ -14,7 +15,7 @@ use async_trait::async_trait;
 use doorward::audit::AuditStore;
 use doorward::clock::Timestamp;
 use doorward::crypto::Digest;
-use doorward::directory::{Directory, Factors};
+use doorward::directory::{Connections, Directory, Factors};
 use doorward::model::{FederatedLink, Program, ProgramKind, ProgramSecret, Session, SessionHandle, TenantId, User, UserId};
 use doorward::revocation::Bus;
 use doorward::session::SessionStore;
@@ -26,6 +27,7 @@ pub(crate) type Outcome<T = ()> = Result<T, Box<dyn std::error::Error + Send + S
 pub(crate) struct Stores {
     pub(crate) directory: Arc<dyn Directory>,
     pub(crate) factors: Arc<dyn Factors>,
+    pub(crate) connections: Arc<dyn Connections>,
     pub(crate) sessions: Arc<dyn SessionStore>,
     pub(crate) audit: Arc<dyn AuditStore>,
     pub(crate) bus: Bus,
@@ -73,6 +75,12 @@ macro_rules! conformance {
             an_owner_of_another_tenant_is_refused
             use_of_a_program_never_moves_backwards
             uses_are_gathered_and_written_together
+        );
+        conformance!(@tests $backend, connections:
+            a_connection_comes_back_with_every_field_and_others_in_order
+            a_connections_id_is_taken_once_whatever_its_tenant
+            a_stale_or_missing_connection_is_not_replaced
+            each_change_of_a_connection_is_announced
         );
         conformance!(@tests $backend, factors:
             a_factor_comes_back_with_every_field
