@@ -12,6 +12,13 @@ use crate::model::{Domain, EmailAddress, TenantId};
 pub struct SignIn {
     /// What the pages call the application.
     pub title: Option<String>,
+    /// PNG or SVG above each page's heading; at most 256 KiB.
+    #[schemars(with = "Option<super::value::FilePath>")]
+    pub logo: Option<std::path::PathBuf>,
+    /// Colour of buttons and links, such as `#1f4fd8`; made darker or lighter where it could not be read.
+    pub color: Option<String>,
+    /// Where people get help: a link or an e-mail address, shown on each page.
+    pub support: Option<String>,
     /// Further origins that a return address may name; default: only `public_url`.
     pub return_origins: Vec<String>,
     /// Whether everybody needs a second factor; `roles.mfa` and a route's `mfa` ask it of some.

@@ -83,7 +83,7 @@ impl Login {
             user_agent: visitor.user_agent(),
             ..old
         };
-        let cookies = self.cookies(value, &session, user, visitor)?;
+        let mut cookies = self.cookies(value, &session, user, visitor)?;
         // Whoever ended the old one meanwhile has ended this, too.
         if !self.means.sessions.end(&old_handle, now).await? {
             return Err(SignInError::Stale);
@@ -94,9 +94,10 @@ impl Login {
         event.actor = Some(user.id.to_string());
         event.target = Some(session.connection.to_string());
         event.session = Some(session.handle.to_string());
-        event.details.insert("amr".to_owned(), session.amr.into());
+        event.details.insert("amr".to_owned(), session.amr.clone().into());
         event.details.insert("step_up".to_owned(), true.into());
         self.means.audit.record(event).await?;
+        cookies.push(self.count_turn(&visitor.headers, return_to, None)?);
         redirect(return_to.as_str(), cookies)
     }
 
@@ -108,7 +109,8 @@ impl Login {
         self.belongs(&proven)?;
         let value = random::alphanumeric(ID_LENGTH).map_err(SignInError::internal)?;
         let session = self.session(&value, visitor, &proven)?;
-        let cookies = self.cookies(value, &session, &proven.user, visitor)?;
+        let mut cookies = self.cookies(value, &session, &proven.user, visitor)?;
+        cookies.push(self.count_turn(&visitor.headers, &proven.return_to, proven.tokens.id_token.as_deref())?);
         self.means.sessions.create(&session).await?;
         if let Some(old) = visitor.session() {
             self.means.sessions.end(old, self.now()).await?;
@@ -133,7 +135,7 @@ impl Login {
                 error => SignInError::internal(error),
             });
         }
-        let mut cookies = vec![cookie::set_session(&id, self.rules.lifetimes.absolute.0).map_err(SignInError::internal)?];
+        let mut cookies = vec![cookie::set_session(&id, session.expires_at.since(self.now())).map_err(SignInError::internal)?];
         cookies.extend(cookie::remove_session_parts(headers, 2).map_err(SignInError::internal)?);
         Ok(cookies)
     }
@@ -180,6 +182,9 @@ impl Login {
 
     /// The page for a sign-in that failed, and its record.
     pub(super) fn refuse(&self, visitor: &Visitor, failed: &Failed<'_>, error: &SignInError) -> Response {
+        // Whoever has no cookie of ours at all cannot go on by trying again.
+        let blocked = matches!(error, SignInError::Stale | SignInError::ForeignForm) && !cookie::any(&visitor.headers);
+        let error = if blocked { &SignInError::NoCookies } else { error };
         match error {
             SignInError::Unavailable(source) | SignInError::Internal(source) | SignInError::ProviderUnreachable(source) => {
                 tracing::warn!(error = %chain(source.as_ref()), reason = error.reason(), "a sign-in could not go on");

@@ -22,6 +22,12 @@ pub enum SignInError {
     /// The attempt is not this browser's, too old, or was used, and has begun again too often already.
     #[error("the attempt cannot be gone on with")]
     Stale,
+    /// A callback or a form from a browser that sent no cookie of ours at all.
+    #[error("the browser sent no cookie")]
+    NoCookies,
+    /// The browser is sent round in a circle; by how many seconds the provider's clock is ahead, if it is known.
+    #[error("the browser is sent round in a circle")]
+    Loop { ahead: Option<i64> },
     /// A POST that did not come from a form of ours.
     #[error("the form was not ours")]
     ForeignForm,
@@ -90,7 +96,7 @@ impl SignInError {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::UnknownConnection => StatusCode::NOT_FOUND,
-            Self::RepeatedParameter | Self::Stale | Self::MixUp => StatusCode::BAD_REQUEST,
+            Self::RepeatedParameter | Self::Stale | Self::MixUp | Self::NoCookies => StatusCode::BAD_REQUEST,
             Self::WrongPassword | Self::WrongCode => StatusCode::UNAUTHORIZED,
             Self::ForeignForm
             | Self::NoFactorsHere
@@ -101,6 +107,7 @@ impl SignInError {
             | Self::ForeignAddress
             | Self::TooLarge => StatusCode::FORBIDDEN,
             Self::SpentLink | Self::SpentInvitation => StatusCode::GONE,
+            Self::Loop { .. } => StatusCode::LOOP_DETECTED,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::ProviderSetup(_) | Self::ProviderAnswer { .. } => StatusCode::BAD_GATEWAY,
             Self::ProviderUnreachable(_) | Self::Busy | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -115,6 +122,8 @@ impl SignInError {
             Self::UnknownConnection => "unknown_connection",
             Self::RepeatedParameter => "repeated_parameter",
             Self::Stale => "stale_attempt",
+            Self::NoCookies => "no_cookies",
+            Self::Loop { .. } => "redirect_loop",
             Self::ForeignForm => "foreign_form",
             Self::MixUp => "mix_up",
             Self::ProviderUnreachable(_) => "provider_unreachable",

@@ -34,6 +34,8 @@ pub(super) enum Purpose {
     /// Saying yes to an invitation.
     Invitation,
     SignOut,
+    /// Ending one's own sessions.
+    Sessions,
     SecondFactor,
     BreakGlass,
     /// A change of one's own second factors.
@@ -106,6 +108,7 @@ fn context(purpose: Purpose, binding: &str) -> Vec<u8> {
         Purpose::Invitation => "invitation:",
         Purpose::SignOut => "sign-out:",
         Purpose::BreakGlass => "break-glass:",
+        Purpose::Sessions => "sessions:",
         Purpose::SecondFactor => "second-factor:",
         Purpose::Factors => "factors:",
     };

@@ -28,8 +28,10 @@ mod person;
 mod return_to;
 mod routing;
 pub mod saml;
+mod sessions;
 mod step_up;
 mod tenants;
+mod turns;
 mod typed;
 mod visitor;
 mod whoami;
@@ -37,7 +39,8 @@ mod whoami;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Path as AddressPart, State};
+use axum::response::Response;
 use axum::routing::{get, post};
 use tokio_util::task::TaskTracker;
 
@@ -130,7 +133,7 @@ impl Rules {
             return None;
         };
         Some(Self {
-            pages: Arc::new(Pages::new(config)),
+            pages: Arc::new(Pages::compile(config, problems)),
             accounts: Accounts::new(connection::password(config), config.limits.failures_per_minute),
             second_factors,
             break_glass: BreakGlass::compile(config, problems)?,
@@ -167,12 +170,18 @@ pub fn router(login: Arc<Login>) -> Router {
         .route(&at("/sign-out"), get(logout::ask).post(logout::sign_out))
         .route(&at("/signed-out"), get(logout::signed_out))
         .route(&at("/session"), get(whoami::session))
-        .route(&at("/assets/{name}"), get(pages::asset::serve));
+        .route(&at("/sessions"), get(sessions::list).post(sessions::end))
+        .route(&at("/assets/{name}"), get(asset));
     mfa::routes(router, at)
         .fallback(routing::nowhere)
         .method_not_allowed_fallback(routing::wrong_method)
         .layer(DefaultBodyLimit::max(FORM_BYTES))
         .with_state(login)
+}
+
+/// `GET /.doorward/assets/{name}`
+async fn asset(State(login): State<Arc<Login>>, AddressPart(name): AddressPart<String>) -> Response {
+    login.pages().asset(&name)
 }
 
 impl Login {

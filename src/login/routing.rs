@@ -15,6 +15,7 @@ use super::magic_link::Wanted;
 use super::oidc::Remote;
 use super::pages::negotiate;
 use super::parameters::{Parameters, Wish};
+use super::return_to::ReturnTo;
 use super::visitor::Visitor;
 use super::{Login, SignInError};
 use crate::model::TenantId;
@@ -28,6 +29,7 @@ impl Login {
 impl Login {
     /// Begins with this connection, whatever its kind: leaves for the provider, or shows the form. One line for each kind.
     pub(super) async fn begin(&self, visitor: &Visitor, connection: &Connection, wish: &Wish) -> Result<Response, SignInError> {
+        self.check_turns(&visitor.headers, &wish.return_to)?;
         match &connection.way {
             Way::Oidc(provider) => self.leave(visitor, connection, Remote::Oidc(provider), wish).await,
             Way::OAuth2(provider) => self.leave(visitor, connection, Remote::OAuth2(provider), wish).await,
@@ -35,6 +37,12 @@ impl Login {
             Way::Password => self.password_page(visitor, connection, &Ask::of(Some(&connection.tenant), wish)),
             Way::MagicLink(_) => self.mail_page(visitor, connection, &Wanted::of(wish)),
         }
+    }
+
+    /// Back, for somebody who is signed in already.
+    fn bounce(&self, visitor: &Visitor, return_to: &ReturnTo) -> Result<Response, SignInError> {
+        self.check_turns(&visitor.headers, return_to)?;
+        redirect(return_to.as_str(), [self.count_turn(&visitor.headers, return_to, None)?])
     }
 
     /// Back if somebody is signed in, straight on if there is one way only, else the page.
@@ -46,7 +54,7 @@ impl Login {
         let connections = self.connections();
         let here = |tenant: &TenantId| visitor.identity.as_ref().is_some_and(|identity| identity.tenant == *tenant);
         let answer = match connections.only(tenant) {
-            _ if visitor.is_signed_in() && !wish.prompt && tenant.is_none_or(here) => redirect(wish.return_to.as_str(), []),
+            _ if visitor.is_signed_in() && !wish.prompt && tenant.is_none_or(here) => self.bounce(visitor, &wish.return_to),
             Some(connection) if !wish.prompt => self.begin(visitor, connection, &wish).await,
             _ => self.choices(visitor, &Ask::of(tenant, &wish)),
         };

@@ -44,7 +44,7 @@ fn shown(identity: &Identity) -> Value {
 }
 
 /// RFC 9457, as everywhere.
-fn nobody() -> Response {
+pub(super) fn nobody() -> Response {
     let status = StatusCode::UNAUTHORIZED;
     let body =
         json!({ "type": "about:blank", "title": "Unauthorized", "status": 401, "detail": "Sign in, or send a credential." });

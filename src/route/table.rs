@@ -84,8 +84,8 @@ pub struct Table {
 impl Table {
     /// `upstream_of` says which upstream a configured route has: the file's (0) or its own.
     pub fn compile(config: &Config, problems: &mut Problems) -> Self {
-        let mut routes =
-            vec![Arc::new(who_am_i(&config.prefix)), Arc::new(break_glass(&config.prefix)), Arc::new(doors(&config.prefix))];
+        let own = [who_am_i(&config.prefix), break_glass(&config.prefix), assets(&config.prefix), doors(&config.prefix)];
+        let mut routes: Vec<Arc<Route>> = own.into_iter().map(Arc::new).collect();
         if !config.bearer.is_empty() {
             routes.push(Arc::new(resource_metadata()));
         }
@@ -157,6 +157,12 @@ fn doors(prefix: &str) -> Route {
         target: Target::Door,
         ..otherwise()
     }
+}
+
+/// What the pages are made of: also a page that says that the store is down needs it, so nobody's session is looked at.
+fn assets(prefix: &str) -> Route {
+    let path = Pattern::parse(&format!("{prefix}/assets/*")).unwrap_or_else(|_| Pattern::everything());
+    Route { name: "assets".into(), path, access: Access::Public, target: Target::Door, ..otherwise() }
 }
 
 /// The one page outside the prefix: clients look for it there and nowhere else.

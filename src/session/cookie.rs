@@ -23,6 +23,8 @@ pub const FORM: &str = "__Host-doorward-form";
 pub const PENDING: &str = "__Host-doorward-pending";
 /// What was typed on the page before.
 pub const TYPED: &str = "__Host-doorward-typed";
+/// How often the browser was sent round.
+pub const TURNS: &str = "__Host-doorward-turns";
 /// What the names of attempts begin with; one cookie for each.
 const ATTEMPT: &str = "__Host-doorward-attempt-";
 const LAX: &str = "Lax";
@@ -112,6 +114,17 @@ pub fn set_typed(value: &str, life: Duration) -> Result<HeaderValue, InvalidHead
 /// Forgets what was typed.
 pub fn remove_typed() -> Result<HeaderValue, InvalidHeaderValue> {
     write(TYPED, "", Some(Duration::ZERO))
+}
+
+/// Notes how often the browser was sent round.
+pub fn set_turns(value: &str) -> Result<HeaderValue, InvalidHeaderValue> {
+    write(TURNS, value, Some(Duration::from_secs(60)))
+}
+
+/// Whether the browser keeps any cookie of ours.
+#[must_use]
+pub fn any(headers: &HeaderMap) -> bool {
+    pairs(headers).any(|(name, _)| name.starts_with(SESSION))
 }
 
 /// Keeps an attempt in the browser for `life`.

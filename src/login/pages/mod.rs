@@ -1,15 +1,17 @@
 //! Doorward's own pages.
 //!
-//! Refuses scripts (but for that of passkeys, on their pages), foreign content and framing by its content security policy, and to put a
-//! text on a page without escaping it (maud escapes at compile time), because a page that asks for passwords is the first to be attacked (threats C7).
+//! Refuses scripts but two of our own, foreign content and framing by its content security policy, and to put a text on a page without
+//! escaping it (maud escapes at compile time), because a page that asks for passwords is the first to be attacked (threats C7).
 
-pub mod asset;
+mod asset;
+mod brand;
 pub mod break_glass;
 pub mod factors;
 pub(in crate::login) mod invitation;
 pub(in crate::login) mod magic_link;
 pub mod negotiate;
 mod outcome;
+pub mod sessions;
 mod sign_in;
 pub mod step_up;
 pub(in crate::login) mod text;
@@ -18,21 +20,26 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use maud::{DOCTYPE, Markup, html};
 
-use crate::config::Config;
+use crate::config::{Config, Problems};
 use crate::telemetry::RequestId;
 
+use asset::Assets;
+use brand::Brand;
 pub use sign_in::{AddressForm, Choice, Mistake, PasswordForm, SignIn};
 
 /// What all pages share.
 #[derive(Debug)]
 pub struct Pages {
-    /// What the application is called.
-    title: String,
+    brand: Brand,
+    assets: Assets,
     /// `/.doorward`
     prefix: String,
     /// `https://app.example.com`
     public_url: String,
     stylesheet: String,
+    /// Address of the script that all pages have.
+    script: String,
+    passkey_script: String,
 }
 
 /// One page, ready to be sent.
@@ -40,10 +47,10 @@ pub struct Pages {
 pub struct Page {
     pub status: StatusCode,
     pub html: String,
+    /// Addresses of the scripts that may run on it.
+    scripts: Vec<String>,
     /// Origins besides our own that a form of this page may end up at.
     form_targets: Vec<String>,
-    /// Whether the page has a script of ours.
-    scripted: bool,
 }
 
 impl Page {
@@ -60,19 +67,32 @@ impl Page {
 
 impl Pages {
     #[must_use]
-    pub fn new(config: &Config) -> Self {
+    pub fn compile(config: &Config, problems: &mut Problems) -> Self {
+        let mut assets = Assets::default();
+        let brand = Brand::compile(config, &mut assets, problems);
+        let public_url = config.public_url.trim_end_matches('/').to_owned();
+        let at = |name: String| format!("{}/assets/{name}", config.prefix);
         Self {
-            title: config.sign_in.title.clone().unwrap_or_else(|| text::UNTITLED.to_owned()),
+            stylesheet: at(assets.style(&brand.rules)),
+            script: format!("{public_url}{}", at(assets.fragment())),
+            passkey_script: format!("{public_url}{}", at(assets.passkey())),
+            brand,
+            assets,
             prefix: config.prefix.clone(),
-            public_url: config.public_url.trim_end_matches('/').to_owned(),
-            stylesheet: format!("{}/assets/{}", config.prefix, asset::stylesheet_name()),
+            public_url,
         }
     }
 
     /// What the application is called.
     #[must_use]
     pub fn title(&self) -> &str {
-        &self.title
+        &self.brand.title
+    }
+
+    /// Answers with the file of this name.
+    #[must_use]
+    pub fn asset(&self, name: &str) -> Response {
+        self.assets.serve(name)
     }
 
     #[must_use]
@@ -94,12 +114,11 @@ impl Pages {
         format!("{}?return_to={back}{prompt}", self.address("/sign-in"))
     }
 
-    /// The page with the script that asks the browser for passkeys, which is the only script there is.
+    /// The page with the script that asks the browser for passkeys.
     fn with_passkey_script(&self, mut page: Page) -> Page {
         if let Some(end) = page.html.find("</head>") {
-            let address = format!("{}/assets/{}", self.prefix, asset::passkey_name());
-            page.html.insert_str(end, &html! { script src=(address) defer {} }.into_string());
-            page.scripted = true;
+            page.html.insert_str(end, &html! { script src=(self.passkey_script) defer {} }.into_string());
+            page.scripts.push(self.passkey_script.clone());
         }
         page
     }
@@ -114,19 +133,21 @@ impl Pages {
                     meta name="viewport" content="width=device-width, initial-scale=1";
                     meta name="color-scheme" content="light dark";
                     meta name="robots" content="noindex";
-                    title { (heading) " · " (self.title) }
+                    title { (heading) " · " (self.brand.title) }
                     link rel="stylesheet" href=(self.stylesheet);
+                    script src=(self.script) defer {}
                 }
                 body {
                     main {
-                        p class="app" { (self.title) }
+                        (self.brand.head(&self.prefix))
                         h1 { (heading) }
                         (body)
+                        (self.brand.foot())
                     }
                 }
             }
         };
-        Page { status, html: html.into_string(), form_targets: Vec::new(), scripted: false }
+        Page { status, html: html.into_string(), scripts: vec![self.script.clone()], form_targets: Vec::new() }
     }
 }
 
@@ -150,14 +171,15 @@ impl Page {
         // The origin and nothing more: an address may hold a token. Not `no-referrer`: browsers would then send `Origin: null` with
         // our own forms.
         set(header::REFERRER_POLICY, "strict-origin");
-        let mut policy =
-            "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'".to_owned();
+        // By its whole address: a script that the application serves, or lets people upload, is not ours.
+        let mut policy = format!(
+            "default-src 'none'; script-src {}; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; \
+             form-action 'self'",
+            self.scripts.join(" ")
+        );
         for origin in &self.form_targets {
             policy.push(' ');
             policy.push_str(origin);
-        }
-        if self.scripted {
-            policy.push_str("; script-src 'self'");
         }
         // An origin is printable ASCII without spaces; should one not be, the page keeps the strictest policy.
         let policy = HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"));

@@ -22,6 +22,7 @@ impl Pages {
         let body = html! {
             p { (explanation) }
             (details(error))
+            @if let SignInError::Loop { ahead: Some(ahead) } = error { p { (text::clocks(*ahead)) } }
             @if let SignInError::TooMany { retry_after } = error { p { (text::wait(retry_after.as_secs())) } }
             a class="button" href=(again) { (text::TRY_AGAIN) }
         };

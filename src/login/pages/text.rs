@@ -57,11 +57,44 @@ pub(super) const YOU_ARE: &str = "You are signed in as";
 pub(super) const GO_ON_BY_FORM_TITLE: &str = "Go on to your identity provider";
 pub(super) const GO_ON_BY_FORM: &str = "The next step is on your organisation's own page.";
 
+pub(super) const SUPPORT: &str = "Need help?";
+
 pub(super) const SIGN_OUT: &str = "Sign out";
 pub(super) const SIGN_OUT_QUESTION: &str = "This ends your session in this browser.";
 pub(super) const STAY: &str = "Stay signed in";
 pub(super) const SIGNED_OUT: &str = "You are signed out";
 pub(super) const SIGNED_OUT_TEXT: &str = "Your session has ended. You can close this window.";
+
+pub(super) const SESSIONS: &str = "Where you are signed in";
+pub(super) const SESSIONS_NONE: &str = "The store knows no session of yours; this one is in its cookie alone.";
+pub(super) const SESSIONS_END_OTHERS: &str = "End all but this one";
+pub(super) const SESSION_THIS: &str = "this browser";
+pub(super) const SESSION_ADDRESS: &str = "Address";
+pub(super) const SESSION_SINCE: &str = "Signed in";
+pub(super) const SESSION_SEEN: &str = "Last seen";
+pub(super) const SESSION_BY: &str = "By way of";
+pub(super) const SESSION_END: &str = "End";
+pub(super) const SESSION_END_THIS: &str = "End this browser's session";
+pub(super) const AGENT_UNKNOWN: &str = "Unknown program";
+
+pub(super) fn session_end(agent: &str) -> String {
+    format!("End the session of {agent}")
+}
+
+pub(super) fn agent_on(browser: &str, system: &str) -> String {
+    format!("{browser} on {system}")
+}
+
+/// How long ago something was, in words.
+pub(super) fn ago(seconds: u64) -> String {
+    let some = |count: u64, unit: &str| if count == 1 { format!("1 {unit} ago") } else { format!("{count} {unit}s ago") };
+    match seconds {
+        0..=59 => "just now".to_owned(),
+        60..=3599 => some(seconds / 60, "minute"),
+        3600..=86_399 => some(seconds / 3600, "hour"),
+        _ => some(seconds / 86_400, "day"),
+    }
+}
 
 pub(super) const DENIED: &str = "You are not allowed to go there";
 pub(super) const NOT_FOUND: &str = "There is no such page";
@@ -173,6 +206,14 @@ pub(super) fn failure(reason: &str) -> (&'static str, &'static str) {
             "This sign-in cannot be finished",
             "It took too long, was already used, or was begun in another browser. If this happens every time, allow cookies for this site.",
         ),
+        "no_cookies" => (
+            "No cookie arrived",
+            "Signing in needs cookies, and your browser sent none: allow them for this site. If they are allowed, this page was opened in another browser or window than the one you began in; begin again here.",
+        ),
+        "redirect_loop" => (
+            "You are being sent in circles",
+            "You were signed in several times within seconds, and each time sent to sign in again, so this was stopped. Either the application asks for a sign-in that has just happened, or your browser does not keep the session's cookie, or the clocks of the two sides disagree.",
+        ),
         "foreign_form" => ("Send this form again", "It was out of date, or did not come from this site. Nothing was done."),
         "mix_up" => {
             ("This answer is for another sign-in", "It does not belong to the identity provider that you went to. Begin again.")
@@ -190,7 +231,7 @@ pub(super) fn failure(reason: &str) -> (&'static str, &'static str) {
             "Begin here",
             "This application does not take sign-ins that begin at the identity provider. Use the button: it leads to the same place.",
         ),
-        "saml_expired" | "saml_not_yet_valid" => (
+        "id_token_times" | "saml_expired" | "saml_not_yet_valid" => (
             "The clocks disagree",
             "The identity provider's answer is for another time. If it stays so, tell the people who run this what is written below.",
         ),
@@ -231,6 +272,19 @@ pub(super) fn failure(reason: &str) -> (&'static str, &'static str) {
             "It could not be proved to be genuine, so it was not taken. Begin again; if it stays so, tell the people who run this what is written below.",
         ),
     }
+}
+
+/// By how much the clocks differ, in words. `ahead`: seconds by which the provider's is ahead of ours.
+pub(super) fn clocks(ahead: i64) -> String {
+    match ahead {
+        -5..=5 => "The clocks of the identity provider and of this server agree to within seconds.".to_owned(),
+        6.. => format!("The identity provider's clock is {} ahead of this server's.", span(ahead.unsigned_abs())),
+        _ => format!("The identity provider's clock is {} behind this server's.", span(ahead.unsigned_abs())),
+    }
+}
+
+fn span(seconds: u64) -> String {
+    if seconds < 120 { format!("{seconds} seconds") } else { format!("{} minutes", (seconds + 30) / 60) }
 }
 
 /// How long to wait, in words.

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::house::{House, Plan};
+use super::pages::picture;
 use crate::support::Process;
 
 const LOCAL: &str = "  - id: local\n    password: { lock_after: 2 }";
@@ -36,7 +37,7 @@ pub(super) fn said<'a>(lines: &'a [Value], did: &str) -> Vec<&'a Value> {
 }
 
 /// The provider's login form, filled in.
-fn log_in(who: &str) -> [Value; 3] {
+pub(super) fn log_in(who: &str) -> [Value; 3] {
     [json!({ "fill": ["[name=login]", who] }), json!({ "fill": ["[name=password]", "pw"] }), json!({ "click": "button" })]
 }
 
@@ -147,79 +148,32 @@ fn signing_in_works_over_plain_http_on_this_machine() {
     assert!(said(&lines, "content")[0]["html"].as_str().unwrap().contains("\"upstream\""));
 }
 
-/// Where to keep a picture of each page, if somebody wants to look at them.
-pub(super) fn picture(name: &str) -> Vec<Value> {
-    match option_env!("DOORWARD_PICTURES") {
-        Some(folder) => vec![json!({ "screenshot": format!("{folder}/{name}.png") })],
-        None => Vec::new(),
-    }
-}
-
 #[test]
-fn every_page_is_accessible_in_light_and_dark_and_on_a_phone() {
-    let settings = "sign_in: { title: Reports }";
-    let house = House::with(Plan { connections: LOCAL, settings, ..Plan::default() });
-    let url = |path: &str| house.url(path);
-    let wrong = |times: usize| {
-        let once = [
-            json!({ "fill": ["#user", "nobody"] }),
-            json!({ "fill": ["#password", "wrong password"] }),
+fn what_stands_behind_the_hash_survives_a_typed_sign_in() {
+    let house = House::with(Plan { connections: LOCAL, ..Plan::default() });
+    let made = house.door.command(&["user", "create", "--name", "dora"]);
+    let lines = browse(&steps([
+        vec![
+            json!({ "goto": house.url("/deep?x=1#part/two") }),
+            json!({ "click": "main a.button" }),
+            json!({ "wait_for": "[name=login]" }),
+        ],
+        log_in("ada").to_vec(),
+        vec![
+            json!({ "wait_for_url": "/deep" }),
+            json!({ "new_person": 1 }),
+            json!({ "goto": house.url("/deep?x=2#part-three") }),
+            json!({ "fill": ["#user", "dora"] }),
+            json!({ "fill": ["#password", made["password"]] }),
             json!({ "click": "main button" }),
-            json!({ "wait_for": ".problem, .button" }),
-        ];
-        std::iter::repeat_n(once, times).flatten().collect::<Vec<_>>()
-    };
-    let goto = |path: &str| vec![json!({ "goto": url(path) })];
-    let visits: Vec<(&str, Vec<Value>)> = vec![
-        ("sign-in", goto("/.doorward/sign-in")),
-        ("wrong-password", [goto("/.doorward/sign-in"), wrong(1)].concat()),
-        ("expired", goto("/.doorward/callback/idp?code=x&state=y")),
-        ("unknown-connection", goto("/.doorward/sign-in/nothing")),
-        ("not-found", goto("/.doorward/nothing")),
-        ("signed-out", goto("/.doorward/signed-out")),
-        ("programs-only", goto("/programs/x")),
-        ("upstream-down", goto("/public/down/x")),
-        (
-            "provider-refused",
-            [
-                goto("/.doorward/sign-in/idp"),
-                vec![json!({ "click": "text=Cancel" }), json!({ "wait_for_text": "did not sign you in" })],
-            ]
-            .concat(),
-        ),
-        (
-            "sign-out",
-            [
-                goto("/.doorward/sign-in/idp"),
-                log_in("bob").to_vec(),
-                vec![json!({ "wait_for_url": format!("^{}$", url("/")) })],
-                goto("/.doorward/sign-out"),
-            ]
-            .concat(),
-        ),
-        ("denied", goto("/admin/x")),
-    ];
-    let mut all = Vec::new();
-    let mut names = Vec::new();
-    for (name, visit) in visits {
-        all.extend(visit);
-        for (look, scheme, size) in
-            [("light", "light", [1280, 800]), ("dark", "dark", [1280, 800]), ("phone", "light", [360, 740])]
-        {
-            all.extend([json!({ "color_scheme": scheme }), json!({ "viewport": size }), json!({ "axe": 1 })]);
-            all.push(json!({ "evaluate": "[document.querySelectorAll('h1').length, document.documentElement.scrollWidth <= innerWidth]" }));
-            all.extend(picture(&format!("{name}-{look}")));
-            names.push(format!("{name}, {look}"));
-        }
-    }
-    let lines = browse(&Value::Array(all));
-    let (audits, shapes) = (said(&lines, "axe"), said(&lines, "evaluate"));
-    assert_eq!((audits.len(), shapes.len()), (names.len(), names.len()));
-    for (name, (audit, shape)) in names.iter().zip(audits.into_iter().zip(shapes)) {
-        assert_eq!(audit["findings"], json!([]), "{name}: {audit:#}");
-        assert!(audit["passes"].as_u64().unwrap() > 5, "{name}: axe looked at nothing: {audit}");
-        assert_eq!(shape["value"], json!([1, true]), "{name}: one heading, nothing beside the screen");
-    }
+            json!({ "wait_for_url": "/deep" }),
+            json!({ "problems": 1 }),
+        ],
+    ]));
+    let arrived: Vec<&Value> = said(&lines, "wait_for_url").iter().map(|line| &line["url"]).collect();
+    assert_eq!(arrived, [&json!(house.url("/deep?x=1#part/two")), &json!(house.url("/deep?x=2#part-three"))]);
+    let problems = said(&lines, "problems")[0]["problems"].to_string();
+    assert!(!problems.contains("Content Security Policy"), "{problems}");
 }
 
 #[test]

@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::browser::{browse, picture, said};
+use super::browser::{browse, said};
 use super::house::{House, Plan};
 use super::mfa::{account, house};
+use super::pages::picture;
 use crate::support::curl;
 
 /// Signs in with a password at the local connection.

@@ -59,6 +59,7 @@ impl Desk {
             ("secret", "c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0IHNlY3JldA==\n".to_owned()),
             ("short", "hunter2\n".to_owned()),
             ("empty", "\n".to_owned()),
+            ("logo.svg", "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 1 1\"/>\n".to_owned()),
         ] {
             self.write(&format!("files/{name}"), &text);
         }
