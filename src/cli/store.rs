@@ -16,7 +16,7 @@ use crate::audit::{Event, Kind, Outcome};
 use crate::clock::{SharedClock, SystemClock, Timestamp};
 use crate::config::{self, Config, LoadError};
 use crate::directory::{Directory, DirectoryError, Page};
-use crate::login::pages::Pages;
+use crate::login::pages;
 use crate::model::{TenantId, User, UserId};
 
 /// The configured store, opened by a person at the command line.
@@ -64,7 +64,7 @@ impl Store {
 
     /// What letters call the application.
     pub(super) fn title(&self) -> String {
-        Pages::new(&self.config).title().to_owned()
+        pages::title(&self.config)
     }
 
     pub(super) fn directory(&self) -> &dyn Directory {

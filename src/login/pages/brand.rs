@@ -68,8 +68,7 @@ impl Brand {
             }
             support
         });
-        let title = typed.title.clone().unwrap_or_else(|| text::UNTITLED.to_owned());
-        Self { title, logo, support, rules: color.map(rules).unwrap_or_default() }
+        Self { title: title(config), logo, support, rules: color.map(rules).unwrap_or_default() }
     }
 
     /// Above the heading.
@@ -88,6 +87,12 @@ impl Brand {
             }
         }
     }
+}
+
+/// What the pages, and letters, call the application.
+#[must_use]
+pub fn title(config: &Config) -> String {
+    config.sign_in.title.clone().unwrap_or_else(|| text::UNTITLED.to_owned())
 }
 
 impl Support {

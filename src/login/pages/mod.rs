@@ -25,6 +25,7 @@ use crate::telemetry::RequestId;
 
 use asset::Assets;
 use brand::Brand;
+pub use brand::title;
 pub use sign_in::{AddressForm, Choice, Mistake, PasswordForm, SignIn};
 
 /// What all pages share.
