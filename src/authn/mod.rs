@@ -76,6 +76,8 @@ pub struct Rules {
     lifetimes: Lifetimes,
     /// Of sealed sessions; `login` makes them with the same.
     pub seals: Arc<Seals>,
+    /// Whether the application is given a provider's access tokens.
+    access_tokens: bool,
     failures_per_minute: u32,
     issuers: jwt::Issuers,
     licenses: Option<license::Issuer>,
@@ -87,6 +89,7 @@ impl Rules {
         Self {
             lifetimes: config.sessions,
             seals,
+            access_tokens: config.identity_headers.access_token,
             failures_per_minute: config.limits.failures_per_minute,
             issuers: jwt::Issuers::compile(config, problems),
             licenses: license::Issuer::compile(config, problems),
@@ -128,7 +131,12 @@ impl Authn {
     pub fn new(checks: Rules, stores: &Stores, roles: &Arc<Roles>) -> Self {
         let freshness = Arc::new(freshness::Freshness::new());
         let failures = Arc::new(FailureLimit::new(checks.failures_per_minute));
-        let people = session::People { stores: stores.clone(), roles: Arc::clone(roles), seals: checks.seals };
+        let people = session::People {
+            stores: stores.clone(),
+            roles: Arc::clone(roles),
+            seals: checks.seals,
+            access_tokens: checks.access_tokens,
+        };
         let (known, limit) = (Arc::clone(&freshness), Arc::clone(&failures));
         Self {
             sessions: session::Sessions::new(people, Arc::clone(&freshness), checks.lifetimes),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
+use http::HeaderValue;
 use moka::Expiry;
 use moka::future::Cache;
 
@@ -17,9 +18,9 @@ use crate::clock::Timestamp;
 use crate::config::{SessionMode, Sessions as Lifetimes};
 use crate::crypto::{Digest, Secret};
 use crate::edge::Clean;
-use crate::model::{CredentialKind, ForwardMemo, Identity, Session, User};
+use crate::model::{AccessToken, CredentialKind, ForwardMemo, Identity, Session, User};
 use crate::policy::role::Roles;
-use crate::session::{Carried, Due, Seals};
+use crate::session::{Carried, Due, ProviderTokens, Seals};
 
 const KIND: CredentialKind = CredentialKind::Session;
 /// Bytes of the longest cookie value that can be one of ours; longer ones are not even hashed.
@@ -34,6 +35,8 @@ const UNASKED_KEPT: Duration = Duration::from_secs(10);
 /// An answer this young is not asked for again when it says that the session was idle for too long.
 const YOUNG: Duration = Duration::from_secs(1);
 
+/// How long a request waits for an access token in the place of one that has ended.
+const REFRESH_PATIENCE: Duration = Duration::from_secs(5);
 /// Never due.
 const NEVER: i64 = i64::MAX;
 /// When a refresh that changed nothing is asked for again.
@@ -77,12 +80,14 @@ pub(super) struct People {
     pub(super) stores: Stores,
     pub(super) roles: Arc<Roles>,
     pub(super) seals: Arc<Seals>,
+    /// Whether the application is given the provider's access tokens.
+    pub(super) access_tokens: bool,
 }
 
 /// What a cookie holds.
 enum Held {
     /// Of a session in the store, by the digest of its id.
-    Id(Digest),
+    Id(Digest, Option<Secret>),
     Sealed(Box<Carried>),
 }
 
@@ -110,12 +115,12 @@ impl Sessions {
             return Ok(None);
         }
         let digest = Digest::of(value.as_bytes());
-        let held = || Some(Held::Id(digest));
+        let held = || Some(Held::Id(digest, self.key(value)));
         let Some(mut answer) = self.known(digest, held, clean).await? else { return Ok(None) };
         if self.is_idle(&answer, clean.now) && clean.now.since(answer.loaded_at) >= YOUNG {
             // Another replica may have seen the session since.
             self.answers.invalidate(&digest).await;
-            answer = self.ask(digest, Held::Id(digest), clean.now).await?;
+            answer = self.ask(digest, Held::Id(digest, self.key(value)), clean.now).await?;
         }
         let idle = self.is_idle(&answer, clean.now);
         let Some(live) = answer.live.as_ref().filter(|live| !idle && live.expires_at > clean.now) else { return Ok(None) };
@@ -190,12 +195,12 @@ impl Sessions {
 
     async fn look_up(&self, held: &Held, now: Timestamp) -> Result<Arc<Answer>, StoreError> {
         match held {
-            Held::Id(digest) => self.look_up_stored(*digest, now).await,
+            Held::Id(digest, key) => self.look_up_stored(*digest, key.as_ref(), now).await,
             Held::Sealed(carried) => self.look_up_sealed(carried, now).await,
         }
     }
 
-    async fn look_up_stored(&self, digest: Digest, now: Timestamp) -> Result<Arc<Answer>, StoreError> {
+    async fn look_up_stored(&self, digest: Digest, key: Option<&Secret>, now: Timestamp) -> Result<Arc<Answer>, StoreError> {
         let mark = self.freshness.mark(Subject::Session(&digest));
         let nobody = |user| Ok(Arc::new(Answer { session: mark, user, loaded_at: now, live: None, kept: ENDED_KEPT }));
         let found = self.people.stores.sessions.find(&digest).await?;
@@ -205,8 +210,39 @@ impl Sessions {
         let user_mark = Some(self.freshness.mark(Subject::User(session.user)));
         let user = self.people.stores.directory.user(session.user).await?;
         let Some(user) = user.filter(|user| user.active) else { return nobody(user_mark) };
-        let live = Some(self.live(&session, user, None));
+        let token = match key {
+            Some(key) => self.access_token(&session, key, now).await,
+            None => None,
+        };
+        let mut live = self.live(&session, user, None);
+        if let (Some(token), Some(identity)) = (token, Arc::get_mut(&mut live.identity)) {
+            identity.forward.access_token = Some(token);
+        }
+        let live = Some(live);
         Ok(Arc::new(Answer { session: mark, user: user_mark, loaded_at: now, live, kept: KEPT }))
+    }
+
+    /// The cookie's value, where a provider's tokens have to be opened with it.
+    fn key(&self, value: &str) -> Option<Secret> {
+        self.people.access_tokens.then(|| Secret::new(value.to_owned()))
+    }
+
+    /// The access token that goes to the application. One that has ended is worth waiting for a new one, since the request that
+    /// comes with it would fail; this is asked for only where the session is not in memory. Where that changes the store, the
+    /// session is looked up again.
+    async fn access_token(&self, session: &Session, key: &Secret, now: Timestamp) -> Option<AccessToken> {
+        let tokens = ProviderTokens::open(key.expose(), session)?;
+        let over = tokens.expires_at.is_some_and(|end| end <= now);
+        if let Some(refresher) = self.people.stores.refresher.as_ref().filter(|_| over && session.refresh_at.is_some()) {
+            let refreshed = refresher.begin(Due { digest: session.digest, value: key.clone() });
+            if tokio::time::timeout(REFRESH_PATIENCE, refreshed).await.is_err() {
+                tracing::debug!("the request goes on without an access token");
+            }
+            return None;
+        }
+        let mut value = HeaderValue::try_from(tokens.access_token?).ok()?;
+        value.set_sensitive(true);
+        Some(AccessToken { value, expires_at: tokens.expires_at })
     }
 
     /// What the store knows counts: that the session was ended, that the person is inactive, or what the person is now. What it

@@ -221,13 +221,16 @@ pub struct IdentityHeaders {
     pub presets: Vec<Preset>,
     /// A signed JWT in `X-Doorward-Assertion` (and in pomerium's header with that preset), verifiable with `{prefix}/jwks.json`.
     pub assertion: Option<Assertion>,
+    /// The access token of the person's provider, as `X-Forwarded-Access-Token`, for an application that calls the provider's
+    /// interfaces. Only sessions in the store have one; one that has ended is left out.
+    pub access_token: bool,
     /// Own headers: name → template such as `{email}`; `{user}`, `{email}`, `{name}`, `{groups}`, `{roles}`, `{role}`, `{tenant}`, `{scopes}`, `{credential}`, `{session}`.
     pub custom: BTreeMap<String, String>,
 }
 
 impl Default for IdentityHeaders {
     fn default() -> Self {
-        Self { presets: vec![Preset::Oauth2Proxy], assertion: None, custom: BTreeMap::new() }
+        Self { presets: vec![Preset::Oauth2Proxy], assertion: None, access_token: false, custom: BTreeMap::new() }
     }
 }
 

@@ -90,6 +90,15 @@ pub struct Identity {
 pub struct ForwardMemo {
     pub headers: OnceLock<Box<[(HeaderName, HeaderValue)]>>,
     pub assertion: ArcSwapOption<MintedAssertion>,
+    /// Of the person's provider, where the application is given it.
+    pub access_token: Option<AccessToken>,
+}
+
+/// A provider's access token. No Debug, so that no record can hold it.
+pub struct AccessToken {
+    pub value: HeaderValue,
+    /// `None` where the provider did not say.
+    pub expires_at: Option<Timestamp>,
 }
 
 impl fmt::Debug for ForwardMemo {

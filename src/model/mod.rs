@@ -16,7 +16,7 @@ mod user;
 pub use change::Change;
 pub use connection::StoredConnection;
 pub use factor::{Factor, FactorKind};
-pub use identity::{CredentialKind, ForwardMemo, Identity, MintedAssertion};
+pub use identity::{AccessToken, CredentialKind, ForwardMemo, Identity, MintedAssertion};
 pub use invitation::{Invitation, InvitationId};
 pub use mailed_link::MailedLink;
 pub use name::{ConnectionId, Domain, EmailAddress, InvalidName, Scope, TenantId};

@@ -25,6 +25,8 @@ use reserved::Reserved;
 use template::Template;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+/// As oauth2-proxy calls it; like all of `X-Forwarded-`, it is taken off every request that comes in.
+const ACCESS_TOKEN: HeaderName = HeaderName::from_static("x-forwarded-access-token");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 /// Fields that every request is given: where it came from, its id and its trace.
 const SET_FOR_ALL: usize = 7;
@@ -37,6 +39,7 @@ pub struct Headers {
     presets: Box<[Preset]>,
     templates: Box<[Template]>,
     assertion_names: Box<[HeaderName]>,
+    access_token: bool,
 }
 
 impl Headers {
@@ -61,6 +64,7 @@ impl Headers {
             presets: typed.presets.as_slice().into(),
             templates,
             assertion_names: assertion_names.into(),
+            access_token: typed.access_token,
         }
     }
 
@@ -74,10 +78,20 @@ impl Headers {
         for (name, value) in said.into_iter().flatten() {
             fields.insert(name, value.clone());
         }
+        self.access_token(outbound, fields);
         if let Some(assertion) = assertion {
             for name in &self.assertion_names {
                 fields.insert(name, assertion.clone());
             }
+        }
+    }
+
+    /// The provider's access token, unless it has ended: none is better than one that does not work.
+    fn access_token(&self, outbound: &Outbound, fields: &mut HeaderMap) {
+        let token = outbound.identity.as_ref().and_then(|identity| identity.forward.access_token.as_ref());
+        let live = token.filter(|token| token.expires_at.is_none_or(|end| outbound.now < end));
+        if let Some(token) = live.filter(|_| self.access_token) {
+            fields.insert(ACCESS_TOKEN, token.value.clone());
         }
     }
 

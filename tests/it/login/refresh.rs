@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::house::Person;
+use super::house::{Person, received};
 use super::replicas::{Replicas, Setting, person};
 use crate::support::{curl, eventually};
 
@@ -123,4 +123,37 @@ fn what_the_provider_says_anew_of_a_person_counts_at_once() {
     doors.idp.tell("/tamper", &json!({ "claims": { "sub": "eve" } }));
     doors.pass(11);
     eventually("the session is dead", || (doors.session(0, &who).status == 401).then_some(()));
+}
+
+#[test]
+fn the_application_gets_the_access_token_that_is_good_now_and_never_one_that_has_ended() {
+    let settings = "identity_headers: { presets: [doorward], access_token: true }";
+    let mut doors = Replicas::start(2, &Setting { settings, ..Setting::default() });
+    let who = doors.signed_in();
+    let token = |doors: &Replicas, number: usize| {
+        let answer = who.ask(&doors.at(number, "/x"), &["-H", "X-Forwarded-Access-Token: forged"]);
+        assert_eq!(answer.status, 200);
+        received(&answer.json(), "x-forwarded-access-token").map(str::to_owned)
+    };
+    let first = token(&doors, 0).unwrap();
+    assert!(first.len() > 20 && first != "forged", "{first}");
+    doors.pass(11);
+    assert_eq!(token(&doors, 0).as_ref(), Some(&first), "it is good for an hour, and a refresh is not waited for");
+    let second = eventually("the new one is used", || token(&doors, 0).filter(|token| *token != first));
+    // Nobody was here for long; whoever knows the session goes on without, whoever does not waits for a new one.
+    doors.pass(70);
+    assert_eq!(token(&doors, 0), None);
+    let third = eventually("a third one is used", || token(&doors, 1));
+    assert!(third != second && third != first);
+    doors.idp.tell("/faults", &json!({ "/token": 503 }));
+    doors.pass(70);
+    assert_eq!(token(&doors, 1), None);
+}
+
+#[test]
+fn without_the_setting_no_token_leaves_the_door() {
+    let doors = Replicas::start(1, &Setting::default());
+    let who = doors.signed_in();
+    let answer = who.ask(&doors.at(0, "/x"), &["-H", "X-Forwarded-Access-Token: forged"]);
+    assert_eq!(received(&answer.json(), "x-forwarded-access-token"), None);
 }
