@@ -316,4 +316,30 @@ mod tests {
         }
         assert!(current.again(NOW).is_none());
     }
+
+    proptest::proptest! {
+        /// Whatever a browser sends for an attempt, it is one that we sealed, or none.
+        #[test]
+        fn no_made_up_cookie_or_tag_is_an_attempt(tag in "[ -:<-~]{0,40}", value in "[ -:<-~]{0,200}") {
+            let cookie = format!("{}={value}", cookie::attempt_name(&tag));
+            let Ok(cookie) = HeaderValue::try_from(cookie) else { return Ok(()) };
+            let headers = HeaderMap::from_iter([(header::COOKIE, cookie)]);
+            proptest::prop_assert!(matches!(attempts().tagged(&headers, &tag, NOW), Found::Unknown));
+            proptest::prop_assert!(matches!(attempts().find(&headers, &tag, NOW), Found::Unknown));
+        }
+
+        /// One bit more or less, and it is none.
+        #[test]
+        fn a_changed_attempt_is_none(at in 0_usize..300, bit in 0_u8..7) {
+            let (attempts, mine) = (attempts(), attempt("/", NOW));
+            let kept = attempts.keep(&mine, &HeaderMap::new(), NOW).unwrap();
+            let mut line = kept[0].as_bytes().split(|byte| *byte == b';').next().unwrap().to_vec();
+            let begin = line.iter().position(|byte| *byte == b'=').unwrap() + 1;
+            let at = begin + at % (line.len() - begin);
+            line[at] ^= 1 << bit;
+            let Ok(cookie) = HeaderValue::from_bytes(&line) else { return Ok(()) };
+            let headers = HeaderMap::from_iter([(header::COOKIE, cookie)]);
+            proptest::prop_assert!(matches!(attempts.tagged(&headers, &mine.tag(), NOW), Found::Unknown));
+        }
+    }
 }

@@ -152,4 +152,15 @@ mod tests {
         assert!(forms.check(Purpose::Password, &headers(&[]), &issued.token, NOW.after(LIFE)).is_err());
         assert!(forms.issue(Purpose::SignOut, &headers(&[]), NOW).unwrap().cookie.is_none(), "one binding for all tabs");
     }
+
+    proptest::proptest! {
+        /// Whatever is sent as a form's token, it is one that we sealed, or none.
+        #[test]
+        fn no_made_up_token_is_one(token in "\\PC{0,200}") {
+            let forms = Forms::new(b"a master key", "https://app.example".to_owned()).unwrap();
+            let cookie = format!("{}={}", cookie::FORM, "a".repeat(COOKIE_LENGTH));
+            let headers = HeaderMap::from_iter([(header::COOKIE, HeaderValue::try_from(cookie).unwrap())]);
+            proptest::prop_assert!(forms.check(Purpose::Mail, &headers, &token, NOW).is_err());
+        }
+    }
 }

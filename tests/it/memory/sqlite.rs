@@ -29,6 +29,8 @@ impl Backend for Sqlite {
             factors: Arc::new(SqliteDirectory::new(database.clone())),
             connections: Arc::new(SqliteDirectory::new(database.clone())),
             sessions: Arc::new(SqliteSessions::new(database.clone())),
+            links: Arc::new(SqliteSessions::new(database.clone())),
+            invitations: Arc::new(SqliteDirectory::new(database.clone())),
             audit: Arc::new(SqliteAudit::new(database)),
             bus: follower.bus().clone(),
             _keeper: Box::new(follower),

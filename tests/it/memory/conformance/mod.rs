@@ -5,6 +5,7 @@ pub(crate) mod changes;
 pub(crate) mod connections;
 pub(crate) mod directory;
 pub(crate) mod factors;
+pub(crate) mod mail;
 pub(crate) mod sessions;
 
 use std::any::Any;
@@ -15,10 +16,10 @@ use async_trait::async_trait;
 use doorward::audit::AuditStore;
 use doorward::clock::Timestamp;
 use doorward::crypto::Digest;
-use doorward::directory::{Connections, Directory, Factors};
+use doorward::directory::{Connections, Directory, Factors, Invitations};
 use doorward::model::{FederatedLink, Program, ProgramKind, ProgramSecret, Session, SessionHandle, TenantId, User, UserId};
 use doorward::revocation::Bus;
-use doorward::session::SessionStore;
+use doorward::session::{MailedLinks, SessionStore};
 use uuid::Uuid;
 
 pub(crate) type Outcome<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -29,6 +30,8 @@ pub(crate) struct Stores {
     pub(crate) factors: Arc<dyn Factors>,
     pub(crate) connections: Arc<dyn Connections>,
     pub(crate) sessions: Arc<dyn SessionStore>,
+    pub(crate) links: Arc<dyn MailedLinks>,
+    pub(crate) invitations: Arc<dyn Invitations>,
     pub(crate) audit: Arc<dyn AuditStore>,
     pub(crate) bus: Bus,
     /// Whatever has to live for the bus to hear.
@@ -100,6 +103,15 @@ macro_rules! conformance {
             a_one_time_value_has_one_winner_among_many
             a_purge_removes_only_what_is_over
             seen_times_are_gathered_and_written_together
+        );
+        conformance!(@tests $backend, mail:
+            a_mailed_link_comes_back_and_looking_uses_nothing_up
+            a_mailed_link_is_followed_once_by_the_attempt_that_asked
+            wrong_codes_are_counted_however_many_ask_at_once
+            a_right_code_is_right_once_and_in_time
+            letters_are_counted_by_address_and_time
+            an_invitation_is_accepted_again_and_again_and_used_once
+            an_invitation_that_was_revoked_or_replaced_makes_nobody
         );
         conformance!(@tests $backend, audit:
             an_event_comes_back_with_every_field
