@@ -92,7 +92,7 @@ struct Own {
 impl Own {
     fn new(name: &str, id: Option<&str>, config: Option<&Config>) -> Self {
         let uses = |connection: &&config::connection::Connection| {
-            connection.oidc.as_ref().and_then(|oidc| oidc.provider.as_ref()).is_some_and(|provider| provider.as_str() == name)
+            connection.provider().is_some_and(|provider| provider.as_str() == name)
         };
         let known = || config.and_then(|config| config.connections.iter().find(uses)).map(|connection| connection.id.to_string());
         let base = config.map_or_else(

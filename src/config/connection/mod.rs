@@ -21,6 +21,7 @@ pub use password::Password;
 pub use saml::{AttributeNames, Binding, Metadata as SamlMetadata, NameIdFormat, Saml};
 pub use stored::{Document, StoredError, Written, opened, review_last, within_last, written};
 
+use super::preset::Provider;
 use crate::model::{ConnectionId, Domain, TenantId};
 
 /// One way to sign in: exactly one of `oidc`, `oauth2`, `saml`, `magic_link` and `password`.
@@ -86,6 +87,17 @@ impl Connection {
             self.password.as_ref().map(|password| ("password", Kind::Password(password))),
         ];
         typed.into_iter().flatten().collect()
+    }
+
+    /// Whose preset completes it.
+    #[must_use]
+    pub fn provider(&self) -> Option<&Provider> {
+        match self.kind()?.1 {
+            Kind::Oidc(typed) => typed.provider.as_ref(),
+            Kind::OAuth2(typed) => typed.provider.as_ref(),
+            Kind::Saml(typed) => typed.provider.as_ref(),
+            Kind::MagicLink(_) | Kind::Password(_) => None,
+        }
     }
 
     /// Whether an identity provider signs people in.

@@ -6,6 +6,7 @@ mod commands;
 mod config;
 mod examples;
 mod explain;
+mod presets;
 mod probes;
 mod stop;
 mod trouble;
