@@ -146,7 +146,7 @@ fn every_page_is_accessible_in_light_and_dark_and_on_a_phone() {
 
 #[test]
 fn the_pages_of_accounts_clocks_and_stores_are_accessible_too() {
-    let house = house("    provision: existing");
+    let house = house("    provision: scim");
     let at_provider = |who: &str| [goto(&house, "/.doorward/sign-in/idp"), log_in(who).to_vec()].concat();
     let fresh = || vec![json!({ "new_person": 1 })];
     look_at(vec![(

@@ -88,7 +88,11 @@ fn many_groups_take_several_cookies_and_too_many_are_refused_in_words() {
     };
     house.idp.tell("/users", &json!([person("many", 80), person("all", 400)]));
     let (many, _) = house.signed_in("many", "/");
-    let parts = many.cookies().iter().filter(|(name, _)| name.starts_with("__Host-doorward") && !name.contains("form")).count();
+    let parts = many
+        .cookies()
+        .iter()
+        .filter(|(name, _)| name.starts_with("__Host-doorward") && !name.contains("form") && !name.contains("turns"))
+        .count();
     assert_eq!(parts, 2, "{:?}", many.cookies());
     assert_eq!(many.session().json()["groups"].as_array().map(Vec::len), Some(80));
     let all = house.person();
