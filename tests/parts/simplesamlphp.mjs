@@ -1,14 +1,14 @@
 // SimpleSAMLphp as an identity provider, on PHP's own web server.
 //   node simplesamlphp.mjs --services JSON|@FILE [--people JSON|@FILE] [--signed-requests]
-// A service: { entity_id, acs, slo?, certificate? (base64 of the DER), sign_response, sign_assertion, encrypt, signed_requests, name_id }.
-// The ready line: { port, entity_id, metadata, certificate }.
+// A service: { entity_id, acs, slo?, slo_post?, certificate? (base64 of the DER), sign_response, sign_assertion, encrypt, signed_requests, name_id }.
+// The ready line: { port, control, entity_id, metadata, certificate, sign_out }. Control: POST /rotate-keys (the old one is gone).
 import { spawn, spawnSync } from 'node:child_process';
 import { createServer } from 'node:net';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { atStop, json, options, stopWhenAsked, tell, temporaryFolder } from './part.mjs';
+import { atStop, control, json, options, stopWhenAsked, tell, temporaryFolder } from './part.mjs';
 
 const WWW = '/usr/share/simplesamlphp/www';
 const PEOPLE = {
@@ -53,11 +53,14 @@ for (const name of ['metadata', 'cert', 'log', 'data', 'tmp', 'sessions']) mkdir
 const port = await freePort();
 const base = `http://127.0.0.1:${port}/`;
 
-const made = spawnSync('openssl', [
-  'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '30', '-subj', '/CN=idp.example',
-  '-keyout', inside('cert/idp.key'), '-out', inside('cert/idp.crt'),
-]);
-if (made.status !== 0) throw new Error(`openssl: ${made.stderr}`);
+function newKey() {
+  const made = spawnSync('openssl', [
+    'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '30', '-subj', '/CN=idp.example',
+    '-keyout', inside('cert/idp.key'), '-out', inside('cert/idp.crt'),
+  ]);
+  if (made.status !== 0) throw new Error(`openssl: ${made.stderr}`);
+}
+newKey();
 
 writeFileSync(inside('config.php'), `<?php $config = ${php({
   baseurlpath: base,
@@ -102,7 +105,7 @@ const remote = services.map((service) => {
   const endpoint = (Binding, Location) => ({ Binding, Location });
   const metadata = {
     AssertionConsumerService: [{ ...endpoint(POST, service.acs), index: 0 }],
-    SingleLogoutService: service.slo ? [endpoint(REDIRECT, service.slo)] : [],
+    SingleLogoutService: service.slo ? [endpoint(service.slo_post ? POST : REDIRECT, service.slo)] : [],
     'saml20.sign.response': service.sign_response ?? true,
     'saml20.sign.assertion': service.sign_assertion ?? false,
     'assertion.encryption': service.encrypt ?? false,
@@ -145,4 +148,6 @@ function readLog() {
   try { return readFileSync(inside('log/simplesamlphp.log'), 'utf8'); } catch { return ''; }
 }
 const certificate = readFileSync(inside('cert/idp.crt'), 'utf8').replace(/-----[^-]+-----|\s/g, '');
-tell({ port, entity_id: metadata, metadata, certificate, sign_out: `${base}saml2/idp/SingleLogoutService.php` });
+// PHP reads its files at each request.
+const controlPort = await control({ 'POST /rotate-keys': newKey });
+tell({ port, control: controlPort, entity_id: metadata, metadata, certificate, sign_out: `${base}saml2/idp/SingleLogoutService.php` });

@@ -208,6 +208,55 @@ fn a_provider_that_is_down_is_said_to_be_and_its_metadata_is_kept() {
 }
 
 #[test]
+fn a_provider_changes_its_key_and_nobody_notices() {
+    let house = SamlHouse::simplesamlphp(&[("corp", json!({}), KEY)]);
+    for _ in 0..2 {
+        let person = house.person();
+        let form = answer_for(&person, &house.url("/kept"), "ada");
+        let walk = person.follow(&form.action, form.post(&person));
+        assert_eq!((walk.answer.status, walk.url), (200, house.url("/kept")), "{}", walk.answer.text());
+        assert_eq!(house.idp.tell("/rotate-keys", &json!({})).status, 200);
+    }
+    assert!(house.events("sign_in").iter().all(|event| event["outcome"] == "success"));
+}
+
+#[test]
+fn a_logout_request_may_be_posted_and_has_to_be_signed_within() {
+    use base64::Engine as _;
+    let house = SamlHouse::simplesamlphp(&[("corp", json!({ "slo_post": true }), KEY)]);
+    let person = house.person();
+    let form = answer_for(&person, &house.url("/"), "ada");
+    person.follow(&form.action, form.post(&person));
+    let slo = house.url("/.doorward/saml/corp/slo");
+    let request = format!(
+        r#"<samlp:LogoutRequest xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol" xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion" ID="_x" Version="2.0" IssueInstant="2026-11-22T00:00:00Z" Destination="{slo}"><saml:Issuer>{}</saml:Issuer><saml:NameID>ada@acme.example</saml:NameID></samlp:LogoutRequest>"#,
+        house.idp.ready["entity_id"].as_str().unwrap()
+    );
+    let packed = base64::engine::general_purpose::STANDARD.encode(request);
+    let refused = person.post(&slo, &[("SAMLRequest", &packed)], &["Sec-Fetch-Site: cross-site"]);
+    assert!(refused.text().contains("saml_message_unsigned"), "{}", refused.text());
+    let answer = form.fields.iter().find(|(name, _)| name == "SAMLResponse").unwrap();
+    let wrong = person.post(&slo, &[("SAMLRequest", &answer.1)], &["Sec-Fetch-Site: cross-site"]);
+    assert!(wrong.text().contains("saml_unexpected_message"), "a signed message of another kind: {}", wrong.text());
+    assert_eq!(person.session().status, 200);
+
+    let idp = house.idp.ready["sign_out"].as_str().unwrap();
+    let leaving = url::Url::parse_with_params(idp, [("ReturnTo", house.url("/.doorward/signed-out"))]).unwrap();
+    let walk = person.walk(leaving.as_str());
+    let form = Form::of(&walk.url, &walk.answer.text());
+    assert_eq!(form.action, slo);
+    let tampered = form.field("SAMLRequest");
+    let text = String::from_utf8(base64::engine::general_purpose::STANDARD.decode(tampered).unwrap()).unwrap();
+    let other = base64::engine::general_purpose::STANDARD.encode(text.replace("ada@acme.example", "bob@acme.example"));
+    let refused = form.clone().with("SAMLRequest", &other).post(&person);
+    assert!(refused.text().contains("saml_signature_invalid"), "{}", refused.text());
+    assert_eq!(person.session().status, 200);
+    let walk = person.follow(&slo, form.post(&person));
+    assert!(walk.hops.iter().any(|hop| hop.contains("SAMLResponse=")), "our answer: {:#?}", walk.hops);
+    assert_eq!(person.session().status, 401);
+}
+
+#[test]
 fn a_provider_that_was_never_reached_is_a_503_and_nobody_is_signed_out() {
     let mut house = SamlHouse::simplesamlphp(&[("corp", json!({}), "")]);
     house.idp.process.signal("TERM");
