@@ -56,7 +56,11 @@ impl Pages {
                     button type="submit" { (text::SESSIONS_END_OTHERS) }
                 }
             }
-            p { a href="/" { (text::GO_HOME) } " · " a href=(self.own_path("/sign-out")) { (text::SIGN_OUT) } }
+            p {
+                a href="/" { (text::GO_HOME) } " · "
+                a href=(self.own_path("/factors")) { (text::FACTORS) } " · "
+                a href=(self.own_path("/sign-out")) { (text::SIGN_OUT) }
+            }
         };
         self.page(StatusCode::OK, text::SESSIONS, body)
     }
