@@ -194,7 +194,10 @@ fn the_form_takes_nothing_that_is_not_from_our_page_and_nothing_twice() {
     let fields = [("token", token.as_str()), ("email", "ada@acme.example")];
     assert_eq!(person.post(&url, &fields, &["Origin: https://evil.example"]).status, 403);
     assert_eq!(person.post(&url, &fields[1..], &[]).status, 403);
-    assert_eq!(house.person().post(&url, &fields, &[]).status, 403, "another browser's token");
+    let stranger = house.person();
+    assert_eq!(stranger.post(&url, &fields, &[]).status, 400, "a browser that keeps no cookies");
+    assert_eq!(stranger.ask(&url, &[]).status, 200);
+    assert_eq!(stranger.post(&url, &fields, &[]).status, 403, "another browser's token");
     let twice = [("token", token.as_str()), ("email", "ada@acme.example"), ("email", "ada@victim.example")];
     assert_eq!(person.post(&url, &twice, &[]).status, 403);
     assert_eq!(led(&house, &person, &person.post(&url, &fields, &[])), "idp");
