@@ -24,6 +24,11 @@ impl Provider {
             let path = format!("{}/saml/{}/{door}", site.config.prefix, site.id);
             site.origins.own().join(&path).ok().map(String::from)
         };
+        // Here, where it stops the start, and not at the first sign-in.
+        if let Err(error) = bergshamra::initialize_backend() {
+            problems.add(site.place.clone(), format!("signatures cannot be checked on this machine: {error}"), "");
+            return None;
+        }
         let discovery = discovery(typed, &site.place, problems);
         let key = own_key(typed, &site.place, problems);
         let (discovery, key) = (discovery?, key?);
