@@ -13,6 +13,8 @@ use crate::model::{ConnectionId, EmailAddress, FederatedLink};
 const MOST_GROUPS: usize = 500;
 /// Longest text that is kept, in bytes.
 const LONGEST: usize = 256;
+/// Longest name of a session at the provider that is kept, in bytes. Some providers seal what they know of the session into it.
+const LONGEST_SESSION: usize = 1024;
 
 impl Provider {
     /// Who `proof` is about.
@@ -73,4 +75,11 @@ pub(super) fn list(proof: &Proof, name: &str) -> Vec<String> {
 /// A text under `name` in the ID token.
 pub(super) fn text(proof: &Proof, name: &str) -> Option<String> {
     proof.claims.get(name).and_then(Value::as_str).and_then(plain)
+}
+
+/// The provider's name for its session (Back-Channel Logout 1.0 §2.1), just as it stands: a logout names the session by it.
+pub(super) fn session(proof: &Proof) -> Option<String> {
+    let named = proof.claims.get("sid").and_then(Value::as_str)?;
+    let fits = !named.is_empty() && named.len() <= LONGEST_SESSION && !named.contains(char::is_control);
+    fits.then(|| named.to_owned())
 }

@@ -5,6 +5,7 @@ mod break_glass;
 mod browser;
 mod client_auth;
 mod house;
+mod idpy;
 mod lemonldap;
 mod lifetime;
 mod mail;
