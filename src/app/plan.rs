@@ -82,10 +82,11 @@ impl Plan {
     pub fn gateway(self, memory: &Memory, telemetry: &Telemetry) -> Gateway {
         let jwks = self.forwarding.jwks_router(&self.config.prefix);
         let pages = Arc::clone(&self.login.pages);
+        let authn = self.authn.with_break_glass(self.login.break_glass_users());
         let login = login::Login::new(self.login, memory.means());
         let stores = Stores { refresher: Some(login.refresher()), ..memory.stores(&telemetry.metrics) };
         Gateway {
-            authn: Authn::new(self.authn, &stores, &self.roles),
+            authn: Authn::new(authn, &stores, &self.roles),
             observed: Observed::new(telemetry, &self.config, &self.routes),
             second_factors: self.second_factors,
             certificates: self

@@ -12,6 +12,7 @@ mod reason;
 mod session;
 mod stand_in;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ use crate::credential::Credential;
 use crate::directory::{self, Directory};
 use crate::edge::Clean;
 use crate::limit::{FailureLimit, Party};
-use crate::model::{Change, CredentialKind, Identity};
+use crate::model::{Change, CredentialKind, Identity, UserId};
 use crate::policy::role::Roles;
 use crate::session::{self as sessions, Refresher, Seals, SessionStore};
 use crate::telemetry::Metrics;
@@ -78,6 +79,8 @@ pub struct Rules {
     pub seals: Arc<Seals>,
     /// Whether the application is given a provider's access tokens.
     access_tokens: bool,
+    /// Who may have a break-glass session; `login` knows them.
+    break_glass: HashSet<UserId>,
     failures_per_minute: u32,
     issuers: jwt::Issuers,
     licenses: Option<license::Issuer>,
@@ -90,11 +93,18 @@ impl Rules {
             lifetimes: config.sessions,
             seals,
             access_tokens: config.identity_headers.access_token,
+            break_glass: HashSet::new(),
             failures_per_minute: config.limits.failures_per_minute,
             issuers: jwt::Issuers::compile(config, problems),
             licenses: license::Issuer::compile(config, problems),
             certificates: config.client_certificates.clone(),
         }
+    }
+
+    /// The same, where these may have a break-glass session and nobody else.
+    #[must_use]
+    pub fn with_break_glass(self, users: impl IntoIterator<Item = UserId>) -> Self {
+        Self { break_glass: users.into_iter().collect(), ..self }
     }
 }
 
@@ -136,6 +146,7 @@ impl Authn {
             roles: Arc::clone(roles),
             seals: checks.seals,
             access_tokens: checks.access_tokens,
+            break_glass: checks.break_glass,
         };
         let (known, limit) = (Arc::clone(&freshness), Arc::clone(&failures));
         Self {

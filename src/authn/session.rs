@@ -4,6 +4,7 @@
 //! no attack: it gives no identity, so that a browser is sent to sign in and an optional route is seen as by anybody.
 //! A sealed session is taken at its word where the store does not know better, and refused wherever it does.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
@@ -18,7 +19,7 @@ use crate::clock::Timestamp;
 use crate::config::{SessionMode, Sessions as Lifetimes};
 use crate::crypto::{Digest, Secret};
 use crate::edge::Clean;
-use crate::model::{AccessToken, CredentialKind, ForwardMemo, Identity, Session, User};
+use crate::model::{AccessToken, CredentialKind, ForwardMemo, Identity, Session, User, UserId};
 use crate::policy::role::Roles;
 use crate::session::{Carried, Due, ProviderTokens, Seals};
 
@@ -82,6 +83,8 @@ pub(super) struct People {
     pub(super) seals: Arc<Seals>,
     /// Whether the application is given the provider's access tokens.
     pub(super) access_tokens: bool,
+    /// Who has a break-glass account now.
+    pub(super) break_glass: HashSet<UserId>,
 }
 
 /// What a cookie holds.
@@ -251,6 +254,10 @@ impl Sessions {
         let session = self.freshness.mark(Subject::Session(&carried.digest()));
         let user = Some(self.freshness.mark(Subject::User(carried.user())));
         let answer = |live, kept| Ok(Arc::new(Answer { session, user, loaded_at: now, live, kept }));
+        // The cookie stands alone otherwise: whose account was removed or made anew would stay until its end.
+        if carried.break_glass && !self.people.break_glass.contains(&carried.user()) {
+            return answer(None, ENDED_KEPT);
+        }
         self.people.stores.seen.seen(&carried.digest(), carried.seen_at);
         let stands_alone = carried.break_glass || self.lifetimes.mode == SessionMode::Sealed;
         let asked = tokio::time::timeout(STORE_PATIENCE, self.ask_about(carried, stands_alone)).await;

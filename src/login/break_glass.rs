@@ -26,7 +26,7 @@ use crate::crypto::totp::Totp;
 use crate::crypto::{Digest, random};
 use crate::directory::{BreakGlassAccount, BreakGlassError, BreakGlassFile};
 use crate::limit::Party;
-use crate::model::{ConnectionId, Session, SessionHandle, TenantId, User};
+use crate::model::{ConnectionId, Session, SessionHandle, TenantId, User, UserId};
 use crate::policy::mfa::METHOD;
 use crate::session::{Carried, cookie};
 
@@ -100,6 +100,11 @@ impl BreakGlass {
 
     fn account(&self, address: &str) -> Option<&BreakGlassAccount> {
         self.accounts.iter().find(|account| account.address.as_str().eq_ignore_ascii_case(address))
+    }
+
+    /// What the sessions of these accounts are known by.
+    pub(super) fn users(&self) -> Vec<UserId> {
+        self.accounts.iter().map(BreakGlassAccount::user).collect()
     }
 
     /// Where alarms wait for the trail.

@@ -53,6 +53,7 @@ use crate::clock::{SharedClock, Timestamp};
 use crate::config::{Config, Path, Problems, Sessions as Lifetimes};
 use crate::directory::{self, Directory, Factors, Invitations};
 use crate::mail::{Post, Server};
+use crate::model::UserId;
 use crate::session::{MailedLinks, Refresher, Seals, SessionStore};
 use attempt::Attempts;
 use book::Book;
@@ -147,6 +148,11 @@ impl Rules {
             forms,
             notes,
         })
+    }
+
+    /// Whose break-glass sessions count: of the accounts that there are now.
+    pub fn break_glass_users(&self) -> Vec<UserId> {
+        self.break_glass.users()
     }
 }
 

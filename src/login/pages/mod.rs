@@ -41,6 +41,8 @@ pub struct Pages {
     /// Address of the script that all pages have.
     script: String,
     passkey_script: String,
+    /// Whether there is a way in for the day when nothing else works. Not whether anybody has an account for it: nobody is told.
+    break_glass: bool,
 }
 
 /// One page, ready to be sent.
@@ -81,6 +83,7 @@ impl Pages {
             assets,
             prefix: config.prefix.clone(),
             public_url,
+            break_glass: config.sign_in.break_glass_file.is_some(),
         }
     }
 

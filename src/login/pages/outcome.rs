@@ -25,6 +25,7 @@ impl Pages {
             @if let SignInError::Loop { ahead: Some(ahead) } = error { p { (text::clocks(*ahead)) } }
             @if let SignInError::TooMany { retry_after } = error { p { (text::wait(retry_after.as_secs())) } }
             a class="button" href=(again) { (text::TRY_AGAIN) }
+            (self.emergency(error.status()))
         };
         self.page(error.status(), heading, body)
     }
@@ -83,8 +84,18 @@ impl Pages {
         let body = html! {
             p { (explanation) }
             @if let Some(wait) = wait { p { (text::wait(wait.as_secs())) } }
+            (self.emergency(status))
         };
         self.page(status, heading, body)
+    }
+
+    /// Where something that the usual ways need is down, the way in that needs nothing: a browser with a session gets no further.
+    fn emergency(&self, status: StatusCode) -> Markup {
+        html! {
+            @if self.break_glass && status == StatusCode::SERVICE_UNAVAILABLE {
+                p { a href=(self.own_path("/break-glass")) { (text::BREAK_GLASS) } }
+            }
+        }
     }
 }
 

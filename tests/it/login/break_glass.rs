@@ -182,6 +182,45 @@ fn an_account_counts_where_it_may_be_used_and_until_it_is_removed() {
     eventually("the door has read the file", || (reloads() > before).then_some(()));
     let gone = enter(&house, &house.person(), "ops@acme.example", made["password"].as_str().unwrap(), &app.code());
     assert_eq!(gone.status, 401);
+    assert_eq!((person.session().status, person.ask(&house.url("/data"), &[]).status), (401, 303), "its session is over too");
+}
+
+#[test]
+fn an_account_that_is_made_anew_ends_the_sessions_of_the_old_one() {
+    let house = house();
+    let (made, mut app) = account(&house, &[]);
+    let old = house.person();
+    assert_eq!(enter(&house, &old, "ops@acme.example", made["password"].as_str().unwrap(), &app.code()).status, 303);
+    assert_eq!(old.session().status, 200);
+    let (made, mut app) = account(&house, &[]);
+    assert_eq!(old.session().status, 401, "whoever had the old password and app is out");
+    let new = house.person();
+    assert_eq!(enter(&house, &new, "ops@acme.example", made["password"].as_str().unwrap(), &app.code()).status, 303);
+    assert_eq!(new.session().status, 200);
+}
+
+#[test]
+fn a_browser_with_a_session_is_shown_the_way_in_while_the_store_is_down() {
+    const LINK: &str = "href=\"/.doorward/break-glass\"";
+    let cookie = format!("Cookie: __Host-doorward={}", "a".repeat(43));
+    for (house, linked) in [(house(), true), (House::usual(), false)] {
+        house.faults(&json!({ "/.well-known/openid-configuration": 503 }));
+        let page = house.person().walk(&house.url("/data")).answer;
+        assert_eq!((page.status, page.text().contains(LINK)), (503, linked), "the provider is gone: {}", page.text());
+        // A database that is no database: every question to it fails.
+        for name in ["doorward.db", "doorward.db-wal", "doorward.db-shm"] {
+            let file = house.door.folder().join(name);
+            if file.exists() {
+                std::fs::write(&file, vec![0xff; 65536]).unwrap();
+            }
+        }
+        for path in ["/.doorward/sign-in", "/data"] {
+            let page = house.person().ask(&house.url(path), &["-H", &cookie]);
+            assert_eq!((page.status, page.text().contains(LINK)), (503, linked), "{path}: {}", page.text());
+        }
+        let way_in = house.person().ask(&house.url("/.doorward/break-glass"), &["-H", &cookie]);
+        assert_eq!(way_in.status, 200, "the same browser gets there");
+    }
 }
 
 #[test]
