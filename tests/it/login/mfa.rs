@@ -92,6 +92,16 @@ pub(super) fn enrol(house: &House, person: &Person) -> App {
     app
 }
 
+/// The cookie that this person's browser has now is another than `before`, which opens nothing any more.
+#[track_caller]
+fn assert_renewed(house: &House, person: &Person, before: &str) {
+    assert_ne!(person.cookie("__Host-doorward").unwrap(), before, "a new session id");
+    let stolen = format!("Cookie: __Host-doorward={before}");
+    assert_eq!(house.person().ask(&house.url("/data"), &["-H", &stolen]).status, 303, "the old one is dead");
+    let program = ["-H", &stolen, "-H", "Accept: application/json"];
+    assert_eq!(house.person().ask(&house.url("/data"), &program).status, 401, "for programs too");
+}
+
 #[track_caller]
 fn code(house: &House, person: &Person, code: &str) -> Answer {
     let page = person.ask(&house.url("/.doorward/second-factor/sign-in"), &[]);
@@ -107,7 +117,7 @@ fn a_password_opens_nothing_until_the_second_factor_is_shown_and_no_code_works_t
     assert_eq!(password(&house, &person, "dora", &secret).status, 303);
     let before = person.cookie("__Host-doorward").unwrap();
     let mut app = enrol(&house, &person);
-    assert_ne!(person.cookie("__Host-doorward").unwrap(), before, "a new session id");
+    assert_renewed(&house, &person, &before);
     assert_eq!(person.session().json()["amr"], json!(["pwd", "otp", "mfa"]), "who has set it up has shown it");
     assert_eq!(person.ask(&house.url("/vault/x"), JSON).status, 200);
 
@@ -177,8 +187,10 @@ fn a_providers_person_can_have_a_factor_here_unless_the_connection_says_no() {
     let page = person.walk(&house.url("/vault/x?y"));
     assert!(page.url.contains("/.doorward/second-factor/session?return_to="), "{:#?}", page.hops);
     assert!(page.answer.text().contains("elsewhere=yes"), "the provider can still be asked: {}", page.answer.text());
+    let before = person.cookie("__Host-doorward").unwrap();
     let done = fill_in(&house, &person, &page.answer.text(), "/.doorward/second-factor/session", &[("code", &app.code())]);
     assert_eq!((done.status, done.header("location")), (303, Some(house.url("/vault/x?y").as_str())), "{}", done.text());
+    assert_renewed(&house, &person, &before);
     assert_eq!(person.ask(&house.url("/vault/x?y"), &[]).status, 200);
     let out = person.ask(&house.url("/.doorward/sign-out"), &[]);
     let left = person.post(&house.url("/.doorward/sign-out"), &[("token", &field(&out.text(), "token"))], &[]);

@@ -6,6 +6,7 @@ mod browser;
 mod client_auth;
 mod house;
 mod idpy;
+mod invitation;
 mod lemonldap;
 mod lifetime;
 mod mail;
