@@ -1,9 +1,9 @@
 // SimpleSAMLphp as an identity provider, on PHP's own web server.
-//   node simplesamlphp.mjs --services JSON|@FILE [--people JSON|@FILE] [--signed-requests]
+//   node simplesamlphp.mjs --port N --services JSON|@FILE [--people JSON|@FILE] [--signed-requests]
 // A service: { entity_id, acs, slo?, slo_post?, certificate? (base64 of the DER), sign_response, sign_assertion, encrypt, signed_requests, name_id }.
+// The port is told because PHP's server does not say which one it took.
 // The ready line: { port, control, entity_id, metadata, certificate, sign_out }. Control: POST /rotate-keys (the old one is gone).
 import { spawn, spawnSync } from 'node:child_process';
-import { createServer } from 'node:net';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -23,7 +23,7 @@ const FORMATS = {
 const POST = 'urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST';
 const REDIRECT = 'urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect';
 
-const given = options({ services: { type: 'string' }, people: { type: 'string' }, 'signed-requests': { type: 'boolean' } });
+const given = options({ port: { type: 'string' }, services: { type: 'string' }, people: { type: 'string' }, 'signed-requests': { type: 'boolean' } });
 const services = json(given.services);
 const people = given.people ? json(given.people) : PEOPLE;
 
@@ -37,20 +37,10 @@ function php(value) {
   return String(value);
 }
 
-/** A port that was free a moment ago: PHP's server does not say which one it took. */
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
 const folder = temporaryFolder('simplesamlphp');
 const inside = (name) => join(folder, name);
 for (const name of ['metadata', 'cert', 'log', 'data', 'tmp', 'sessions']) mkdirSync(inside(name));
-const port = await freePort();
+const port = Number(given.port);
 const base = `http://127.0.0.1:${port}/`;
 
 function newKey() {

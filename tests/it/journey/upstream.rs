@@ -11,7 +11,7 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::support::{Door, curl, eventually, part};
+use crate::support::{Door, curl, eventually, free_port, part};
 
 /// A door with these upstreams; every path is public.
 #[track_caller]
@@ -137,8 +137,8 @@ fn ready_of(part: &crate::support::process::Part) -> Option<&str> {
 #[test]
 fn an_upstream_that_is_down_is_502_and_one_that_is_slow_504() {
     let upstream = part("echo", &[]);
-    let dead = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let routes = format!("  - {{ path: /dead/**, access: public, upstream: {{ url: 'http://{dead}' }} }}");
+    let dead = free_port();
+    let routes = format!("  - {{ path: /dead/**, access: public, upstream: {{ url: 'http://127.0.0.1:{dead}' }} }}");
     let door = door(&format!("{{ url: 'http://127.0.0.1:{}', timeouts: {{ first_byte: 400ms }} }}", upstream.port()), &routes);
     for (path, expected) in [("/dead/", 502), ("/reset", 502), ("/hang", 504), ("/slow?ms=3000", 504)] {
         let begun = Instant::now();
@@ -176,8 +176,8 @@ fn a_slow_upload_is_no_late_answer() {
 #[test]
 fn a_server_that_refuses_connections_is_passed_over_whatever_the_method() {
     let upstream = part("echo", &["--name", "alive"]);
-    let dead = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let door = door(&format!("{{ urls: ['http://{dead}', 'http://127.0.0.1:{}'] }}", upstream.port()), "");
+    let dead = free_port();
+    let door = door(&format!("{{ urls: ['http://127.0.0.1:{dead}', 'http://127.0.0.1:{}'] }}", upstream.port()), "");
     for _ in 0..6 {
         assert_eq!(curl(&[&url(&door, "/")]).json()["upstream"], "alive");
         assert_eq!(curl(&["-d", "a=1", &url(&door, "/")]).json()["body"]["length"], 3);

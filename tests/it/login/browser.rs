@@ -129,7 +129,7 @@ fn a_local_account_signs_in_by_keyboard_and_a_wrong_password_is_announced() {
 #[test]
 fn signing_in_works_over_plain_http_on_this_machine() {
     let upstream = crate::support::part("echo", &[]);
-    let port = super::house::free_port();
+    let port = crate::support::free_port();
     let configuration = format!(
         "version: 1\npublic_url: http://127.0.0.1:{port}\nlisteners: [{{ address: 127.0.0.1:{port} }}]\n\
          upstream: {{ url: http://127.0.0.1:{} }}\nstore: {{ url: sqlite:{{folder}}/doorward.db }}\nsecret_key: {{ file: secret }}\n\

@@ -1,6 +1,5 @@
 //! A door with TLS, a real provider, an application behind, and people with cookie jars.
 
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,7 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::process::Part;
-use crate::support::{Answer, Door, curl, part};
+use crate::support::{Answer, Door, curl, free_port, part};
 
 /// The name the door is known by; curl and the browser resolve it to this machine.
 pub(super) const HOST: &str = "door.test";
@@ -66,11 +65,6 @@ impl Default for Plan {
     }
 }
 
-/// A loopback port that was free a moment ago: the provider has to know the door's address before the door is there.
-pub(super) fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
-}
-
 fn people() -> Value {
     let person = |sub: &str, groups: &[&str], verified: bool| {
         json!({
@@ -93,6 +87,7 @@ impl House {
 
     #[track_caller]
     pub(super) fn with(plan: Plan) -> Self {
+        // The provider has to know the door's address before the door is there.
         let port = free_port();
         let own = format!("https://{HOST}:{port}");
         let mut client = json!({

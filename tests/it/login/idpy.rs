@@ -5,9 +5,9 @@
 
 use serde_json::{Value, json};
 
-use super::house::{HOST, Person, Walk, field, free_port, received};
+use super::house::{HOST, Person, Walk, field, received};
 use crate::support::process::Part;
-use crate::support::{Answer, Door, eventually, part, python_part};
+use crate::support::{Answer, Door, eventually, free_port, part, python_part};
 
 /// What the provider knows the door by, under both names.
 const SECRET: &str = "a-secret-of-some-length";

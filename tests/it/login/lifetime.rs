@@ -12,9 +12,9 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use super::house::{Person, field, free_port};
+use super::house::{Person, field};
 use crate::support::process::Part;
-use crate::support::{doorward, part};
+use crate::support::{doorward, free_port, part};
 
 struct Inner {
     runtime: Runtime,

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::house::{House, Person, Plan, free_port, received};
+use super::house::{House, Person, Plan, received};
 use crate::support::process::Part;
-use crate::support::{Door, part};
+use crate::support::{Door, free_port, part};
 
 /// A door with one connection to GitHub's interface.
 struct Forge {

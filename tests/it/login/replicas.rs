@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use super::house::{Person, free_port};
+use super::house::Person;
 use crate::support::process::Part;
-use crate::support::{Answer, part};
+use crate::support::{Answer, free_port, part};
 
 pub(super) struct Replicas {
     runtime: Runtime,

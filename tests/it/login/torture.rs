@@ -47,7 +47,7 @@ fn a_door_that_was_killed_between_leaving_and_coming_back_takes_the_answer() {
 #[test]
 fn an_answer_comes_to_another_process_on_the_same_store_and_counts_once() {
     let house = House::usual();
-    let other = super::house::free_port();
+    let other = crate::support::free_port();
     let config = std::fs::read_to_string(house.door.config()).unwrap();
     let file = house.door.folder().join("second.yaml");
     std::fs::write(&file, config.replace(&format!("127.0.0.1:{}", house.port), &format!("127.0.0.1:{other}"))).unwrap();

@@ -1,7 +1,7 @@
 //! Probes and metrics.
 
 use super::{configuration, metric, operations, secret};
-use crate::support::{Door, curl, doorward, eventually, part};
+use crate::support::{Door, curl, doorward, eventually, free_port, part};
 
 #[test]
 fn requests_are_counted_by_route_decision_and_status() {
@@ -54,7 +54,7 @@ fn caches_and_certificates_are_told_of() {
 #[test]
 fn readiness_names_the_issuer_whose_keys_are_missing() {
     let upstream = part("echo", &[]);
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let free = free_port();
     let bearer = format!("bearer: [{{ issuer: 'http://127.0.0.1:{free}', audiences: [app] }}]\n");
     let door = Door::serve(&configuration(upstream.port(), &bearer), secret);
     let ready = operations(&door, "/readyz");
@@ -63,7 +63,7 @@ fn readiness_names_the_issuer_whose_keys_are_missing() {
 
 #[test]
 fn an_application_that_is_down_is_counted_and_said_to_be() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let free = free_port();
     let door = Door::serve(&configuration(free, ""), secret);
     let answer = curl(&[&format!("http://{}/open/a", door.listener(0))]);
     assert_eq!(answer.status, 502);

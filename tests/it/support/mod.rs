@@ -3,10 +3,12 @@
 pub(crate) mod curl;
 pub(crate) mod door;
 pub(crate) mod h2;
+pub(crate) mod port;
 pub(crate) mod process;
 
 pub(crate) use curl::{Answer, curl};
 pub(crate) use door::{Door, doorward};
+pub(crate) use port::free_port;
 pub(crate) use process::{Part, Process, part, python_part};
 
 use std::time::{Duration, Instant};

@@ -7,9 +7,9 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::house::{HOST, Person, Walk, free_port};
+use super::house::{HOST, Person, Walk};
 use crate::support::process::Part;
-use crate::support::{Answer, Door, part};
+use crate::support::{Answer, Door, free_port, part};
 
 /// What the provider knows the door by.
 const SECRET: &str = "a-secret-of-some-length";

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::login::house::{HOST, Person, field, free_port};
+use crate::login::house::{HOST, Person, field};
 use crate::support::process::Part;
-use crate::support::{Answer, Door, Process, doorward, eventually, part, python_part};
+use crate::support::{Answer, Door, Process, doorward, eventually, free_port, part, python_part};
 
 pub(super) const PASSWORD: &str = "the-mail-password";
 

@@ -3,8 +3,8 @@
 use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256};
 use serde_json::{Value, json};
 
-use crate::login::house::{Person, free_port};
-use crate::support::{Answer, Door, Part, part};
+use crate::login::house::Person;
+use crate::support::{Answer, Door, Part, free_port, part};
 
 pub(super) const HOST: &str = "door.test";
 
@@ -73,7 +73,9 @@ impl SamlHouse {
             })
             .collect();
         let services = Value::Array(services).to_string();
-        let idp = part("simplesamlphp", &[arguments, &["--services", &services]].concat());
+        // PHP's server does not say which port it took.
+        let at = free_port().to_string();
+        let idp = part("simplesamlphp", &[arguments, &["--port", &at, "--services", &services]].concat());
         let metadata = idp.ready["metadata"].as_str().unwrap().to_owned();
         let typed: Vec<String> = connections
             .iter()
