@@ -38,14 +38,15 @@ impl App {
         Self::new(page.split("class=\"secret\">").nth(1).unwrap_or_else(|| panic!("{page}")).split('<').next().unwrap())
     }
 
-    /// The oldest code that still counts and was not used; waits where all that count were.
+    /// The oldest code that counts for ten seconds more and was not used; waits where all that count were. One about to end would
+    /// be refused where the machine is busy.
     pub(super) fn code(&mut self) -> String {
         let begun = SystemClock.now();
         loop {
             let moment = SystemClock.now();
-            let now = u64::try_from(moment.seconds()).unwrap() / 30;
-            let next = now.saturating_sub(1).max(self.last + 1);
-            if next <= now + 1 {
+            let seconds = u64::try_from(moment.seconds()).unwrap();
+            let next = ((seconds + 10) / 30 - 1).max(self.last + 1);
+            if next <= seconds / 30 + 1 {
                 self.last = next;
                 return self.totp.generate(next * 30).to_string();
             }

@@ -3,8 +3,8 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use sqlx::ConnectOptions as _;
@@ -14,6 +14,8 @@ use crate::support::door::doorward;
 use crate::support::{Answer, Process, curl};
 
 const ROUNDS: u64 = 4;
+/// Sessions, and keys, that are acknowledged before a round's kill.
+const ENOUGH: usize = 2;
 
 /// What a running demo said of itself.
 struct Demo(Value);
@@ -87,19 +89,25 @@ fn no_acknowledged_session_or_key_is_lost_when_the_server_is_killed() {
     let mut acknowledged: Vec<String> = Vec::new();
     let (mut process, mut demo) = start(folder.path());
     for round in 0..ROUNDS {
-        let over = AtomicBool::new(false);
-        let until_over = |next: &dyn Fn() -> Option<String>| {
+        let (over, counts) = (AtomicBool::new(false), [AtomicUsize::new(0), AtomicUsize::new(0)]);
+        let until_over = |count: &AtomicUsize, next: &dyn Fn() -> Option<String>| {
             let mut made = Vec::new();
             while !over.load(Ordering::Relaxed) {
                 made.extend(next());
+                count.store(made.len(), Ordering::Relaxed);
             }
             made
         };
         acknowledged.extend(std::thread::scope(|scope| {
-            let (sessions, keys) =
-                (scope.spawn(|| until_over(&|| demo.sign_in())), scope.spawn(|| until_over(&|| demo.new_key())));
+            let sessions = scope.spawn(|| until_over(&counts[0], &|| demo.sign_in()));
+            let keys = scope.spawn(|| until_over(&counts[1], &|| demo.new_key()));
+            let begun = Instant::now();
+            // A busy machine gets little done in a fixed time; whether it was enough is asked in the end.
+            while counts.iter().any(|count| count.load(Ordering::Relaxed) < ENOUGH) && begun.elapsed() < Duration::from_secs(60) {
+                std::thread::sleep(Duration::from_millis(20));
+            }
             // Not a wait for something: the kill has to come in the middle of the work, each time at another moment.
-            std::thread::sleep(Duration::from_millis(700 + 131 * round));
+            std::thread::sleep(Duration::from_millis(300 + 131 * round));
             process.signal("KILL");
             over.store(true, Ordering::Relaxed);
             [sessions.join().unwrap(), keys.join().unwrap()].concat()
@@ -112,7 +120,8 @@ fn no_acknowledged_session_or_key_is_lost_when_the_server_is_killed() {
         }
     }
     let sessions = acknowledged.iter().filter(|header| header.starts_with("Cookie")).count();
-    assert!(sessions >= 8 && acknowledged.len() >= sessions + 8, "{sessions} sessions of {}", acknowledged.len());
+    let least = ENOUGH * usize::try_from(ROUNDS).unwrap();
+    assert!(sessions >= least && acknowledged.len() >= sessions + least, "{sessions} sessions of {}", acknowledged.len());
 }
 
 #[test]
