@@ -34,8 +34,9 @@ fn a_local_account_signs_in_and_goes_where_it_wanted() {
     let person = house.person();
     let answer = submit(&house, &person, " dora ", &password);
     assert_eq!((answer.status, answer.header("location")), (303, Some(house.url("/kept?x=1").as_str())), "{}", answer.text());
-    let cookie = answer.header("set-cookie").unwrap();
-    assert!(cookie.starts_with("__Host-doorward=") && cookie.contains("; Path=/; Secure; HttpOnly; SameSite=Lax"), "{cookie}");
+    // On a busy machine the place in the queue for a password's check is a cookie too.
+    let (_, cookie) = answer.headers.iter().find(|(_, value)| value.starts_with("__Host-doorward=")).unwrap();
+    assert!(cookie.contains("; Path=/; Secure; HttpOnly; SameSite=Lax"), "{cookie}");
     assert!(!cookie.to_ascii_lowercase().contains("domain"), "{cookie}");
     let echo = person.walk(&house.url("/kept?x=1")).answer.json();
     assert_eq!(received(&echo, "x-doorward-role"), Some("editor"));
@@ -105,6 +106,7 @@ fn a_form_that_is_not_ours_does_nothing() {
         assert_eq!((answer.status, answer.header("set-cookie")), (403, None), "{what}: {}", answer.text());
     }
     let stranger = house.person();
+    stranger.ask(&house.url("/.doorward/sign-in"), &[]);
     assert_eq!(stranger.post(&url, &fields(&token), &[]).status, 403, "the token of another browser");
     assert_eq!(person.post(&url, &fields(&token), &[]).status, 303, "and the right one works");
 }
