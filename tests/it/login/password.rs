@@ -34,7 +34,7 @@ fn a_local_account_signs_in_and_goes_where_it_wanted() {
     let person = house.person();
     let answer = submit(&house, &person, " dora ", &password);
     assert_eq!((answer.status, answer.header("location")), (303, Some(house.url("/kept?x=1").as_str())), "{}", answer.text());
-    // On a busy machine the place in the queue for a password's check is a cookie too.
+    // How often the browser was sent round is counted in a cookie too.
     let (_, cookie) = answer.headers.iter().find(|(_, value)| value.starts_with("__Host-doorward=")).unwrap();
     assert!(cookie.contains("; Path=/; Secure; HttpOnly; SameSite=Lax"), "{cookie}");
     assert!(!cookie.to_ascii_lowercase().contains("domain"), "{cookie}");
