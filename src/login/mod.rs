@@ -11,6 +11,7 @@ mod complete;
 mod connection;
 mod enforcement;
 mod error;
+pub mod examine;
 mod form;
 mod identifier;
 mod invitation;

@@ -17,6 +17,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
 pub(super) use ask::Wanted;
+pub(super) use write::typed_code;
 
 use super::attempt::{Attempt, Found, LIFE};
 use super::complete::Proven;

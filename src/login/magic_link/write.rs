@@ -38,7 +38,7 @@ impl Secrets {
 }
 
 /// The code within what somebody typed or pasted: digits, perhaps parted by spaces or hyphens.
-pub(super) fn typed_code(text: &str) -> Option<String> {
+pub(in crate::login) fn typed_code(text: &str) -> Option<String> {
     let code: String = text.chars().filter(|letter| !letter.is_whitespace() && *letter != '-').take(CODE_LENGTH + 1).collect();
     (code.len() == CODE_LENGTH && code.bytes().all(|byte| byte.is_ascii_digit())).then_some(code)
 }
