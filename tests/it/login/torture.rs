@@ -74,7 +74,7 @@ fn a_browser_that_keeps_no_cookies_is_told_so() {
     let without = house.person();
     let page = without.ask(&callback, &[]);
     assert_eq!(page.status, 400);
-    assert!(page.text().contains("allow cookies"), "{}", page.text());
+    assert!(page.text().contains("Signing in needs cookies"), "{}", page.text());
     leads_on(&house, &page, &without, "/");
 }
 

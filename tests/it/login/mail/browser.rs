@@ -116,8 +116,5 @@ fn an_invited_person_accepts_in_a_browser() {
         { "axe": 1 },
     ]));
     assert_eq!(said(&lines, "evaluate")[0]["value"], "ada@acme.example");
-    assert_eq!(said(&lines, "problems")[0]["problems"], json!([]));
-    for audit in said(&lines, "axe") {
-        assert_eq!(audit["findings"], json!([]), "{audit:#}");
-    }
+    assert_sound(&lines);
 }

@@ -57,7 +57,7 @@ fn s9_an_answer_is_good_once_and_in_the_browser_that_asked() {
     let stranger = house.person();
     let refused = stranger.follow(&form.action, form.post(&stranger));
     assert_eq!(refused.answer.status, 400, "{}", refused.answer.text());
-    assert!(refused.answer.text().contains("cannot be finished") && stranger.session().status == 401);
+    assert!(refused.answer.text().contains("another browser") && stranger.session().status == 401);
 
     let elsewhere = Form { action: house.acs("other"), ..form.clone() };
     let refused = elsewhere.post(&person);
