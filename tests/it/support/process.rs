@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -87,6 +87,17 @@ impl Drop for Process {
 pub(crate) struct Part {
     pub(crate) process: Process,
     pub(crate) ready: Value,
+}
+
+impl Drop for Part {
+    /// Lets it end by itself, so that what it started and the folders that it made end with it.
+    fn drop(&mut self) {
+        drop(self.process.stdin.take());
+        let until = Instant::now() + Duration::from_secs(5);
+        while Instant::now() < until && matches!(self.process.child.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
 }
 
 /// Starts `tests/parts/NAME.mjs` and waits until it is ready.
