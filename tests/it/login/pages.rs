@@ -2,6 +2,7 @@
 //!
 //! A new page needs one line in [`usual`], or in a house of its own.
 
+use std::net::TcpListener;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
@@ -14,6 +15,9 @@ const LOCAL: &str = "  - id: local\n    password: { lock_after: 2 }";
 const BRANDED: &str = "sign_in: { title: Reports, logo: logo.svg, color: '#ffd400', support: help@acme.example }\n";
 const LOGO: &str = "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 120 40'><script>document.title='run'</script>\
                     <rect width='120' height='40' rx='8' fill='#ffd400'/></svg>";
+
+/// The provider proves no second factor, and Doorward's own does not count.
+const PROVES_NOTHING: &str = "    mfa: { local: false }";
 
 /// A page, how to get there, and a piece of its text.
 type Visit = (&'static str, Vec<Value>, &'static str);
@@ -168,6 +172,48 @@ fn the_pages_of_accounts_clocks_and_stores_are_accessible_too() {
     }
     let cookie = json!({ "headers": { "Cookie": format!("__Host-doorward={}", "A".repeat(43)) } });
     look_at(vec![("store-down", [fresh(), vec![cookie], goto(&house, "/x")].concat(), "have not been signed out")]);
+}
+
+#[test]
+fn the_pages_of_what_is_slow_or_too_much_are_accessible_too() {
+    // Takes connections, and answers nobody.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let slow = format!("http://{}", silent.local_addr().unwrap());
+    let settings = format!(
+        "  - {{ path: /slow/**, access: public, upstream: {{ url: {slow}, timeouts: {{ first_byte: 300ms }} }} }}\n\
+         {BRANDED}sessions: {{ mode: sealed }}\nlimits: {{ failures_per_minute: 4 }}\n"
+    );
+    let files = vec![("logo.svg", LOGO.to_owned())];
+    let house = House::with(Plan { connection: PROVES_NOTHING, settings: settings.leak(), files, ..Plan::default() });
+    let groups: Vec<String> = (0..400).map(|number| format!("CN=Group number {number},OU=Groups,DC=acme,DC=example")).collect();
+    let everywhere = json!({
+        "sub": "all", "password": "pw", "email": "all@acme.example", "email_verified": true, "groups": groups
+    });
+    house.idp.tell("/users", &json!([everywhere, { "sub": "bob", "password": "pw" }]));
+    let signing_in = |who: &str| [goto(&house, "/.doorward/sign-in/idp"), log_in(who).to_vec()].concat();
+    let fresh = json!({ "new_person": 1 });
+    let key = json!({ "headers": { "X-Api-Key": "dw_0" } });
+    let tries: Vec<Value> = std::iter::repeat_n(goto(&house, "/x"), 5).flatten().collect();
+    look_at(vec![
+        ("upstream-slow", goto(&house, "/slow/x"), "did not answer in time"),
+        (
+            "session-too-large",
+            [signing_in("all"), vec![json!({ "wait_for_text": "too many groups" })]].concat(),
+            "too many groups",
+        ),
+        (
+            "second-factor-missing",
+            [
+                vec![fresh],
+                sign_in(&house, "bob"),
+                goto(&house, "/.doorward/step-up?need=second_factor&answered=yes&return_to=%2Fvault"),
+            ]
+            .concat(),
+            "has signed you in without one",
+        ),
+        ("credential-refused", [vec![json!({ "new_person": 1 }), key], goto(&house, "/x")].concat(), "not accepted"),
+        ("too-many", tries, "Too many tries"),
+    ]);
 }
 
 #[test]

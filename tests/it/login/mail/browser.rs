@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::house::{House, Plan};
 use crate::login::browser::{browse, said};
+use crate::login::pages::picture;
 
 /// Every page was held against axe-core, and no policy was violated.
 #[track_caller]
@@ -22,8 +23,7 @@ fn assert_sound(lines: &[Value]) {
 fn a_person_signs_in_by_the_link_in_the_letter() {
     let house = House::usual();
     let mailbox = format!("http://127.0.0.1:{}/mailbox", house.mail.ready["control"]);
-    let shots = tempfile::TempDir::new().unwrap();
-    let shot = |name: &str| json!({ "screenshot": shots.path().join(name).with_extension("png") });
+    let shot = |name: &str| picture(&format!("mail-{name}"))[0].clone();
     let lines = browse(&json!([
         { "goto": house.url("/reports?from=1") },
         { "wait_for": "#email" },
@@ -68,11 +68,6 @@ fn a_person_signs_in_by_the_link_in_the_letter() {
     let application = said(&lines, "content")[0]["html"].as_str().unwrap();
     assert!(!application.contains("token="), "the application saw the link's token: {application}");
     assert_eq!(said(&lines, "url").last().unwrap()["url"], house.url("/"));
-    if let Some(kept) = option_env!("DOORWARD_SHOTS") {
-        for file in std::fs::read_dir(shots.path()).unwrap().map(Result::unwrap) {
-            std::fs::copy(file.path(), std::path::Path::new(kept).join(file.file_name())).unwrap();
-        }
-    }
 }
 
 #[test]
@@ -89,6 +84,7 @@ fn a_link_in_another_browser_says_where_to_go_on() {
         { "click": "a.button" },
         { "wait_for_text": "Go back to where you began" },
         { "axe": 1 },
+        picture("mail-elsewhere")[0],
         { "count": "form" },
         { "goto": house.url("/.doorward/session") },
     ]));
@@ -107,6 +103,7 @@ fn an_invited_person_accepts_in_a_browser() {
         { "goto": made["link"] },
         { "wait_for_text": "This invitation is for" },
         { "axe": 1 },
+        picture("invitation")[0],
         { "click": "button" },
         { "wait_for": "#email" },
         { "evaluate": "document.querySelector('#email').value" },
@@ -114,6 +111,7 @@ fn an_invited_person_accepts_in_a_browser() {
         { "goto": made["link"].as_str().unwrap().replace("token=", "token=x") },
         { "wait_for_text": "of no more use" },
         { "axe": 1 },
+        picture("invitation-spent")[0],
     ]));
     assert_eq!(said(&lines, "evaluate")[0]["value"], "ada@acme.example");
     assert_sound(&lines);

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::house::SamlHouse;
 use crate::login::browser::{browse, said};
+use crate::login::pages::picture;
 
 #[test]
 fn a_browser_carries_the_attempt_across_the_providers_post_and_nothing_else() {
@@ -36,6 +37,7 @@ fn a_request_by_post_leaves_with_a_button() {
     let lines = browse(&json!([
         { "goto": house.url("/kept") },
         { "axe": 1 },
+        picture("leave-by-post")[0],
         { "focused": 1 },
         { "click": "main button" },
         { "click": "text=Go" },
