@@ -207,7 +207,7 @@ impl Login {
         let right = match right {
             Ok(right) => right,
             Err(error) => {
-                rules.lockout.clear(party).await;
+                rules.lockout.take_back(party).await;
                 return Err(error);
             }
         };

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use moka::Entry;
 use moka::future::Cache;
+use moka::ops::compute::Op;
 
 use crate::clock::Timestamp;
 use crate::config::connection::Password;
@@ -70,9 +71,19 @@ impl Lockout {
         Ok(Try { last: row.tries == self.after })
     }
 
-    /// Forgets the row after a right password, or where it could not be checked.
+    /// Forgets the row after a right password.
     pub(super) async fn clear(&self, account: Party) {
         self.rows.invalidate(&account).await;
+    }
+
+    /// Takes back one try, which could not be checked. Those before it still count: whoever can make a check fail could otherwise try
+    /// without end.
+    pub(super) async fn take_back(&self, account: Party) {
+        let less = |found: Option<Entry<Party, Row>>| {
+            let row = found.map(Entry::into_value).filter(|row| row.tries > 1);
+            ready(row.map_or(Op::Remove, |row| Op::Put(Row { tries: row.tries - 1, ..row })))
+        };
+        self.rows.entry(account).and_compute_with(less).await;
     }
 }
 
@@ -107,6 +118,20 @@ mod tests {
             assert!(lockout.begin(account, NOW).await.is_ok());
             lockout.clear(account).await;
         }
+    }
+
+    #[tokio::test]
+    async fn a_try_that_could_not_be_checked_takes_back_itself_and_no_other() {
+        let (lockout, account) = (lockout(), Party::name("account", "ada"));
+        for _ in 0..2 {
+            assert!(lockout.begin(account, NOW).await.is_ok());
+        }
+        for _ in 0..10 {
+            assert_eq!(lockout.begin(account, NOW).await, Ok(Try { last: true }));
+            lockout.take_back(account).await;
+        }
+        assert_eq!(lockout.begin(account, NOW).await, Ok(Try { last: true }));
+        assert!(lockout.begin(account, NOW).await.is_err());
     }
 
     #[tokio::test]

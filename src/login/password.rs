@@ -149,7 +149,7 @@ impl Login {
         let right = match accounts.verify(form.password.clone(), stored).await {
             Ok(right) => right,
             Err(error) => {
-                accounts.lockout.clear(account).await;
+                accounts.lockout.take_back(account).await;
                 return Err(error);
             }
         };

@@ -172,8 +172,10 @@ impl Login {
                 }
                 Err(SignInError::WrongCode)
             }
+            // What was sent is no answer to a question of ours: a try, and a wrong one.
+            Err(SignInError::ForeignForm) => Err(SignInError::ForeignForm),
             Err(error) => {
-                lockout.clear(account).await;
+                lockout.take_back(account).await;
                 Err(error)
             }
         }

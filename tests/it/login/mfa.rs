@@ -173,6 +173,24 @@ fn wrong_codes_lock_and_are_recorded_without_what_was_typed() {
 }
 
 #[test]
+fn a_proof_that_cannot_be_checked_gives_no_new_tries() {
+    let house = house();
+    let secret = account(&house, "dora");
+    let person = house.person();
+    password(&house, &person, "dora", &secret);
+    let mut app = enrol(&house, &person);
+    let thief = house.person();
+    password(&house, &thief, "dora", &secret);
+    for guess in ["000000", "111111", "222222"] {
+        assert_eq!(code(&house, &thief, guess).status, 401);
+    }
+    let page = thief.ask(&house.url("/.doorward/second-factor/sign-in"), &[]).text();
+    let made_up = [("state", "made-up"), ("answer", "{}")];
+    assert_eq!(fill_in(&house, &thief, &page, "/.doorward/second-factor/sign-in", &made_up).status, 403);
+    assert_eq!(code(&house, &thief, &app.code()).status, 429, "it was a try like any other");
+}
+
+#[test]
 fn a_providers_person_can_have_a_factor_here_unless_the_connection_says_no() {
     let house = provided();
     let (person, _) = house.signed_in("bob", "/");
