@@ -1,4 +1,4 @@
-//! What the pages are made of beside their text: stylesheet, scripts and logo, each under a name that changes with its content so that
+//! What the pages are made of beside their text: stylesheet, scripts, icon and logo, each under a name that changes with its content so that
 //! it can be kept for ever.
 //!
 //! Refuses every other name: nothing is read from a disk while serving. A logo can do nothing but be seen: whoever opens it by its own
@@ -16,6 +16,9 @@ const STYLE: &str = include_str!("style.css");
 const FRAGMENT: &str = include_str!("fragment.js");
 /// Asks browsers for passkeys.
 const PASSKEY: &str = include_str!("passkey.js");
+
+/// What browsers show on the tab. Without one of ours they would ask the application for `/favicon.ico`.
+const ICON: &str = include_str!("icon.svg");
 
 /// One file.
 #[derive(Debug)]
@@ -44,6 +47,11 @@ impl Assets {
     /// The script of pages about passkeys; its name.
     pub(super) fn passkey(&mut self) -> String {
         self.add("js", "text/javascript; charset=utf-8", PASSKEY.as_bytes().to_vec())
+    }
+
+    /// The icon of all pages; its name.
+    pub(super) fn icon(&mut self) -> String {
+        self.picture("svg", "image/svg+xml", ICON.as_bytes().to_vec())
     }
 
     /// A picture; its name.

@@ -38,6 +38,7 @@ pub struct Pages {
     /// `https://app.example.com`
     public_url: String,
     stylesheet: String,
+    icon: String,
     /// Address of the script that all pages have.
     script: String,
     passkey_script: String,
@@ -77,6 +78,7 @@ impl Pages {
         let at = |name: String| format!("{}/assets/{name}", config.prefix);
         Self {
             stylesheet: at(assets.style(&brand.rules)),
+            icon: at(assets.icon()),
             script: format!("{public_url}{}", at(assets.fragment())),
             passkey_script: format!("{public_url}{}", at(assets.passkey())),
             brand,
@@ -139,6 +141,7 @@ impl Pages {
                     meta name="robots" content="noindex";
                     title { (heading) " · " (self.brand.title) }
                     link rel="stylesheet" href=(self.stylesheet);
+                    link rel="icon" type="image/svg+xml" href=(self.icon);
                     script src=(self.script) defer {}
                 }
                 body {

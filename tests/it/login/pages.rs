@@ -217,6 +217,20 @@ fn the_pages_of_what_is_slow_or_too_much_are_accessible_too() {
 }
 
 #[test]
+fn every_page_names_an_icon_that_browsers_get_without_signing_in() {
+    let house = House::usual();
+    let person = house.person();
+    for path in ["/.doorward/signed-out", "/.doorward/nothing"] {
+        let page = person.ask(&house.url(path), &[]).text();
+        let icon =
+            page.split("rel=\"icon\"").nth(1).and_then(|rest| rest.split("href=\"").nth(1)).unwrap_or_else(|| panic!("{page}"));
+        let answer = person.ask(&house.url(icon.split('"').next().unwrap()), &[]);
+        assert_eq!((answer.status, answer.header("content-type")), (200, Some("image/svg+xml")), "{path}");
+        assert!(answer.text().starts_with("<svg"), "{}", answer.text());
+    }
+}
+
+#[test]
 fn a_logo_is_shown_and_cannot_run() {
     let house = house("");
     let page = house.person().ask(&house.url("/.doorward/sign-in"), &[]).text();
