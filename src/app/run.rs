@@ -17,7 +17,7 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use super::memory::Memory;
 use super::plan::Plan;
-use super::severance;
+use super::severance::{self, Judges};
 use crate::clock::SharedClock;
 use crate::config::Limits;
 use crate::edge::front::Front;
@@ -92,8 +92,8 @@ pub async fn start(
     let changed = memory.bus().subscribe();
     take_over(&gateway.load()).await;
     let following = tokio::spawn(follow(changed, Arc::clone(&gateway)));
-    let watch_over = severance::watch(memory.bus().subscribe(), streams.clone(), memory.clone(), Arc::clone(&clock));
-    let severing = tokio::spawn(watch_over);
+    let judges = Judges { memory: memory.clone(), gateway: Arc::clone(&gateway), clock: Arc::clone(&clock) };
+    let severing = tokio::spawn(severance::watch(memory.bus().subscribe(), streams.clone(), judges));
     let workers = Arc::new(Workers::start().map_err(StartError::Threads)?);
     let redirect = Arc::new(Crew::new(Arc::clone(&workers), || Arc::clone(&redirect)));
     let app = || Doorward::new(Arc::clone(&gateway), Arc::clone(&clock), Arc::clone(&telemetry), memory.audit.clone());
@@ -156,7 +156,11 @@ impl Running {
             swap.store(planned.tls.clone());
         }
         self.destination.store(Arc::new(destination));
-        self.gateway.store(Arc::new(gateway));
+        let former = self.gateway.swap(Arc::new(gateway));
+        // No store tells of a break-glass account that is gone, so that its streams are looked at whenever it may be.
+        for user in former.authn.break_glass() {
+            self.memory.bus().publish(Change::User(user));
+        }
         // What changed in between was told to the old one.
         take_over(&self.gateway.load_full()).await;
     }

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use futures::StreamExt as _;
 use tokio::time::MissedTickBehavior;
 
@@ -14,6 +15,7 @@ use super::memory::Memory;
 use crate::clock::{SharedClock, Timestamp};
 use crate::edge::{CloseReason, LiveStreams};
 use crate::model::{Change, CredentialKind, Identity, ProgramKind};
+use crate::proxy::gateway::Gateway;
 use crate::revocation::Subscription;
 
 /// How often new streams and ends of life are looked for; costs a lock when there are none.
@@ -24,8 +26,16 @@ const AT_ONCE: usize = 16;
 /// What the stores could not say.
 type StoreError = Box<dyn std::error::Error + Send + Sync>;
 
+/// Those who know whether somebody is still let in: the stores, and the configuration in force.
+#[derive(Clone)]
+pub(super) struct Judges {
+    pub memory: Memory,
+    pub gateway: Arc<ArcSwap<Gateway>>,
+    pub clock: SharedClock,
+}
+
 /// Watches over the streams for as long as it is polled.
-pub(super) async fn watch(mut changes: Subscription, streams: LiveStreams, memory: Memory, clock: SharedClock) {
+pub(super) async fn watch(mut changes: Subscription, streams: LiveStreams, judges: Judges) {
     let mut ticks = tokio::time::interval(LOOK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // Whom the store could not be asked about; asked again until it answers.
@@ -37,20 +47,20 @@ pub(super) async fn watch(mut changes: Subscription, streams: LiveStreams, memor
                 None => return,
             },
             _ = ticks.tick() => {
-                let now = clock.now();
+                let now = judges.clock.now();
                 streams.close_where(CloseReason::Revoked, |identity| identity.is_some_and(|identity| has_expired(identity, now)));
                 streams.newcomers()
             }
         };
         suspects.append(&mut unsettled);
-        unsettled = settle(suspects, &streams, &memory, clock.now()).await;
+        unsettled = settle(suspects, &streams, &judges).await;
     }
 }
 
 /// Ends the streams of those of `suspects` who are no longer let in; answers those whom the store could not be asked about.
-async fn settle(suspects: Vec<Arc<Identity>>, streams: &LiveStreams, memory: &Memory, now: Timestamp) -> Vec<Arc<Identity>> {
+async fn settle(suspects: Vec<Arc<Identity>>, streams: &LiveStreams, judges: &Judges) -> Vec<Arc<Identity>> {
     let asked = futures::stream::iter(suspects).map(|identity| async move {
-        let stands = stands(&identity, memory, now).await;
+        let stands = stands(&identity, judges).await;
         (identity, stands)
     });
     let mut unsettled = Vec::new();
@@ -100,9 +110,10 @@ fn has_expired(identity: &Identity, now: Timestamp) -> bool {
     identity.expires_at.is_some_and(|end| end <= now)
 }
 
-/// Whether the store still lets them in. What is in no store stands until it expires.
-async fn stands(identity: &Identity, memory: &Memory, now: Timestamp) -> Result<bool, StoreError> {
-    if has_expired(identity, now) {
+/// Whether they are still let in. What is in no store stands until it expires.
+async fn stands(identity: &Identity, judges: &Judges) -> Result<bool, StoreError> {
+    let (memory, now) = (&judges.memory, judges.clock.now());
+    if has_expired(identity, now) || judges.gateway.load().authn.has_lost_its_account(identity) {
         return Ok(false);
     }
     // A sealed session need not be in the store; what is there counts.

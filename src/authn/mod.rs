@@ -26,7 +26,7 @@ use crate::credential::Credential;
 use crate::directory::{self, Directory};
 use crate::edge::Clean;
 use crate::limit::{FailureLimit, Party};
-use crate::model::{Change, CredentialKind, Identity, UserId};
+use crate::model::{Change, ConnectionId, CredentialKind, Identity, UserId};
 use crate::policy::role::Roles;
 use crate::session::{self as sessions, Refresher, Seals, SessionStore};
 use crate::telemetry::Metrics;
@@ -202,6 +202,18 @@ impl Authn {
     /// Forgets what a change in the store made stale, also where it is just being read.
     pub fn forget(&self, change: &Change) {
         self.freshness.turn(change);
+    }
+
+    /// Who may have a break-glass session.
+    pub fn break_glass(&self) -> impl Iterator<Item = UserId> {
+        self.sessions.people().break_glass.iter().copied()
+    }
+
+    /// Whether this is a break-glass session of an account that is gone, of which no store tells.
+    #[must_use]
+    pub fn has_lost_its_account(&self, identity: &Identity) -> bool {
+        identity.connection.as_ref().is_some_and(ConnectionId::is_break_glass)
+            && identity.user.is_none_or(|user| !self.sessions.people().break_glass.contains(&user))
     }
 
     /// Begins to fetch the issuers' keys, so that the first token need not wait. Needs a tokio runtime.

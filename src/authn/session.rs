@@ -109,6 +109,10 @@ impl Sessions {
         Self { people, freshness, lifetimes, answers }
     }
 
+    pub(super) fn people(&self) -> &People {
+        &self.people
+    }
+
     /// Whose session it is; `None` if it has ended or never was.
     pub(super) async fn identify(&self, value: &str, clean: &Clean<'_>) -> Result<Option<Arc<Identity>>, AuthnError> {
         if Seals::is_sealed(value) {

@@ -36,8 +36,6 @@ const LONGEST_SESSION: Duration = Duration::from_secs(3600);
 const LONGEST: usize = 1024;
 /// How long the store is asked whether a code was used on another replica; its silence is no obstacle.
 const STORE_PATIENCE: Duration = Duration::from_millis(300);
-/// What such a session says it was signed in by.
-pub(super) const CONNECTION: &str = "break-glass";
 
 /// What the file says.
 #[derive(Debug)]
@@ -74,7 +72,7 @@ impl BreakGlass {
     pub(super) fn compile(config: &Config, problems: &mut Problems) -> Option<Self> {
         let at = || Path::from("sign_in").key("break_glass_file");
         let lockout = Lockout::new(super::connection::password(config));
-        let connection = CONNECTION.parse().ok()?;
+        let connection = ConnectionId::BREAK_GLASS.parse().ok()?;
         let Some(path) = &config.sign_in.break_glass_file else {
             return Some(Self { accounts: Vec::new(), spool: None, used: None, lockout, connection });
         };

@@ -10,7 +10,6 @@ use std::time::Duration;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 
-use super::break_glass;
 use super::complete::{Failed, redirect};
 use super::connection::Connection;
 use super::pages::step_up::{Insufficient, Need};
@@ -75,7 +74,7 @@ impl Login {
             return redirect(asked.return_to.as_str(), []);
         }
         let id = identity.connection.as_ref().ok_or(SignInError::UnknownConnection)?;
-        if id.as_str() == break_glass::CONNECTION {
+        if id.is_break_glass() {
             return redirect(&self.pages().address("/break-glass"), []);
         }
         let connections = self.connections();

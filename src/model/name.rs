@@ -92,6 +92,16 @@ impl Default for TenantId {
     }
 }
 
+impl ConnectionId {
+    /// What break-glass sessions say they were signed in by; no configured connection has it.
+    pub const BREAK_GLASS: &'static str = "break-glass";
+
+    #[must_use]
+    pub fn is_break_glass(&self) -> bool {
+        self.as_str() == Self::BREAK_GLASS
+    }
+}
+
 impl Scope {
     /// Whether holding `self` is holding `wanted`: equal, or covered by a wildcard part.
     #[must_use]

@@ -30,7 +30,7 @@ pub(super) fn review(config: &Config, problems: &mut Problems) {
     let mut passwords: HashMap<&TenantId, Path> = HashMap::new();
     for (index, connection) in config.connections.iter().enumerate() {
         let path = at.item(index);
-        if connection.id.as_str() == "break-glass" {
+        if connection.id.is_break_glass() {
             problems.add(path.key("id"), "the id `break-glass` is Doorward's own", "choose another");
         }
         if let Some(first) = ids.insert(connection.id.as_str(), path.clone()) {

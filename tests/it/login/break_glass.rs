@@ -1,12 +1,17 @@
 //! Break-glass: the provider is gone, the store is locked, and a named administrator gets in, loudly.
 
+use std::path::Path;
+use std::process::Command;
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
 use super::house::{House, Person, Plan, field, received};
 use super::mfa::App;
-use crate::support::{Answer, doorward, eventually};
+use crate::support::{Answer, Process, doorward, eventually, part, python_part};
 
 const SETTINGS: &str = "  - { path: /vault/**, mfa: true }\nsign_in: { require_sso: true, break_glass_file: break-glass }\n";
 
@@ -183,6 +188,88 @@ fn an_account_counts_where_it_may_be_used_and_until_it_is_removed() {
     let gone = enter(&house, &house.person(), "ops@acme.example", made["password"].as_str().unwrap(), &app.code());
     assert_eq!(gone.status, 401);
     assert_eq!((person.session().status, person.ask(&house.url("/data"), &[]).status), (401, 303), "its session is over too");
+}
+
+/// An event stream and a WebSocket of this person, both flowing.
+#[track_caller]
+fn streams(house: &House, person: &Person) -> [Process; 2] {
+    let session = format!("Cookie: __Host-doorward={}", person.cookie("__Host-doorward").unwrap());
+    let mut events = Command::new("curl");
+    events.args(["--silent", "-N", "--insecure", "--resolve", &format!("door.test:{}:127.0.0.1", house.port), "-H", &session]);
+    events.arg(house.url("/sse?every=50&count=0"));
+    let mut socket = Command::new("node");
+    socket.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parts/ws-client.mjs"));
+    socket.arg(format!("wss://127.0.0.1:{}/live?push=50", house.port)).args(["--header", &session]);
+    socket.args(["--header", &format!("Host: door.test:{}", house.port)]).env("NODE_TLS_REJECT_UNAUTHORIZED", "0");
+    [events, socket].map(|mut command| {
+        let stream = Process::start(&mut command);
+        assert!((0..6).all(|_| stream.line(Duration::from_secs(10)).is_ok()), "{command:?}: {}", stream.said());
+        stream
+    })
+}
+
+/// Whether it has ended by then.
+fn ends(stream: &Process, within: Duration) -> bool {
+    let since = Instant::now();
+    while since.elapsed() < within {
+        if stream.line(Duration::from_millis(100)) == Err(RecvTimeoutError::Disconnected) {
+            return true;
+        }
+    }
+    false
+}
+
+#[test]
+fn removing_a_break_glass_account_cuts_its_live_streams_and_nobody_elses() {
+    let applications = part("ws-server", &[]);
+    let settings = format!("  - {{ path: /live, upstream: {{ url: http://127.0.0.1:{} }} }}\n{SETTINGS}", applications.port());
+    let house = House::with(Plan { settings: settings.leak(), ..Plan::default() });
+    let (made, mut app) = account(&house, &[]);
+    let administrator = house.person();
+    let done = enter(&house, &administrator, "ops@acme.example", made["password"].as_str().unwrap(), &app.code());
+    assert_eq!(done.status, 303, "{}", done.text());
+    let (bob, _) = house.signed_in("bob", "/");
+    let (theirs, bobs) = (streams(&house, &administrator), streams(&house, &bob));
+    let reloads = || house.door.process.said().matches("the configuration was reloaded").count();
+    let before = reloads();
+    // The store need not answer for it.
+    let lock = Lock::hold(&house);
+    let removal =
+        doorward(&["user", "break-glass", "ops@acme.example", "--remove", "--config"]).arg(house.door.config()).output();
+    assert!(removal.unwrap().status.success());
+    eventually("the door has read the file", || (reloads() > before).then_some(()));
+    for stream in &theirs {
+        assert!(ends(stream, Duration::from_millis(1700)), "a stream went on: {}", stream.said());
+    }
+    drop(lock);
+    for stream in &bobs {
+        while stream.line(Duration::from_millis(1)).is_ok() {}
+        assert!((0..5).all(|_| stream.line(Duration::from_secs(2)).is_ok()), "bob's ended: {}", stream.said());
+    }
+}
+
+#[test]
+fn provider_mail_and_store_may_all_be_down_at_once() {
+    let mail = python_part("smtp", &["--tls", "none"]);
+    let connections = format!(
+        "  - id: email\n    magic_link: {{ from: door@acme.example, smtp: 'smtp://127.0.0.1:{}' }}\n    provision: jit",
+        mail.port()
+    );
+    let settings = "  - { path: /vault/**, mfa: true }\nsign_in: { break_glass_file: break-glass }\n";
+    let house = House::with(Plan { connections: connections.leak(), settings, ..Plan::default() });
+    let (made, mut app) = account(&house, &[]);
+    mail.process.signal("KILL");
+    house.idp.process.signal("KILL");
+    let person = house.person();
+    let page = person.ask(&house.url("/.doorward/sign-in/email"), &[]).text();
+    let fields = [("token", &*field(&page, "token")), ("return_to", "/"), ("email", "ops@acme.example")];
+    assert_eq!(person.post(&house.url("/.doorward/magic-link/email"), &fields, &[]).status, 303);
+    let letter = eventually("a letter is tried", || house.events("sign_in_link_sent").into_iter().next());
+    assert_eq!(letter["reason"], "mail_server_unreachable", "nobody comes in by mail: {letter}");
+    let _lock = Lock::hold(&house);
+    let done = enter(&house, &person, "ops@acme.example", made["password"].as_str().unwrap(), &app.code());
+    assert_eq!((done.status, done.header("location")), (303, Some(house.url("/").as_str())), "{}", done.text());
+    assert_eq!(person.ask(&house.url("/vault/x"), &[]).status, 200);
 }
 
 #[test]
