@@ -1,6 +1,6 @@
 //! `doorward user mfa`: second factors of people, for whoever helps them.
 //!
-//! Refuses to show a secret: an administrator can take a factor away, and never have it.
+//! Refuses to show a secret: an administrator can take a factor away, and never have it. What they can give is a code for one use.
 
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -9,6 +9,7 @@ use super::session::end_all;
 use super::store::{self, Store, explained};
 use super::table::{Table, or_dash};
 use crate::audit::Kind;
+use crate::login::one_time_code;
 use crate::model::TenantId;
 
 #[derive(Debug, Subcommand)]
@@ -18,6 +19,8 @@ pub(super) enum Command {
     /// Take all second factors from somebody who has lost their device, and end their sessions. A password alone signs them in then, until
     /// they set up another.
     Reset(Named),
+    /// Make a code for one use that stands in for the second factor: for who has to set up their first, or has lost their device.
+    Code(Named),
 }
 
 #[derive(Debug, Args)]
@@ -36,6 +39,7 @@ impl Command {
         match self {
             Self::List(named) => named.list(store).await,
             Self::Reset(named) => named.reset(store).await,
+            Self::Code(named) => named.code(store).await,
         }
     }
 }
@@ -58,6 +62,18 @@ impl Named {
             ]);
         }
         store::say(table)
+    }
+
+    async fn code(self, store: &Store) -> anyhow::Result<()> {
+        let user = store.person(&self.tenant, &self.user).await?;
+        let (code, factor) = one_time_code(&user, store.now)?;
+        store.memory.factors.add_factors(std::slice::from_ref(&factor)).await.map_err(explained)?;
+        let details = json!({ "factor": factor.kind.as_str() });
+        store.record(Kind::FactorAdded, &user.tenant, &user.id.to_string(), details).await?;
+        if self.json {
+            return store::print_json(&json!({ "user": user.id, "code": code }));
+        }
+        store::say(format!("code  {code}\n\nIt works once, for {}, and is shown this once.", user.user_name))
     }
 
     async fn reset(self, store: &Store) -> anyhow::Result<()> {

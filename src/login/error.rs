@@ -61,6 +61,9 @@ pub enum SignInError {
     /// The person's second factors are their provider's business.
     #[error("second factors are kept elsewhere")]
     NoFactorsHere,
+    /// A password alone sets up no second factor.
+    #[error("a first second factor takes a code from an administrator")]
+    NoEnrolmentCode,
     /// The address has no domain, or the person has as many as there is place for.
     #[error("no passkey can be used or added")]
     NoPasskeys,
@@ -100,6 +103,7 @@ impl SignInError {
             Self::WrongPassword | Self::WrongCode => StatusCode::UNAUTHORIZED,
             Self::ForeignForm
             | Self::NoFactorsHere
+            | Self::NoEnrolmentCode
             | Self::NoPasskeys
             | Self::ProviderRefused { .. }
             | Self::NoAccount
@@ -137,6 +141,7 @@ impl SignInError {
             Self::WrongPassword => "wrong_password",
             Self::WrongCode => "wrong_code",
             Self::NoFactorsHere => "no_factors_here",
+            Self::NoEnrolmentCode => "no_enrolment_code",
             Self::SpentLink => "spent_link",
             Self::SpentInvitation => "spent_invitation",
             Self::NoPasskeys => "no_passkeys",
@@ -164,6 +169,7 @@ impl SignInError {
             self,
             Self::UnknownConnection
                 | Self::NoFactorsHere
+                | Self::NoEnrolmentCode
                 | Self::Stale
                 | Self::SpentLink
                 | Self::SpentInvitation

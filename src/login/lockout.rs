@@ -95,7 +95,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
     fn lockout() -> Lockout {
-        Lockout::new(Password { lock_after: 3, lock_for: Span::seconds(600) })
+        Lockout::new(Password { lock_after: 3, lock_for: Span::seconds(600), ..Password::default() })
     }
 
     #[tokio::test]

@@ -48,6 +48,7 @@ use tokio_util::task::TaskTracker;
 pub use book::check_last;
 pub use break_glass::UsedCodes;
 pub use error::SignInError;
+pub use mfa::one_time_code;
 
 use crate::audit::Recorder;
 use crate::clock::{SharedClock, Timestamp};

@@ -44,6 +44,8 @@ pub(super) struct Accounts {
     lockout: Lockout,
     sources: FailureLimit,
     turns: Arc<Semaphore>,
+    /// Whether a password alone lets somebody set up their first second factor.
+    self_enrolment: bool,
 }
 
 /// The form, as it is sent. No Debug: it holds a password.
@@ -65,6 +67,7 @@ impl Accounts {
     pub(super) fn new(typed: Password, per_minute: u32) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
+            self_enrolment: typed.self_enrolment,
             lockout: Lockout::new(typed),
             sources: FailureLimit::new(per_minute),
             turns: Arc::new(Semaphore::new((cores / 2).max(1))),
@@ -74,6 +77,12 @@ impl Accounts {
     /// Wrong passwords and codes, by where they come from.
     pub(super) fn sources(&self) -> &FailureLimit {
         &self.sources
+    }
+
+    /// Whether somebody who came by `connection` needs a code from an administrator to set up their first second factor.
+    #[must_use]
+    pub(super) fn asks_for_enrolment_code(&self, connection: &Connection) -> bool {
+        matches!(connection.way, Way::Password) && !self.self_enrolment
     }
 
     /// Whether the password is the person's; costs the same for nobody.

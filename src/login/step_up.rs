@@ -110,11 +110,13 @@ impl Login {
 
     /// `here`: the person can have a second factor of Doorward's own.
     fn insufficient(&self, connection: &Connection, asked: &Asked, here: bool) -> Response {
+        let code_needed = here && self.rules.accounts.asks_for_enrolment_code(connection);
         let said = Insufficient {
             connection: &connection.name,
             asked: connection.proves_second_factors(),
             again: self.pages().step_up_address(asked.return_to.as_str(), asked.need),
-            set_up: here.then(|| self.own_page("/factors/totp", asked)),
+            set_up: (here && !code_needed).then(|| self.own_page("/factors/totp", asked)),
+            code_needed,
             other: self.pages().sign_in_address(asked.return_to.as_str(), true),
         };
         self.pages().second_factor_missing(&said).into_response()

@@ -15,10 +15,13 @@ pub struct Password {
     pub lock_after: u32,
     /// How long it then waits.
     pub lock_for: Span,
+    /// Whether the password alone lets somebody set up their first second factor. Otherwise it takes a one-time code from an administrator
+    /// (`doorward user mfa code`), because whoever learns the password first would set up theirs.
+    pub self_enrolment: bool,
 }
 
 impl Default for Password {
     fn default() -> Self {
-        Self { lock_after: 5, lock_for: Span::seconds(15 * 60) }
+        Self { lock_after: 5, lock_for: Span::seconds(15 * 60), self_enrolment: false }
     }
 }

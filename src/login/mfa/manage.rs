@@ -1,7 +1,8 @@
 //! A person's own second factors: to see, to add, to remove.
 //!
 //! Refuses any change without a sign-in of the last minutes, and with the second factor where there is one: it must take more to change
-//! the lock than to stand in the open door.
+//! the lock than to stand in the open door. For the same reason a password alone does not set up the first one, unless the configuration
+//! says so: it takes a one-time code from an administrator.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -98,8 +99,13 @@ impl Login {
         };
         let factors = self.factors(&user).await?;
         let identity = visitor.identity.as_deref().ok_or(SignInError::Stale)?;
-        if !identity.mfa && factors.iter().any(|factor| factor.kind != FactorKind::RecoveryCode) {
+        if !identity.mfa && !factors.is_empty() {
             return elsewhere(self.pages().step_up_address(&own, Need::SecondFactor));
+        }
+        let connections = self.connections();
+        let connection = identity.connection.as_ref().and_then(|id| connections.find(id.as_str()));
+        if !identity.mfa && connection.is_none_or(|connection| self.rules.accounts.asks_for_enrolment_code(connection)) {
+            return Err(SignInError::NoEnrolmentCode);
         }
         if identity.authenticated_at.is_none_or(|at| at.after(FRESH) < self.now()) {
             return elsewhere(self.pages().step_up_address(&own, Need::FreshSignIn(FRESH)));

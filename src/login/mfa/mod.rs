@@ -17,6 +17,8 @@ use axum::Router;
 use axum::routing::{get, post};
 use webauthn_rs::Webauthn;
 
+pub use recovery::one as one_time_code;
+
 use super::lockout::Lockout;
 use super::{Login, SignInError};
 use crate::config::Config;

@@ -16,24 +16,26 @@ const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
 /// A sheet of codes, and what the store is to keep of each.
 pub(super) fn sheet(user: &User, now: Timestamp) -> Result<(Vec<String>, Vec<Factor>), NoRandomness> {
-    let (mut codes, mut factors) = (Vec::with_capacity(SHEET), Vec::with_capacity(SHEET));
-    for _ in 0..SHEET {
-        let letters: Vec<char> =
-            random::bytes::<LENGTH>()?.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect();
-        let code = letters.chunks(4).map(|group| group.iter().collect::<String>()).collect::<Vec<_>>().join("-");
-        factors.push(Factor {
-            id: random::alphanumeric(16)?,
-            user: user.id,
-            kind: FactorKind::RecoveryCode,
-            name: String::new(),
-            secret: digest(user, &plain(&code)).as_bytes().to_vec(),
-            counter: 0,
-            created_at: now,
-            last_used_at: None,
-        });
-        codes.push(code);
-    }
-    Ok((codes, factors))
+    let codes: Result<Vec<_>, _> = (0..SHEET).map(|_| one(user, now)).collect();
+    Ok(codes?.into_iter().unzip())
+}
+
+/// A single code, and what the store is to keep of it: for somebody whom an administrator helps.
+pub fn one(user: &User, now: Timestamp) -> Result<(String, Factor), NoRandomness> {
+    let letters: Vec<char> =
+        random::bytes::<LENGTH>()?.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect();
+    let code = letters.chunks(4).map(|group| group.iter().collect::<String>()).collect::<Vec<_>>().join("-");
+    let factor = Factor {
+        id: random::alphanumeric(16)?,
+        user: user.id,
+        kind: FactorKind::RecoveryCode,
+        name: String::new(),
+        secret: digest(user, &plain(&code)).as_bytes().to_vec(),
+        counter: 0,
+        created_at: now,
+        last_used_at: None,
+    };
+    Ok((code, factor))
 }
 
 /// The person's unused code that was typed; compared in constant time.

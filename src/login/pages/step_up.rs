@@ -48,6 +48,8 @@ pub struct Insufficient<'a> {
     pub again: String,
     /// Where to get one here.
     pub set_up: Option<String>,
+    /// To get one here takes a code from an administrator, and the person has none.
+    pub code_needed: bool,
     /// Where to be somebody else.
     pub other: String,
 }
@@ -81,6 +83,10 @@ impl Pages {
             p { (text::SECOND_FACTOR_NEEDED_TEXT) }
             @if said.asked {
                 p { (text::without_second_factor(said.connection)) }
+                a class="button" href=(said.again) { (text::TRY_AGAIN) }
+            }
+            @if said.code_needed {
+                p { (text::ENROLMENT_CODE) }
                 a class="button" href=(said.again) { (text::TRY_AGAIN) }
             }
             @if let Some(set_up) = &said.set_up { a class="button" href=(set_up) { (text::SECOND_FACTOR_SET_UP) } }

@@ -120,6 +120,9 @@ pub(super) const SECOND_FACTOR_NEEDED: &str = "A second factor is needed";
 pub(super) const SECOND_FACTOR_NEEDED_TEXT: &str =
     "Where you want to go takes more than what you signed in with: a code, a passkey or another second proof of who you are.";
 
+pub(super) const ENROLMENT_CODE: &str =
+    "To set up a second factor here you need a one-time code. Ask an administrator for one, then try again.";
+
 pub(super) fn without_second_factor(connection: &str) -> String {
     format!("{connection} has signed you in without one. An administrator can have it ask for one.")
 }
@@ -155,7 +158,7 @@ pub(super) const FACTOR_USED: &str = "Last used";
 pub(super) const FACTORS: &str = "Your second factors";
 pub(super) const FACTORS_NONE: &str = "You have none yet.";
 pub(super) const RECOVERY_CODE: &str = "Recovery code";
-pub(super) const RECOVERY_INSTEAD: &str = "Use a recovery code";
+pub(super) const RECOVERY_INSTEAD: &str = "Use a recovery code, or one from an administrator";
 pub(super) const RECOVERY_NEW: &str = "Make new recovery codes";
 pub(super) const RECOVERY_SHOWN: &str =
     "Keep these codes where you find them without your device. Each works once, and they are not shown again.";
@@ -248,6 +251,7 @@ pub(super) fn failure(reason: &str) -> (&'static str, &'static str) {
             "Your second factors are not kept here",
             "The identity provider that signed you in asks for them. Change them there.",
         ),
+        "no_enrolment_code" => ("A one-time code is needed first", ENROLMENT_CODE),
         "session_too_large" => (
             "Your session does not fit into a cookie",
             "Your identity provider named too many groups. Tell the people who run this: they can have fewer sent, or keep sessions in the store.",

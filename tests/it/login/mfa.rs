@@ -9,7 +9,7 @@ use super::house::{House, Person, Plan, field};
 use crate::support::{Answer, eventually};
 
 const JSON: &[&str] = &["-H", "Accept: application/json"];
-const LOCAL: &str = "  - id: local\n    password: { lock_after: 4, lock_for: 10m }";
+const LOCAL: &str = "  - id: local\n    password: { lock_after: 4, lock_for: 10m, self_enrolment: true }";
 const VAULT: &str = "  - { path: /vault/**, mfa: true }\n";
 
 pub(super) fn house() -> House {
@@ -146,6 +146,45 @@ fn a_password_opens_nothing_until_the_second_factor_is_shown_and_no_code_works_t
     std::fs::write(thief.jar(), kept).unwrap();
     assert_eq!(code(&house, &thief, &app.code()).status, 400, "a waiting sign-in that was used");
     assert_eq!(thief.cookie("__Host-doorward"), None);
+}
+
+#[test]
+fn a_password_alone_sets_up_no_second_factor_and_an_administrators_code_does_once() {
+    let house = House::with(Plan { connections: "  - id: local\n    password: {}", settings: VAULT, ..Plan::default() });
+    let secret = account(&house, "dora");
+    // A form that counts in this browser, from a page of the thief's own.
+    let (thief, dora) = (house.person(), house.person());
+    thief.sign_in(&house.url("/.doorward/sign-in/idp"), "bob");
+    let form = thief.ask(&house.url("/.doorward/factors/totp"), &[]).text();
+    for person in [&thief, &dora] {
+        assert_eq!(password(&house, person, "dora", &secret).status, 303);
+    }
+    let told = thief.walk(&house.url("/vault/x"));
+    assert_eq!(told.answer.status, 403);
+    let page = told.answer.text();
+    assert!(page.contains("Ask an administrator") && !page.contains("/factors"), "{page}");
+    for path in ["/.doorward/factors/totp", "/.doorward/factors/passkey"] {
+        let refused = thief.ask(&house.url(path), &[]);
+        assert_eq!((refused.status, refused.text().contains("one-time code")), (403, true), "{path}");
+    }
+    for path in ["totp", "passkey", "recovery-codes"] {
+        let refused = fill_in(&house, &thief, &form, &format!("/.doorward/factors/{path}"), &[]);
+        assert_eq!((refused.status, refused.text().contains("one-time code")), (403, true), "{path}: {}", refused.text());
+    }
+    assert_eq!(house.door.command(&["user", "mfa", "list", "dora"]), json!([]));
+
+    let made = house.door.command(&["user", "mfa", "code", "dora"])["code"].as_str().unwrap().to_owned();
+    assert_eq!(house.events("factor_added").len(), 1);
+    let still = thief.ask(&house.url("/.doorward/factors/totp"), &[]);
+    assert!(still.header("location").unwrap().contains("/.doorward/step-up?need=second_factor"), "{still:?}");
+    let asked = dora.walk(&house.url("/vault/x"));
+    assert!(asked.url.contains("/.doorward/second-factor/session"), "{:#?}", asked.hops);
+    let done = fill_in(&house, &dora, &asked.answer.text(), "/.doorward/second-factor/session", &[("code", &made)]);
+    assert_eq!((done.status, done.header("location")), (303, Some(house.url("/vault/x").as_str())), "{}", done.text());
+    enrol(&house, &dora);
+    let again = thief.walk(&house.url("/vault/x"));
+    let refused = fill_in(&house, &thief, &again.answer.text(), "/.doorward/second-factor/session", &[("code", &made)]);
+    assert_eq!(refused.status, 401, "it worked once");
 }
 
 #[test]

@@ -166,7 +166,8 @@ fn an_answer_counts_once_and_only_as_it_was_signed() {
 #[test]
 fn every_page_about_second_factors_is_accessible_in_light_and_dark_and_on_a_phone() {
     let settings = "  - { path: /vault/**, mfa: true }\nsign_in: { title: Reports }\n";
-    let house = House::with(Plan { connections: "  - id: local\n    password: {}", settings, ..Plan::default() });
+    let house =
+        House::with(Plan { connections: "  - id: local\n    password: { self_enrolment: true }", settings, ..Plan::default() });
     let word = account(&house, "dora");
     let goto = |path: &str| vec![json!({ "goto": house.url(path) })];
     let visits: Vec<(&str, Vec<Value>)> = vec![
