@@ -65,8 +65,6 @@ pub(super) struct Submitted {
     code: String,
 }
 
-const NOWHERE: Failed<'static> = Failed { connection: None, actor: None, return_to: "/" };
-
 impl BreakGlass {
     /// `None` where a problem was added.
     pub(super) fn compile(config: &Config, problems: &mut Problems) -> Option<Self> {
@@ -162,7 +160,7 @@ mod shared {
 
 /// `GET /.doorward/break-glass`
 pub(super) async fn form(State(login): State<Arc<Login>>, visitor: Visitor) -> Response {
-    login.break_glass_page(&visitor, None).unwrap_or_else(|error| login.refuse(&visitor, &NOWHERE, &error))
+    login.break_glass_page(&visitor, None).unwrap_or_else(|error| login.refuse(&visitor, &Failed::NOWHERE, &error))
 }
 
 /// `POST /.doorward/break-glass`
@@ -173,9 +171,9 @@ pub(super) async fn submit(
 ) -> Response {
     let form = form.map(|Form(form)| form).unwrap_or_default();
     match login.break_glass(&visitor, &form).await {
-        Err(SignInError::WrongPassword) => {
-            login.break_glass_page(&visitor, Some(&form.user)).unwrap_or_else(|error| login.refuse(&visitor, &NOWHERE, &error))
-        }
+        Err(SignInError::WrongPassword) => login
+            .break_glass_page(&visitor, Some(&form.user))
+            .unwrap_or_else(|error| login.refuse(&visitor, &Failed::NOWHERE, &error)),
         Err(error) => login.pages().failed_sign_in(&error, &login.pages().address("/break-glass")).into_response(),
         Ok(answer) => answer,
     }

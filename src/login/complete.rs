@@ -39,6 +39,25 @@ pub(super) struct Proven<'c> {
     pub return_to: ReturnTo,
 }
 
+impl<'c> Proven<'c> {
+    /// A sign-in here and now, in which no provider took part.
+    pub(super) fn here(user: User, connection: &'c Connection, amr: Vec<String>, now: Timestamp, return_to: ReturnTo) -> Self {
+        Self {
+            user,
+            connection,
+            amr,
+            acr: None,
+            authenticated_at: now,
+            provider_session: None,
+            provider_subject: None,
+            tokens: ProviderTokens::default(),
+            refresh_at: None,
+            ends_at: None,
+            return_to,
+        }
+    }
+}
+
 impl Login {
     /// The end of a sign-in as its connection proved it: a second factor counts if the connection's provider said so in the words that
     /// are taken for it.
@@ -249,6 +268,11 @@ pub(super) struct Failed<'a> {
     pub actor: Option<&'a str>,
     /// Where they wanted to go.
     pub return_to: &'a str,
+}
+
+impl Failed<'static> {
+    /// Nothing is known, not even where the person wanted to go.
+    pub(super) const NOWHERE: Self = Self { connection: None, actor: None, return_to: "/" };
 }
 
 /// 303, because whatever came before, what follows is a GET (RFC 9110 §15.4.4).

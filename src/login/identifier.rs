@@ -47,15 +47,14 @@ pub(super) async fn submit(
     visitor: Visitor,
     form: Result<Form<Submitted>, FormRejection>,
 ) -> Response {
-    let nowhere = Failed { connection: None, actor: None, return_to: "/" };
-    let Ok(Form(form)) = form else { return login.refuse(&visitor, &nowhere, &SignInError::ForeignForm) };
+    let Ok(Form(form)) = form else { return login.refuse(&visitor, &Failed::NOWHERE, &SignInError::ForeignForm) };
     let wish = Wish {
         return_to: login.rules.origins.parse_or_home(Some(&form.return_to)),
         prompt: form.prompt.is_some(),
         login_hint: None,
         step_up: None,
     };
-    let failed = Failed { return_to: wish.return_to.as_str(), ..nowhere };
+    let failed = Failed { return_to: wish.return_to.as_str(), ..Failed::NOWHERE };
     if let Err(error) = login.rules.forms.check(Purpose::Address, &visitor.headers, &form.token, login.now()) {
         return login.refuse(&visitor, &failed, &error);
     }

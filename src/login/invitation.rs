@@ -31,11 +31,12 @@ pub(super) struct Submitted {
     invitation: String,
 }
 
-const NOWHERE: Failed<'static> = Failed { connection: None, actor: None, return_to: "/" };
-
 /// `GET /.doorward/invitation?token=…`
 pub(super) async fn page(State(login): State<Arc<Login>>, RawQuery(query): RawQuery, visitor: Visitor) -> Response {
-    login.invitation_page(&visitor, query.as_deref()).await.unwrap_or_else(|error| login.refuse(&visitor, &NOWHERE, &error))
+    login
+        .invitation_page(&visitor, query.as_deref())
+        .await
+        .unwrap_or_else(|error| login.refuse(&visitor, &Failed::NOWHERE, &error))
 }
 
 /// `POST /.doorward/invitation`
@@ -44,8 +45,8 @@ pub(super) async fn accept(
     visitor: Visitor,
     form: Result<Form<Submitted>, FormRejection>,
 ) -> Response {
-    let Ok(Form(form)) = form else { return login.refuse(&visitor, &NOWHERE, &SignInError::ForeignForm) };
-    login.accept(&visitor, &form).await.unwrap_or_else(|error| login.refuse(&visitor, &NOWHERE, &error))
+    let Ok(Form(form)) = form else { return login.refuse(&visitor, &Failed::NOWHERE, &SignInError::ForeignForm) };
+    login.accept(&visitor, &form).await.unwrap_or_else(|error| login.refuse(&visitor, &Failed::NOWHERE, &error))
 }
 
 impl Login {

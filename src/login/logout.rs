@@ -28,11 +28,12 @@ pub(super) struct Submitted {
     token: String,
 }
 
-const NOWHERE: Failed<'static> = Failed { connection: None, actor: None, return_to: "/" };
-
 /// `GET /.doorward/sign-out`
 pub(super) async fn ask(State(login): State<Arc<Login>>, RawQuery(query): RawQuery, visitor: Visitor) -> Response {
-    login.ask_to_sign_out(&visitor, query.as_deref()).await.unwrap_or_else(|error| login.refuse(&visitor, &NOWHERE, &error))
+    login
+        .ask_to_sign_out(&visitor, query.as_deref())
+        .await
+        .unwrap_or_else(|error| login.refuse(&visitor, &Failed::NOWHERE, &error))
 }
 
 /// `POST /.doorward/sign-out`
@@ -144,7 +145,7 @@ impl Login {
                 let again = self.pages().address("/sign-out");
                 self.pages().failed_sign_in(error, &again).into_response()
             }
-            _ => self.refuse(visitor, &NOWHERE, error),
+            _ => self.refuse(visitor, &Failed::NOWHERE, error),
         }
     }
 }

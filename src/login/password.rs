@@ -28,7 +28,6 @@ use crate::config::connection::Password;
 use crate::crypto::password;
 use crate::limit::{FailureLimit, Party};
 use crate::model::{TenantId, User};
-use crate::session::ProviderTokens;
 
 /// How long a password waits for its turn to be checked.
 const TURN: Duration = Duration::from_secs(3);
@@ -106,7 +105,7 @@ pub(super) async fn submit(
     form: Result<Form<Submitted>, FormRejection>,
 ) -> Response {
     let Ok(Form(form)) = form else {
-        return login.refuse(&visitor, &Failed { connection: None, actor: None, return_to: "/" }, &SignInError::ForeignForm);
+        return login.refuse(&visitor, &Failed::NOWHERE, &SignInError::ForeignForm);
     };
     let return_to = login.rules.origins.parse_or_home(Some(&form.return_to));
     let connections = login.connections();
@@ -171,19 +170,7 @@ impl Login {
             return Err(SignInError::WrongPassword);
         };
         accounts.lockout.clear(account).await;
-        let proven = Proven {
-            user,
-            connection,
-            amr: vec!["pwd".to_owned()],
-            acr: None,
-            authenticated_at: now,
-            provider_session: None,
-            provider_subject: None,
-            tokens: ProviderTokens::default(),
-            refresh_at: None,
-            ends_at: None,
-            return_to: return_to.clone(),
-        };
+        let proven = Proven::here(user, connection, vec!["pwd".to_owned()], now, return_to.clone());
         self.complete(visitor, proven).await
     }
 

@@ -21,12 +21,6 @@ use super::{Login, SignInError};
 use crate::model::TenantId;
 
 impl Login {
-    fn unclear(&self, visitor: &Visitor, error: &SignInError) -> Response {
-        self.refuse(visitor, &Failed { connection: None, actor: None, return_to: "/" }, error)
-    }
-}
-
-impl Login {
     /// Begins with this connection, whatever its kind: leaves for the provider, or shows the form. One line for each kind.
     pub(super) async fn begin(&self, visitor: &Visitor, connection: &Connection, wish: &Wish) -> Result<Response, SignInError> {
         self.check_turns(&visitor.headers, &wish.return_to)?;
@@ -49,7 +43,7 @@ impl Login {
     async fn arrive(&self, visitor: &Visitor, tenant: Option<&TenantId>, query: Option<&str>) -> Response {
         let wish = match self.wish(query) {
             Ok(wish) => wish,
-            Err(error) => return self.unclear(visitor, &error),
+            Err(error) => return self.refuse(visitor, &Failed::NOWHERE, &error),
         };
         let connections = self.connections();
         let here = |tenant: &TenantId| visitor.identity.as_ref().is_some_and(|identity| identity.tenant == *tenant);
@@ -70,7 +64,7 @@ pub(super) async fn choose(State(login): State<Arc<Login>>, RawQuery(query): Raw
             let tenant = tenant.and_then(|tenant| login.rules.tenants.find(tenant));
             login.arrive(&visitor, tenant, query.as_deref()).await
         }
-        Err(error) => login.unclear(&visitor, &error),
+        Err(error) => login.refuse(&visitor, &Failed::NOWHERE, &error),
     }
 }
 
@@ -95,7 +89,7 @@ pub(super) async fn start(
     let connection = connections.find(&id);
     let wish = match login.wish_of(connection, query.as_deref()) {
         Ok(wish) => wish,
-        Err(error) => return login.unclear(&visitor, &error),
+        Err(error) => return login.refuse(&visitor, &Failed::NOWHERE, &error),
     };
     let answer = match connection {
         Some(connection) => login.begin(&visitor, connection, &wish).await,

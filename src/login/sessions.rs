@@ -35,11 +35,9 @@ pub(super) struct Submitted {
     session: String,
 }
 
-const HERE: Failed<'static> = Failed { connection: None, actor: None, return_to: "/" };
-
 /// `GET /.doorward/sessions`
 pub(super) async fn list(State(login): State<Arc<Login>>, visitor: Visitor) -> Response {
-    login.own_sessions(&visitor).await.unwrap_or_else(|error| login.refuse(&visitor, &HERE, &error))
+    login.own_sessions(&visitor).await.unwrap_or_else(|error| login.refuse(&visitor, &Failed::NOWHERE, &error))
 }
 
 /// `POST /.doorward/sessions`
@@ -54,7 +52,7 @@ pub(super) async fn end(
             let again = login.pages().address("/sessions");
             login.pages().failed_sign_in(&SignInError::ForeignForm, &again).into_response()
         }
-        answer => answer.unwrap_or_else(|error| login.refuse(&visitor, &HERE, &error)),
+        answer => answer.unwrap_or_else(|error| login.refuse(&visitor, &Failed::NOWHERE, &error)),
     }
 }
 

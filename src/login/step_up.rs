@@ -34,13 +34,12 @@ struct Asked {
 
 /// `GET /.doorward/step-up`
 pub(super) async fn step_up(State(login): State<Arc<Login>>, RawQuery(query): RawQuery, visitor: Visitor) -> Response {
-    let nowhere = Failed { connection: None, actor: None, return_to: "/" };
     match login.asked(query.as_deref()) {
         Ok(asked) => {
-            let failed = Failed { return_to: asked.return_to.as_str(), ..nowhere };
+            let failed = Failed { return_to: asked.return_to.as_str(), ..Failed::NOWHERE };
             login.step_up(&visitor, &asked).await.unwrap_or_else(|error| login.refuse(&visitor, &failed, &error))
         }
-        Err(error) => login.refuse(&visitor, &nowhere, &error),
+        Err(error) => login.refuse(&visitor, &Failed::NOWHERE, &error),
     }
 }
 

@@ -62,7 +62,7 @@ pub(super) async fn ask(
     form: Result<Form<Submitted>, FormRejection>,
 ) -> Response {
     let Ok(Form(form)) = form else {
-        return login.refuse(&visitor, &Failed { connection: None, actor: None, return_to: "/" }, &SignInError::ForeignForm);
+        return login.refuse(&visitor, &Failed::NOWHERE, &SignInError::ForeignForm);
     };
     let return_to = login.rules.origins.parse_or_home(Some(&form.return_to));
     let failed = Failed { connection: None, actor: None, return_to: return_to.as_str() };

@@ -36,8 +36,6 @@ pub(super) struct Submitted {
     code: String,
 }
 
-const NOWHERE: Failed<'static> = Failed { connection: None, actor: None, return_to: "/" };
-
 /// `GET /.doorward/magic-link/{connection}?attempt=…`
 pub(super) async fn page(
     State(login): State<Arc<Login>>,
@@ -45,7 +43,10 @@ pub(super) async fn page(
     RawQuery(query): RawQuery,
     visitor: Visitor,
 ) -> Response {
-    login.code_page(&visitor, &id, query.as_deref()).await.unwrap_or_else(|error| login.refuse(&visitor, &NOWHERE, &error))
+    login
+        .code_page(&visitor, &id, query.as_deref())
+        .await
+        .unwrap_or_else(|error| login.refuse(&visitor, &Failed::NOWHERE, &error))
 }
 
 /// `POST /.doorward/magic-link/{connection}/code`
@@ -55,7 +56,7 @@ pub(super) async fn enter(
     visitor: Visitor,
     form: Result<Form<Submitted>, FormRejection>,
 ) -> Response {
-    let Ok(Form(form)) = form else { return login.refuse(&visitor, &NOWHERE, &SignInError::ForeignForm) };
+    let Ok(Form(form)) = form else { return login.refuse(&visitor, &Failed::NOWHERE, &SignInError::ForeignForm) };
     let connections = login.connections();
     match login.waiting(&visitor, &connections, &id, &form.attempt).await {
         Ok(waiting) => {
@@ -64,7 +65,7 @@ pub(super) async fn enter(
             let answer = login.enter_code(&visitor, &waiting, &form, &failed).await;
             answer.unwrap_or_else(|error| login.refuse(&visitor, &failed, &error))
         }
-        Err(error) => login.refuse(&visitor, &NOWHERE, &error),
+        Err(error) => login.refuse(&visitor, &Failed::NOWHERE, &error),
     }
 }
 

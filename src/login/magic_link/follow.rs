@@ -33,8 +33,6 @@ pub(super) struct Submitted {
     link: String,
 }
 
-const NOWHERE: Failed<'static> = Failed { connection: None, actor: None, return_to: "/" };
-
 /// A link that can still be followed, and this browser's attempt if it is the one that asked.
 struct Opened<'c> {
     connection: &'c Connection,
@@ -49,7 +47,10 @@ pub(super) async fn page(
     RawQuery(query): RawQuery,
     visitor: Visitor,
 ) -> Response {
-    login.link_page(&visitor, &id, query.as_deref()).await.unwrap_or_else(|error| login.refuse(&visitor, &NOWHERE, &error))
+    login
+        .link_page(&visitor, &id, query.as_deref())
+        .await
+        .unwrap_or_else(|error| login.refuse(&visitor, &Failed::NOWHERE, &error))
 }
 
 /// `POST /.doorward/magic-link/{connection}/open`
@@ -59,7 +60,7 @@ pub(super) async fn follow(
     visitor: Visitor,
     form: Result<Form<Submitted>, FormRejection>,
 ) -> Response {
-    let Ok(Form(form)) = form else { return login.refuse(&visitor, &NOWHERE, &SignInError::ForeignForm) };
+    let Ok(Form(form)) = form else { return login.refuse(&visitor, &Failed::NOWHERE, &SignInError::ForeignForm) };
     let connections = login.connections();
     match login.opened(&visitor, &connections, &id, &form.link).await {
         Ok(Opened { attempt: None, .. }) => login.pages().link_elsewhere().into_response(),
@@ -69,7 +70,7 @@ pub(super) async fn follow(
             let answer = login.follow_link(&visitor, connection, &attempt, &form).await;
             answer.unwrap_or_else(|error| login.refuse(&visitor, &failed, &error))
         }
-        Err(error) => login.refuse(&visitor, &NOWHERE, &error),
+        Err(error) => login.refuse(&visitor, &Failed::NOWHERE, &error),
     }
 }
 

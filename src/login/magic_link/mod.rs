@@ -31,7 +31,7 @@ use crate::crypto::mac::Mac;
 use crate::limit::FailureLimit;
 use crate::mail::{Outbox, Server};
 use crate::model::{EmailAddress, FederatedLink, MailedLink};
-use crate::session::{ProviderTokens, cookie};
+use crate::session::cookie;
 
 /// The shortest and the longest life of a link that make sense: letters take a while, and the browser's attempt ends then.
 const SHORTEST: Duration = Duration::from_secs(60);
@@ -132,19 +132,8 @@ impl Login {
         attempt: &Attempt,
     ) -> Result<Response, SignInError> {
         let user = self.recognise(connection, &asserted(connection, &link.address)).await?;
-        let proven = Proven {
-            user,
-            connection,
-            amr: vec![METHOD.to_owned()],
-            acr: None,
-            authenticated_at: self.now(),
-            provider_session: None,
-            provider_subject: None,
-            tokens: ProviderTokens::default(),
-            refresh_at: None,
-            ends_at: None,
-            return_to: self.rules.origins.parse_or_home(Some(&attempt.return_to)),
-        };
+        let return_to = self.rules.origins.parse_or_home(Some(&attempt.return_to));
+        let proven = Proven::here(user, connection, vec![METHOD.to_owned()], self.now(), return_to);
         let mut answer = self.complete(visitor, proven).await?;
         cookie::add(answer.headers_mut(), [attempt.forget()?]);
         Ok(answer.into_response())

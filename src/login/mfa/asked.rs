@@ -25,7 +25,7 @@ use crate::login::visitor::Visitor;
 use crate::login::{Login, SignInError};
 use crate::model::{Factor, FactorKind, User};
 use crate::policy::mfa::METHOD;
-use crate::session::{ProviderTokens, cookie};
+use crate::session::cookie;
 
 /// Longest code that is looked at, in bytes.
 const LONGEST: usize = 64;
@@ -74,10 +74,8 @@ pub(super) async fn ask(
         let claimant = login.claimant(&visitor, &whose, parameters.one("return_to")?).await?;
         login.second_factor_page(&visitor, &claimant, false)
     };
-    asked.await.unwrap_or_else(|error| login.refuse(&visitor, &NOWHERE, &error))
+    asked.await.unwrap_or_else(|error| login.refuse(&visitor, &Failed::NOWHERE, &error))
 }
-
-const NOWHERE: Failed<'static> = Failed { connection: None, actor: None, return_to: "/" };
 
 /// `POST /.doorward/second-factor/{sign-in|session}`
 pub(super) async fn answer(
@@ -89,7 +87,7 @@ pub(super) async fn answer(
     let form = form.map(|Form(form)| form).unwrap_or_default();
     let claimant = match login.claimed(&visitor, &whose, &form).await {
         Ok(claimant) => claimant,
-        Err(error) => return login.refuse(&visitor, &NOWHERE, &error),
+        Err(error) => return login.refuse(&visitor, &Failed::NOWHERE, &error),
     };
     let actor = claimant.user.id.to_string();
     let failed = Failed { connection: None, actor: Some(&actor), return_to: claimant.return_to.as_str() };
@@ -187,19 +185,8 @@ impl Login {
         self.take_up(pending).await?;
         let connections = self.connections();
         let connection = connections.find(pending.connection.as_str()).ok_or(SignInError::UnknownConnection)?;
-        let proven = Proven {
-            user: user.clone(),
-            connection,
-            amr: pending.amr.iter().map(String::as_str).chain([shown.0, METHOD]).map(str::to_owned).collect(),
-            acr: None,
-            authenticated_at: self.now(),
-            provider_session: None,
-            provider_subject: None,
-            tokens: ProviderTokens::default(),
-            refresh_at: None,
-            ends_at: None,
-            return_to: return_to.clone(),
-        };
+        let amr = pending.amr.iter().map(String::as_str).chain([shown.0, METHOD]).map(str::to_owned).collect();
+        let proven = Proven::here(user.clone(), connection, amr, self.now(), return_to.clone());
         let mut answer = self.establish(visitor, proven).await?;
         cookie::add(answer.headers_mut(), [cookie::remove_pending().map_err(SignInError::internal)?]);
         Ok(answer)

@@ -29,8 +29,6 @@ use crate::session::cookie;
 /// How long a page with a secret counts.
 const LIFE: Duration = Duration::from_secs(900);
 
-const NOWHERE: Failed<'static> = Failed { connection: None, actor: None, return_to: "/" };
-
 /// The form, as it is sent. No Debug: it holds a secret and a code.
 #[derive(Default, Deserialize)]
 pub(super) struct Submitted {
@@ -64,7 +62,7 @@ pub(super) async fn totp(State(login): State<Arc<Login>>, RawQuery(query): RawQu
         let offered = Offered { secret: totp::secret().map_err(SignInError::internal)?, until: login.now().after(LIFE) };
         login.totp_page(&visitor, &changing, &offered, None)
     };
-    shown.await.unwrap_or_else(|error| login.refuse(&visitor, &NOWHERE, &error))
+    shown.await.unwrap_or_else(|error| login.refuse(&visitor, &Failed::NOWHERE, &error))
 }
 
 /// `POST /.doorward/factors/totp`
@@ -86,7 +84,7 @@ pub(super) async fn confirm_totp(
             None => login.totp_page(&visitor, &changing, &offered, Some(&form.name)),
         }
     };
-    confirmed.await.unwrap_or_else(|error| login.refuse(&visitor, &NOWHERE, &error))
+    confirmed.await.unwrap_or_else(|error| login.refuse(&visitor, &Failed::NOWHERE, &error))
 }
 
 impl Login {

@@ -29,8 +29,6 @@ use crate::session::cookie;
 /// How old the sign-in of somebody may be who changes their factors.
 const FRESH: Duration = Duration::from_secs(600);
 
-const NOWHERE: Failed<'static> = Failed { connection: None, actor: None, return_to: "/" };
-
 /// A person who may change their factors now.
 pub(super) struct Changing {
     pub user: User,
@@ -60,7 +58,7 @@ pub(super) async fn list(State(login): State<Arc<Login>>, RawQuery(query): RawQu
         let factors = login.factors(&user).await?;
         login.factors_page(&visitor, &factors, &return_to, &[])
     };
-    listed.await.unwrap_or_else(|error| login.refuse(&visitor, &NOWHERE, &error))
+    listed.await.unwrap_or_else(|error| login.refuse(&visitor, &Failed::NOWHERE, &error))
 }
 
 /// `POST /.doorward/factors/remove`
@@ -70,7 +68,7 @@ pub(super) async fn remove(
     form: Result<Form<Submitted>, FormRejection>,
 ) -> Response {
     let form = form.map(|Form(form)| form).unwrap_or_default();
-    login.remove_factor(&visitor, &form).await.unwrap_or_else(|error| login.refuse(&visitor, &NOWHERE, &error))
+    login.remove_factor(&visitor, &form).await.unwrap_or_else(|error| login.refuse(&visitor, &Failed::NOWHERE, &error))
 }
 
 /// `POST /.doorward/factors/recovery-codes`
@@ -80,7 +78,7 @@ pub(super) async fn recovery_codes(
     form: Result<Form<Submitted>, FormRejection>,
 ) -> Response {
     let form = form.map(|Form(form)| form).unwrap_or_default();
-    login.new_recovery_codes(&visitor, &form).await.unwrap_or_else(|error| login.refuse(&visitor, &NOWHERE, &error))
+    login.new_recovery_codes(&visitor, &form).await.unwrap_or_else(|error| login.refuse(&visitor, &Failed::NOWHERE, &error))
 }
 
 impl Login {

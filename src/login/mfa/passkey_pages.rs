@@ -22,9 +22,7 @@ use crate::login::return_to::ReturnTo;
 use crate::login::visitor::Visitor;
 use crate::login::{Login, SignInError};
 use crate::policy::mfa::METHOD;
-use crate::session::{ProviderTokens, cookie};
-
-const NOWHERE: Failed<'static> = Failed { connection: None, actor: None, return_to: "/" };
+use crate::session::cookie;
 
 /// The forms, as they are sent. No Debug: they hold what opens a door.
 #[derive(Default, Deserialize)]
@@ -50,7 +48,7 @@ pub(super) async fn enrol(State(login): State<Arc<Login>>, RawQuery(query): RawQ
             Err(elsewhere) => Ok(*elsewhere),
         }
     };
-    shown.await.unwrap_or_else(|error| login.refuse(&visitor, &NOWHERE, &error))
+    shown.await.unwrap_or_else(|error| login.refuse(&visitor, &Failed::NOWHERE, &error))
 }
 
 /// `POST /.doorward/factors/passkey`
@@ -60,7 +58,7 @@ pub(super) async fn confirm(
     form: Result<Form<Submitted>, FormRejection>,
 ) -> Response {
     let form = form.map(|Form(form)| form).unwrap_or_default();
-    login.keep_passkey(&visitor, &form).await.unwrap_or_else(|error| login.refuse(&visitor, &NOWHERE, &error))
+    login.keep_passkey(&visitor, &form).await.unwrap_or_else(|error| login.refuse(&visitor, &Failed::NOWHERE, &error))
 }
 
 /// `GET /.doorward/sign-in/{connection}/passkey`
@@ -77,7 +75,7 @@ pub(super) async fn ask(
         let connection = connections.find(&id).filter(|found| matches!(found.way, Way::Password));
         login.passkey_page(&visitor, connection.ok_or(SignInError::UnknownConnection)?, &return_to, false)
     };
-    shown.await.unwrap_or_else(|error| login.refuse(&visitor, &NOWHERE, &error))
+    shown.await.unwrap_or_else(|error| login.refuse(&visitor, &Failed::NOWHERE, &error))
 }
 
 /// `POST /.doorward/sign-in/{connection}/passkey`
@@ -164,19 +162,8 @@ impl Login {
             let _ = sources.fail(source, now).await;
             return Err(SignInError::WrongCode);
         };
-        let proven = Proven {
-            user,
-            connection,
-            amr: [passkey::METHOD.0, METHOD].map(str::to_owned).into(),
-            acr: None,
-            authenticated_at: now,
-            provider_session: None,
-            provider_subject: None,
-            tokens: ProviderTokens::default(),
-            refresh_at: None,
-            ends_at: None,
-            return_to: return_to.clone(),
-        };
+        let amr = [passkey::METHOD.0, METHOD].map(str::to_owned).into();
+        let proven = Proven::here(user, connection, amr, now, return_to.clone());
         self.establish(visitor, proven).await
     }
 

@@ -22,8 +22,7 @@ pub(super) fn sheet(user: &User, now: Timestamp) -> Result<(Vec<String>, Vec<Fac
 
 /// A single code, and what the store is to keep of it: for somebody whom an administrator helps.
 pub fn one(user: &User, now: Timestamp) -> Result<(String, Factor), NoRandomness> {
-    let letters: Vec<char> =
-        random::bytes::<LENGTH>()?.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect();
+    let letters: Vec<char> = random::bytes::<LENGTH>()?.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect();
     let code = letters.chunks(4).map(|group| group.iter().collect::<String>()).collect::<Vec<_>>().join("-");
     let factor = Factor {
         id: random::alphanumeric(16)?,

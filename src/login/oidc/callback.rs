@@ -38,13 +38,12 @@ pub(crate) async fn callback(
     RawQuery(query): RawQuery,
     visitor: Visitor,
 ) -> Response {
-    let nowhere = Failed { connection: None, actor: None, return_to: "/" };
     let connections = login.connections();
     let found = connections.find(&id).and_then(|connection| Some((connection, Remote::of(&connection.way)?)));
     let Some((connection, remote)) = found else {
-        return login.refuse(&visitor, &nowhere, &SignInError::UnknownConnection);
+        return login.refuse(&visitor, &Failed::NOWHERE, &SignInError::UnknownConnection);
     };
-    let failed = Failed { connection: Some(&connection.id), ..nowhere };
+    let failed = Failed { connection: Some(&connection.id), ..Failed::NOWHERE };
     let answer = match Answer::read(query.as_deref()) {
         Ok(answer) => answer,
         Err(error) => return login.refuse(&visitor, &failed, &error),

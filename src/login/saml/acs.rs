@@ -41,12 +41,11 @@ pub(super) async fn consume(
     visitor: Visitor,
     form: Result<Form<Fields>, FormRejection>,
 ) -> Response {
-    let nowhere = Failed { connection: None, actor: None, return_to: "/" };
     let connections = login.connections();
     let Some((connection, provider)) = find(connections.find(&id)) else {
-        return login.refuse(&visitor, &nowhere, &SignInError::UnknownConnection);
+        return login.refuse(&visitor, &Failed::NOWHERE, &SignInError::UnknownConnection);
     };
-    let failed = Failed { connection: Some(&connection.id), ..nowhere };
+    let failed = Failed { connection: Some(&connection.id), ..Failed::NOWHERE };
     let fields = form.map(|Form(fields)| fields).unwrap_or_default();
     let posted = match read(fields).await {
         Ok(posted) => posted,

@@ -69,8 +69,7 @@ impl Login {
     async fn take_logout(&self, id: &str, visitor: &Visitor, received: Result<Received, Refusal>) -> Response {
         let connections = self.connections();
         let Some((connection, provider)) = find(connections.find(id)) else {
-            let failed = Failed { connection: None, actor: None, return_to: "/" };
-            return self.refuse(visitor, &failed, &SignInError::UnknownConnection);
+            return self.refuse(visitor, &Failed::NOWHERE, &SignInError::UnknownConnection);
         };
         let done = async {
             let received = received?;
