@@ -96,9 +96,18 @@ impl ConnectionId {
     /// What break-glass sessions say they were signed in by; no configured connection has it.
     pub const BREAK_GLASS: &'static str = "break-glass";
 
+    /// What is of no connection says this.
+    pub const NONE: &'static str = "no-connection";
+
     #[must_use]
     pub fn is_break_glass(&self) -> bool {
         self.as_str() == Self::BREAK_GLASS
+    }
+
+    /// Whether no configured connection may have it.
+    #[must_use]
+    pub fn is_reserved(&self) -> bool {
+        [Self::BREAK_GLASS, Self::NONE].contains(&self.as_str())
     }
 }
 

@@ -30,8 +30,8 @@ pub(super) fn review(config: &Config, problems: &mut Problems) {
     let mut passwords: HashMap<&TenantId, Path> = HashMap::new();
     for (index, connection) in config.connections.iter().enumerate() {
         let path = at.item(index);
-        if connection.id.is_break_glass() {
-            problems.add(path.key("id"), "the id `break-glass` is Doorward's own", "choose another");
+        if connection.id.is_reserved() {
+            problems.add(path.key("id"), format!("the id `{}` is Doorward's own", connection.id), "choose another");
         }
         if let Some(first) = ids.insert(connection.id.as_str(), path.clone()) {
             problems.add(path.key("id"), format!("the id `{}` is used twice", connection.id), format!("`{first}` has it"));

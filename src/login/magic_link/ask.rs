@@ -24,7 +24,7 @@ use super::write::Secrets;
 use super::{MagicLink, TRIES, by_mail, magic};
 use crate::crypto::Digest;
 use crate::limit::Party;
-use crate::model::{EmailAddress, MailedLink};
+use crate::model::{ConnectionId, EmailAddress, MailedLink};
 use crate::session::cookie;
 
 /// The form, as it is sent.
@@ -78,6 +78,13 @@ pub(super) async fn ask(
         Err(error) => Err(error),
     };
     answer.unwrap_or_else(|error| login.refuse(&visitor, &failed, &error))
+}
+
+/// What is kept of a request that gets no letter: it looks like any other, is counted against no mailbox, and nothing opens it. No code
+/// has the digest of a token.
+fn decoy(link: &MailedLink) -> Result<MailedLink, SignInError> {
+    let connection = ConnectionId::NONE.parse().map_err(SignInError::internal)?;
+    Ok(MailedLink { connection, code: link.token, ..link.clone() })
 }
 
 /// An address that every mail server can be given.
@@ -146,9 +153,10 @@ impl Login {
             expires_at: now.after(magic.lasts),
             used_at: None,
         };
-        let asked = self.means.links.keep(&link).await?;
+        let within = magic.shares.take(visitor.client, address, now).await;
+        let asked = if within { self.means.links.keep(&link).await? } else { self.means.links.keep(&decoy(&link)?).await? };
         let cookies = self.rules.attempts.keep(&attempt, &visitor.headers, now)?;
-        self.write_aside(visitor, address.clone(), link, secrets, asked);
+        self.write_aside(visitor, address.clone(), link, secrets, within.then_some(asked));
         redirect(&self.pages().address(&format!("/magic-link/{}?attempt={}", connection.id, attempt.tag())), cookies)
     }
 }

@@ -61,7 +61,8 @@ pub(super) async fn enter(
     match login.waiting(&visitor, &connections, &id, &form.attempt).await {
         Ok(waiting) => {
             let actor = waiting.link.address.to_string();
-            let failed = Login::failed_mail(&waiting.link, &actor, &waiting.attempt.return_to);
+            let (connection, return_to) = (Some(&waiting.connection.id), waiting.attempt.return_to.as_str());
+            let failed = Failed { connection, actor: Some(&actor), return_to };
             let answer = login.enter_code(&visitor, &waiting, &form, &failed).await;
             answer.unwrap_or_else(|error| login.refuse(&visitor, &failed, &error))
         }

@@ -9,6 +9,7 @@ mod code;
 mod follow;
 mod write;
 
+use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -22,13 +23,15 @@ pub(super) use write::typed_code;
 use super::attempt::{Attempt, Found, LIFE};
 use super::complete::Proven;
 use super::connection::{Connection, Connections, Way};
+use super::lockout::Lockout;
 use super::person::Asserted;
 use super::visitor::Visitor;
 use super::{Login, Means, SignInError};
-use crate::config::connection::MagicLink as Typed;
-use crate::config::{Config, Path, Problems};
+use crate::clock::Timestamp;
+use crate::config::connection::{MagicLink as Typed, Password};
+use crate::config::{Config, Path, Problems, Span};
 use crate::crypto::mac::Mac;
-use crate::limit::FailureLimit;
+use crate::limit::{FailureLimit, Party};
 use crate::mail::{Outbox, Server};
 use crate::model::{EmailAddress, FederatedLink, MailedLink};
 use crate::session::cookie;
@@ -53,6 +56,31 @@ pub(super) struct MagicLink {
     asked: FailureLimit,
     /// Wrong codes from one source address.
     wrong: FailureLimit,
+    shares: Shares,
+}
+
+/// What one source may have of the letters for one mailbox, so that a stranger cannot use up all of them and lock the owner out. Counted
+/// in this process; the store bounds the whole.
+#[derive(Debug)]
+struct Shares {
+    lately: Lockout,
+    today: Lockout,
+}
+
+impl Shares {
+    fn new() -> Self {
+        let share = |letters, time| Lockout::new(Password { lock_after: letters, lock_for: time, ..Password::default() });
+        Self {
+            lately: share(write::SHARE_LATELY, Span::seconds(15 * 60)),
+            today: share(write::SHARE_TODAY, Span::seconds(24 * 3600)),
+        }
+    }
+
+    /// Takes a letter to `address` from the share of `client`; says whether there was one left.
+    async fn take(&self, client: IpAddr, address: &EmailAddress, now: Timestamp) -> bool {
+        let party = Party::name("letter", &format!("{:?} {}", Party::source(client), address.folded()));
+        self.lately.begin(party, now).await.is_ok() && self.today.begin(party, now).await.is_ok()
+    }
 }
 
 impl MagicLink {
@@ -79,7 +107,15 @@ impl MagicLink {
             return None;
         };
         let limit = || FailureLimit::new(config.limits.failures_per_minute);
-        Some(Self { server, outbox: OnceLock::new(), lasts: typed.lasts.0, codes, asked: limit(), wrong: limit() })
+        Some(Self {
+            server,
+            outbox: OnceLock::new(),
+            lasts: typed.lasts.0,
+            codes,
+            asked: limit(),
+            wrong: limit(),
+            shares: Shares::new(),
+        })
     }
 }
 

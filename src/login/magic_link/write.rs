@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use super::super::complete::Failed;
 use super::super::letters::{self, SignInLetter};
 use super::super::visitor::Visitor;
 use super::super::{Login, SignInError};
@@ -20,6 +19,9 @@ use crate::session::Asked;
 /// Letters for one mailbox in a quarter of an hour, and in a day. With [`super::TRIES`] they bound how many codes can be guessed.
 const LATELY: u32 = 5;
 const TODAY: u32 = 20;
+/// How many of these one source can have asked for; what it asks for beyond is not counted against the mailbox.
+pub(super) const SHARE_LATELY: u32 = 3;
+pub(super) const SHARE_TODAY: u32 = 10;
 
 pub(super) const CODE_LENGTH: usize = 6;
 
@@ -62,14 +64,14 @@ impl Unwritten {
 }
 
 impl Login {
-    /// Leaves the letter to the house's threads.
+    /// Leaves the letter to the house's threads. `asked`: how often its mailbox was asked for; `None`: the source has had its share.
     pub(super) fn write_aside(
         self: &Arc<Self>,
         visitor: &Visitor,
         to: EmailAddress,
         link: MailedLink,
         secrets: Secrets,
-        asked: Asked,
+        asked: Option<Asked>,
     ) {
         let (login, visitor) = (Arc::clone(self), visitor.clone());
         let work = {
@@ -90,12 +92,12 @@ impl Login {
         to: EmailAddress,
         link: &MailedLink,
         secrets: &Secrets,
-        asked: Asked,
+        asked: Option<Asked>,
     ) -> Result<(), Unwritten> {
         let connections = self.connections();
         let (connection, magic) = by_mail(&connections, link.connection.as_str()).map_err(Unwritten::Refused)?;
         self.expect(connection, &asserted(connection, &link.address)).await.map_err(Unwritten::Refused)?;
-        if asked.lately > LATELY || asked.today > TODAY {
+        if asked.is_none_or(|asked| asked.lately > LATELY || asked.today > TODAY) {
             return Err(Unwritten::TooMany);
         }
         let open = self.pages().address(&format!("/magic-link/{}/open?token={}", link.connection, secrets.token.expose()));
@@ -120,11 +122,6 @@ impl Login {
         event.actor = Some(link.address.to_string());
         event.target = Some(link.connection.to_string());
         self.means.audit.note(event);
-    }
-
-    /// What a refusal of this link's sign-in is recorded under.
-    pub(super) fn failed_mail<'a>(link: &'a MailedLink, actor: &'a str, return_to: &'a str) -> Failed<'a> {
-        Failed { connection: Some(&link.connection), actor: Some(actor), return_to }
     }
 }
 

@@ -237,6 +237,8 @@ pub(super) struct Person {
     folder: TempDir,
     origin: String,
     resolve: String,
+    /// Where they come from, if not from where everybody does.
+    address: Option<String>,
 }
 
 /// Where a chain of redirects led.
@@ -251,12 +253,17 @@ pub(super) struct Walk {
 impl Person {
     /// Somebody new at the door with this origin.
     pub(super) fn new(origin: &str) -> Self {
-        Self { folder: TempDir::new().unwrap(), origin: origin.to_owned(), resolve: format!("{HOST}:1:127.0.0.1") }
+        Self { folder: TempDir::new().unwrap(), origin: origin.to_owned(), resolve: format!("{HOST}:1:127.0.0.1"), address: None }
     }
 
     /// Somebody new at the door of this name on this port.
     pub(super) fn at(port: u16) -> Self {
         Self { resolve: format!("{HOST}:{port}:127.0.0.1"), ..Self::new(&format!("https://{HOST}:{port}")) }
+    }
+
+    /// The same, who comes from this address of the loopback network.
+    pub(super) fn from(self, address: &str) -> Self {
+        Self { address: Some(address.to_owned()), ..self }
     }
 
     pub(super) fn jar(&self) -> PathBuf {
@@ -271,6 +278,9 @@ impl Person {
         let mut all = vec!["--insecure", "--resolve", &self.resolve, "--cookie", jar, "--cookie-jar", jar, "--path-as-is"];
         if !arguments.iter().any(|argument| argument.starts_with("Accept:")) {
             all.extend(["-H", "Accept: text/html,application/xhtml+xml,*/*;q=0.8"]);
+        }
+        if let Some(address) = &self.address {
+            all.extend(["--interface", address]);
         }
         all.extend(arguments);
         all.push(url);

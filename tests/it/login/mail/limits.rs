@@ -46,7 +46,8 @@ fn an_address_of_another_domain_or_with_single_sign_on_gets_no_letter() {
 fn the_sixth_letter_in_a_quarter_of_an_hour_is_not_sent_and_the_page_does_not_tell() {
     let mut house = House::usual();
     for number in 1..=5 {
-        house.ask_for(&house.person(), "ada@acme.example", "/");
+        let person = house.person().from(&format!("127.0.1.{number}"));
+        house.ask_for(&person, "ada@acme.example", "/");
         house.letter(number);
     }
     // Counted in the store: a restart forgets nothing.
@@ -56,6 +57,24 @@ fn the_sixth_letter_in_a_quarter_of_an_hour_is_not_sent_and_the_page_does_not_te
     assert_eq!(house.outcome("ada@acme.example", 6).as_deref(), Some("too_many_letters"));
     house.ask_for(&house.person(), "bob@acme.example", "/");
     assert_eq!(house.letter(6)["to"], serde_json::json!(["bob@acme.example"]));
+}
+
+#[test]
+fn a_stranger_cannot_use_up_the_letters_of_somebody_elses_mailbox() {
+    let house = House::usual();
+    let stranger = || house.person().from("127.0.1.1");
+    for number in 1..=3 {
+        house.ask_for(&stranger(), "ada@acme.example", "/");
+        house.letter(number);
+    }
+    for number in 4..=12 {
+        let waiting = house.ask_for(&stranger(), "ADA@acme.example", "/");
+        assert!(waiting.page.text().contains("Check your e-mail"), "the page does not tell");
+        assert_eq!(house.outcome("ada@acme.example", number).as_deref(), Some("too_many_letters"));
+    }
+    let ada = house.person().from("127.0.1.2");
+    house.ask_for(&ada, "ada@acme.example", "/");
+    assert_eq!(house.click(&ada, &link(&house.letter(4))).status, 303, "there is one left for the owner");
 }
 
 #[test]
