@@ -59,6 +59,14 @@ pub struct SealedTokens {
     pub refresh_at: Option<Timestamp>,
 }
 
+/// A one-time value, as [`SessionStore::take_once`] takes it.
+#[derive(Clone, Debug)]
+pub struct Once {
+    pub purpose: &'static str,
+    pub token: Digest,
+    pub expires_at: Timestamp,
+}
+
 /// Where sessions are kept. A write has been made durable when it returns.
 #[async_trait]
 pub trait SessionStore: fmt::Debug + Send + Sync {
@@ -71,9 +79,15 @@ pub trait SessionStore: fmt::Debug + Send + Sync {
     async fn end(&self, handle: &SessionHandle, at: Timestamp) -> Result<bool, SessionStoreError>;
     /// Ends all of a person's. Says how many were live.
     async fn end_all(&self, user: UserId, at: Timestamp) -> Result<u64, SessionStoreError>;
-    /// Ends those that a provider's logout means, and says which of them were live. A logout that names neither session nor person
-    /// means none.
-    async fn end_named(&self, logout: &ProviderLogout, at: Timestamp) -> Result<Vec<Session>, SessionStoreError>;
+    /// Ends those that a provider's logouts mean, and says which of them were live. A logout that names neither session nor person
+    /// means none. Takes `once` and ends in one piece, so that a provider that was told of a failure can try again; `None` where
+    /// somebody has taken it before.
+    async fn end_named(
+        &self,
+        logouts: &[ProviderLogout],
+        once: Option<&Once>,
+        at: Timestamp,
+    ) -> Result<Option<Vec<Session>>, SessionStoreError>;
     /// Takes the turn of refreshing the session's tokens, until `until`. Says whether it was to be had: the session is live, the
     /// refresh is due and nobody else has the turn.
     async fn lease_refresh(&self, digest: &Digest, now: Timestamp, until: Timestamp) -> Result<bool, SessionStoreError>;

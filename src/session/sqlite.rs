@@ -7,7 +7,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::types::Json;
 use sqlx::{FromRow, Row as _};
 
-use super::{SealedTokens, SessionFilter, SessionStore, SessionStoreError};
+use super::{Once, SealedTokens, SessionFilter, SessionStore, SessionStoreError};
 use crate::clock::Timestamp;
 use crate::crypto::Digest;
 use crate::db::{Database, Failure, changes};
@@ -105,9 +105,14 @@ impl SessionStore for SqliteSessions {
         Ok(self.database.write(move |connection| Box::pin(end_all(connection, user, at))).await?)
     }
 
-    async fn end_named(&self, logout: &ProviderLogout, at: Timestamp) -> Result<Vec<Session>, SessionStoreError> {
-        let logout = logout.clone();
-        Ok(self.database.write(move |connection| Box::pin(end_named(connection, logout, at))).await?)
+    async fn end_named(
+        &self,
+        logouts: &[ProviderLogout],
+        once: Option<&Once>,
+        at: Timestamp,
+    ) -> Result<Option<Vec<Session>>, SessionStoreError> {
+        let (logouts, once) = (logouts.to_vec(), once.cloned());
+        Ok(self.database.write(move |connection| Box::pin(end_named_once(connection, logouts, once, at))).await?)
     }
 
     async fn lease_refresh(&self, digest: &Digest, now: Timestamp, until: Timestamp) -> Result<bool, SessionStoreError> {
@@ -222,6 +227,24 @@ async fn end_all(connection: &mut SqliteConnection, user: UserId, at: Timestamp)
         live += u64::from(expires_at > at.millis());
     }
     Ok(live)
+}
+
+async fn end_named_once(
+    connection: &mut SqliteConnection,
+    logouts: Vec<ProviderLogout>,
+    once: Option<Once>,
+    at: Timestamp,
+) -> Outcome<Option<Vec<Session>>> {
+    if let Some(Once { purpose, token, expires_at }) = once
+        && !take_once(connection, purpose.to_owned(), token, expires_at).await?
+    {
+        return Ok(None);
+    }
+    let mut ended = Vec::new();
+    for logout in logouts {
+        ended.extend(end_named(connection, logout, at).await?);
+    }
+    Ok(Some(ended))
 }
 
 async fn end_named(connection: &mut SqliteConnection, logout: ProviderLogout, at: Timestamp) -> Outcome<Vec<Session>> {

@@ -24,6 +24,7 @@ use crate::login::parameters::Parameters;
 use crate::login::visitor::Visitor;
 use crate::login::{Login, SignInError};
 use crate::model::ProviderLogout;
+use crate::session::Once;
 
 /// How far the provider's clock and ours may differ.
 const SKEW: Duration = Duration::from_secs(60);
@@ -109,33 +110,35 @@ impl Login {
         let statement = provider.check_signed(token, now).await?;
         let claims = provider.judge_logout(connection, statement, now).await?;
         // Remembered for longer than it could be taken, so that a clock put back opens no gap.
-        let seen = Digest::of_parts(&[connection.id.as_str().as_bytes(), claims.issuer.as_bytes(), claims.id.as_bytes()]);
-        let until = now.after((LIFE + SKEW) * 2);
-        let unavailable = |error| Refused::Unavailable(SignInError::from(error));
-        if !self.means.sessions.take_once("logout_token", &seen, until).await.map_err(unavailable)? {
-            return Err(Refused::Token("logout_token_replayed"));
-        }
-        self.end_by_provider(visitor, &claims.logout, "backchannel_logout").await.map_err(Refused::Unavailable)
+        let once = Once {
+            purpose: "logout_token",
+            token: Digest::of_parts(&[connection.id.as_str().as_bytes(), claims.issuer.as_bytes(), claims.id.as_bytes()]),
+            expires_at: now.after((LIFE + SKEW) * 2),
+        };
+        let ended = self.end_by_provider(visitor, &[claims.logout], Some(&once), "backchannel_logout").await;
+        if ended.map_err(Refused::Unavailable)? { Ok(()) } else { Err(Refused::Token("logout_token_replayed")) }
     }
 
-    /// Ends what a provider's logout names, and records each session that was live.
+    /// Ends what a provider's logouts name, and records each session that was live. Says whether `once` was still to be taken.
     pub(in crate::login) async fn end_by_provider(
         &self,
         visitor: &Visitor,
-        logout: &ProviderLogout,
+        logouts: &[ProviderLogout],
+        once: Option<&Once>,
         reason: &'static str,
-    ) -> Result<(), SignInError> {
-        for session in self.means.sessions.end_named(logout, self.now()).await? {
+    ) -> Result<bool, SignInError> {
+        let Some(ended) = self.means.sessions.end_named(logouts, once, self.now()).await? else { return Ok(false) };
+        for session in ended {
             let mut event = self.event(visitor, Kind::SessionEnded, Outcome::Success);
             event.reason = Some(reason);
             event.credential = None;
             event.tenant = session.tenant.to_string();
-            event.actor = Some(logout.connection.to_string());
+            event.actor = Some(session.connection.to_string());
             event.target = Some(session.user.to_string());
             event.session = Some(session.handle.to_string());
             self.means.audit.record(event).await?;
         }
-        Ok(())
+        Ok(true)
     }
 }
 

@@ -41,7 +41,7 @@ pub(in crate::login) async fn front_channel(
             return Ok(StatusCode::BAD_REQUEST);
         }
         let logout = ProviderLogout { connection: connection.id.clone(), session: Some(session.to_owned()), subject: None };
-        login.end_by_provider(&visitor, &logout, "frontchannel_logout").await?;
+        login.end_by_provider(&visitor, &[logout], None, "frontchannel_logout").await?;
         Ok::<_, SignInError>(StatusCode::OK)
     };
     bare(named.await.unwrap_or(StatusCode::SERVICE_UNAVAILABLE), origins.as_deref())

@@ -28,7 +28,7 @@ use crate::login::connection::Connection;
 use crate::login::visitor::Visitor;
 use crate::login::{Login, SignInError};
 use crate::model::{ProviderLogout, Session};
-use crate::session::ProviderTokens;
+use crate::session::{Once, ProviderTokens};
 
 /// How old a logout request that names no end may be, beside the skew: browsers carry it at once.
 const FRESH: std::time::Duration = std::time::Duration::from_secs(5 * 60);
@@ -102,10 +102,10 @@ impl Login {
             judged => judged,
         }?;
         let token = Digest::of_parts(&[idp.entity_id.as_bytes(), request.id.as_bytes()]);
-        if !self.means.sessions.take_once("saml_logout", &token, request.replayable_until).await? {
+        let once = Once { purpose: "saml_logout", token, expires_at: request.replayable_until };
+        if !self.end_by_provider(visitor, &meant(connection, &request), Some(&once), "saml_logout").await? {
             return Err(Refusal::Replayed.into());
         }
-        self.end_named(visitor, connection, &request).await?;
         let Some(endpoint) = idp.sign_out() else { return Ok(self.pages().signed_out().into_response()) };
         let id = format!("_{}", random::alphanumeric(43).map_err(SignInError::internal)?);
         let destination = endpoint.for_responses().as_str();
@@ -123,28 +123,6 @@ impl Login {
         let (provider, idp, received, now) = (Arc::clone(provider), Arc::clone(idp), Arc::clone(received), self.now());
         let judge = move || LogoutRequest::judge(&received, &provider, &idp, now);
         tokio::task::spawn_blocking(judge).await.map_err(SignInError::internal)
-    }
-
-    /// Ends the sessions that the request means, here and on every replica.
-    async fn end_named(&self, visitor: &Visitor, connection: &Connection, request: &LogoutRequest) -> Result<(), SignInError> {
-        let mut meant: Vec<Option<String>> = request.sessions.iter().cloned().map(Some).collect();
-        if meant.is_empty() {
-            meant.push(None);
-        }
-        for session in meant {
-            let subject = Some(request.name.value.clone());
-            let logout = ProviderLogout { connection: connection.id.clone(), session, subject };
-            for ended in self.means.sessions.end_named(&logout, self.now()).await? {
-                let mut event = self.event(visitor, Kind::SessionEnded, Outcome::Success);
-                event.tenant = ended.tenant.to_string();
-                event.actor = Some(connection.id.to_string());
-                event.target = Some(ended.user.to_string());
-                event.session = Some(ended.handle.to_string());
-                event.reason = Some("saml_logout");
-                self.means.audit.record(event).await?;
-            }
-        }
-        Ok(())
     }
 
     fn logout_refused(&self, visitor: &Visitor, connection: &Connection, error: &SignInError) -> Response {
@@ -167,6 +145,16 @@ impl Login {
             Envelope { id: &id, issuer: &provider.entity_id, destination: endpoint.location.as_str(), now: self.now() };
         let request = logout_request(envelope, &name, session.provider_session.as_deref());
         self.deliver(provider, endpoint, Direction::Request, &request, None).ok()
+    }
+}
+
+/// What the request names: sessions of a person, or all of them.
+fn meant(connection: &Connection, request: &LogoutRequest) -> Vec<ProviderLogout> {
+    let logout =
+        |session| ProviderLogout { connection: connection.id.clone(), session, subject: Some(request.name.value.clone()) };
+    match request.sessions.as_slice() {
+        [] => vec![logout(None)],
+        sessions => sessions.iter().cloned().map(Some).map(logout).collect(),
     }
 }
 

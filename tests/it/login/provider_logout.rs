@@ -4,7 +4,7 @@ use doorward::clock::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 
 use super::house::{House, Person, Plan, field};
-use crate::support::{Answer, eventually};
+use crate::support::{Answer, eventually, store};
 
 const CLIENT: &str =
     r#"{ "backchannel_logout_uri": "{own}/.doorward/backchannel-logout/idp", "backchannel_logout_session_required": true }"#;
@@ -130,6 +130,25 @@ fn a_logout_token_that_does_not_hold_ends_nothing_and_its_reason_is_recorded() {
     let token = house.signed(&json!({ "claims": claims(&house, &both(json!({}))) }));
     assert_eq!(send(&house, "idp", &format!("logout_token={token}")).status, 200);
     assert_eq!(person.session().status, 401);
+}
+
+#[test]
+fn a_logout_token_that_the_store_could_not_follow_is_taken_when_it_comes_again() {
+    let house = house();
+    let (person, _) = house.signed_in("ada", "/");
+    let (sid, _) = names(&house);
+    let token = house.signed(&json!({ "claims": claims(&house, &json!({ "sid": sid })) }));
+    store::change(
+        house.door.folder(),
+        "CREATE TRIGGER broken BEFORE UPDATE OF revoked_at ON sessions BEGIN SELECT RAISE(ABORT, 'broken'); END",
+    );
+    let answer = send(&house, "idp", &format!("logout_token={token}"));
+    assert_eq!(answer.status, 503, "{}", answer.text());
+    assert_eq!(person.session().status, 200);
+    store::change(house.door.folder(), "DROP TRIGGER broken");
+    let answer = send(&house, "idp", &format!("logout_token={token}"));
+    assert_eq!((answer.status, person.session().status), (200, 401), "{}", answer.text());
+    assert_eq!(send(&house, "idp", &format!("logout_token={token}")).status, 400, "and then it is spent");
 }
 
 #[test]

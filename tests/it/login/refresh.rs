@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::house::{Person, received};
 use super::replicas::{Replicas, Setting, person};
-use crate::support::{curl, eventually};
+use crate::support::{curl, eventually, store};
 
 /// Asks until the provider was asked for tokens `times` times in all.
 #[track_caller]
@@ -34,7 +34,7 @@ fn tokens_are_refreshed_once_however_many_requests_and_replicas_ask() {
         });
         // The provider gives each refresh token once, and takes all back when one is used twice.
         until_asked(&doors, &who, round);
-        eventually("the new tokens are written down", || (listed(&doors) == round - 1).then_some(()));
+        eventually("the new tokens are written down", || (listed(&doors) == i64::try_from(round).unwrap() - 1).then_some(()));
     }
     let stored = ["doorward.db", "doorward.db-wal"].map(|name| std::fs::read(doors.folder.path().join(name)).unwrap_or_default());
     assert!(stored.iter().all(|bytes| !bytes.windows(3).any(|window| window == b"eyJ")), "no token lies open in the store");
@@ -42,15 +42,8 @@ fn tokens_are_refreshed_once_however_many_requests_and_replicas_ask() {
 
 /// The version of the only session's tokens.
 #[track_caller]
-fn listed(doors: &Replicas) -> usize {
-    let file = doors.folder.path().join("doorward.db");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let version: i64 = runtime.block_on(async {
-        use sqlx::Connection as _;
-        let mut connection = sqlx::SqliteConnection::connect(&format!("sqlite:{}", file.display())).await.unwrap();
-        sqlx::query_scalar("SELECT max(tokens_version) FROM sessions").fetch_one(&mut connection).await.unwrap()
-    });
-    version.try_into().unwrap()
+fn listed(doors: &Replicas) -> i64 {
+    store::look(doors.folder.path(), "SELECT max(tokens_version) FROM sessions")
 }
 
 #[test]

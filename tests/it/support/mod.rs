@@ -5,6 +5,7 @@ pub(crate) mod door;
 pub(crate) mod h2;
 pub(crate) mod port;
 pub(crate) mod process;
+pub(crate) mod store;
 
 pub(crate) use curl::{Answer, curl};
 pub(crate) use door::{Door, doorward};

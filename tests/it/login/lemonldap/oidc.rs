@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::house::{field, received};
 use super::{House, SECRET, clients, frames};
-use crate::support::eventually;
+use crate::support::{eventually, store};
 
 const TRUSTING: &str = "      trust_unverified_email: true";
 
@@ -139,13 +139,7 @@ fn the_session_lives_as_long_as_the_portal_gives_new_tokens_for_it() {
 
 /// How often the tokens of the only session were written anew.
 fn refreshed(house: &House) -> i64 {
-    use sqlx::Connection as _;
-    let store = format!("sqlite:{}", house.door.folder().join("doorward.db").display());
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let mut connection = sqlx::SqliteConnection::connect(&store).await.unwrap();
-        sqlx::query_scalar("SELECT max(tokens_version) FROM sessions").fetch_one(&mut connection).await.unwrap()
-    })
+    store::look(house.door.folder(), "SELECT max(tokens_version) FROM sessions")
 }
 
 /// It calls the person's name a session id. Taking that would let every page on the web sign everybody out.

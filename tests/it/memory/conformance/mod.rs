@@ -97,6 +97,7 @@ macro_rules! conformance {
             ending_says_whether_the_session_was_live
             ending_all_of_a_person_leaves_others_alone
             a_providers_logout_ends_what_it_names_and_nothing_else
+            a_logout_that_may_come_once_has_one_winner_who_ends_all_it_names
             refreshing_tokens_is_one_turn_and_no_stale_tokens_win
             seen_times_only_move_forward
             live_sessions_are_listed_newest_first

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use doorward::crypto::Digest;
 use doorward::model::{ProviderLogout, Session, SessionHandle};
-use doorward::session::{Renewals, SealedTokens, SessionFilter};
+use doorward::session::{Once, Renewals, SealedTokens, SessionFilter};
 use tokio::task::JoinSet;
 
 use super::{Backend, Outcome, at, eventually, nobody, session};
@@ -108,7 +108,7 @@ pub(crate) async fn a_providers_logout_ends_what_it_names_and_nothing_else(backe
         (named(None, Some("ada")), vec!["handle-b"]),
         (named(Some("s1"), None), vec!["handle-c"]),
     ] {
-        let ended = sessions.end_named(&logout, at(10)).await?;
+        let ended = sessions.end_named(std::slice::from_ref(&logout), None, at(10)).await?.ok_or("nothing was to be taken")?;
         let ended: Vec<&str> = ended.iter().map(|session| session.handle.0.as_str()).collect();
         assert_eq!(ended, expected, "{logout:?}");
     }
@@ -116,6 +116,34 @@ pub(crate) async fn a_providers_logout_ends_what_it_names_and_nothing_else(backe
         let found = sessions.find(&Digest::of(name.as_bytes())).await?.ok_or("gone")?;
         assert_eq!(found.revoked_at.is_none(), live, "{name}");
     }
+    Ok(())
+}
+
+pub(crate) async fn a_logout_that_may_come_once_has_one_winner_who_ends_all_it_names(backend: &impl Backend) -> Outcome {
+    let handles = [backend.open().await?.sessions, backend.open().await?.sessions];
+    for name in ["a", "b", "c"] {
+        let kept = Session { provider_session: Some(format!("at-{name}")), ..session(nobody(), name)? };
+        handles[0].create(&kept).await?;
+    }
+    let connection = session(nobody(), "any")?.connection;
+    let named =
+        |name: &str| ProviderLogout { connection: connection.clone(), session: Some(format!("at-{name}")), subject: None };
+    let once = |text: &str| Once { purpose: "logout", token: Digest::of(text.as_bytes()), expires_at: at(1000) };
+    let mut tasks = JoinSet::new();
+    for number in 0..20 {
+        let (sessions, logouts, once) = (handles[number % 2].clone(), [named("a"), named("b")], once("one"));
+        tasks.spawn(async move { sessions.end_named(&logouts, Some(&once), at(10)).await });
+    }
+    let mut ended = Vec::new();
+    for outcome in tasks.join_all().await {
+        ended.extend(outcome?.map(|sessions| sessions.len()));
+    }
+    assert_eq!(ended, [2]);
+    assert!(handles[1].end_named(&[named("c")], Some(&once("one")), at(11)).await?.is_none(), "it was taken before");
+    assert!(!handles[1].take_once("logout", &Digest::of(b"one"), at(1000)).await?, "by whatever way");
+    let found = handles[0].find(&Digest::of(b"c")).await?.ok_or("gone")?;
+    assert_eq!(found.revoked_at, None);
+    assert_eq!(handles[1].end_named(&[named("c")], Some(&once("another")), at(12)).await?.map(|ended| ended.len()), Some(1));
     Ok(())
 }
 
