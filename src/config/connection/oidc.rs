@@ -34,7 +34,8 @@ pub struct Oidc {
     pub scopes: Vec<String>,
     #[serde(default)]
     pub claims: ClaimNames,
-    /// Further parameters of the authorization request, such as `prompt` or `acr_values`.
+    /// Further parameters of the authorization request, such as `prompt` or `acr_values`; an empty one is left out. With the scope
+    /// `offline_access`, `prompt` is `consent` unless it is given here.
     #[serde(default)]
     pub parameters: BTreeMap<String, String>,
     /// PEM file with the authorities to trust for the provider instead of the system's.

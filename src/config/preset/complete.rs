@@ -99,7 +99,7 @@ mod tests {
         let completed: Value = serde_yaml::from_str(
             "connections:
   - id: mine
-    oidc: { provider: okta, issuer: https://acme.okta.com, scopes: [email], claims: { groups: teams, email: email } }
+    oidc: { provider: okta, issuer: https://acme.okta.com, scopes: [email], claims: { groups: teams, email: email }, parameters: { prompt: '' } }
     display_name: Okta SSO
     mfa: { amr: [mfa], acr: ['urn:okta:loa:2fa:any'] }
   - id: other

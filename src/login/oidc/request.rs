@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::response::Response;
 use http::StatusCode;
-use openidconnect::core::{CoreAuthPrompt, CoreResponseType};
+use openidconnect::core::CoreResponseType;
 use openidconnect::{
     AuthType, AuthenticationContextClass, AuthenticationFlow, CsrfToken, LoginHint, Nonce, PkceCodeChallenge, PkceCodeVerifier,
 };
@@ -65,10 +65,9 @@ impl Provider {
             .authorize_url(flow, || CsrfToken::new(state), || Nonce::new(nonce))
             .add_scopes(self.scopes.iter().cloned())
             .set_pkce_challenge(PkceCodeChallenge::from_code_verifier_sha256(&verifier));
-        let mut own = Vec::new();
-        if attempt.fresh {
-            request = request.add_prompt(CoreAuthPrompt::Login);
-            own.push("prompt");
+        let mut own = vec!["prompt"];
+        if let Some(prompt) = self.prompt(attempt.fresh) {
+            request = request.add_extra_param("prompt", prompt.to_owned());
         }
         if attempt.must_say_when {
             // It says the same as the prompt, and obliges the provider to state `auth_time`.
@@ -84,10 +83,23 @@ impl Provider {
             request = request.set_login_hint(LoginHint::new(hint.to_owned()));
             own.push("login_hint");
         }
-        for (name, value) in self.parameters.iter().filter(|(name, _)| !own.contains(&name.as_str())) {
+        for (name, value) in self.parameters.iter().filter(|(name, value)| !own.contains(&name.as_str()) && !value.is_empty()) {
             request = request.add_extra_param(name.clone(), value.clone());
         }
         request.url().0
+    }
+
+    /// What the provider is to show. Offline access takes the person's consent (OpenID Connect Core 1.0 §11), but where the configuration
+    /// says what to ask for: some providers' administrators consent for everybody.
+    fn prompt(&self, fresh: bool) -> Option<&str> {
+        let typed = self.parameters.get("prompt").map(String::as_str);
+        let offline = self.scopes.iter().any(|scope| scope.as_str() == "offline_access");
+        let consent = offline && typed.is_none_or(|typed| typed.split(' ').any(|word| word == "consent"));
+        match (fresh, consent) {
+            (true, true) => Some("login consent"),
+            (true, false) => Some("login"),
+            (false, _) => typed.or(consent.then_some("consent")).filter(|typed| !typed.is_empty()),
+        }
     }
 
     /// Leaves the request with the provider and says where the browser is to go with the ticket for it.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::house::{HOST, Person, Walk, field, received};
 use crate::support::process::Part;
-use crate::support::{Answer, Door, eventually, free_port, part, python_part};
+use crate::support::{Answer, Door, eventually, free_port, part, python_part, store};
 
 /// What the provider knows the door by, under both names.
 const SECRET: &str = "a-secret-of-some-length";
@@ -95,13 +95,7 @@ impl House {
 
     /// How often the tokens of the only session were written anew.
     fn refreshed(&self) -> i64 {
-        use sqlx::Connection as _;
-        let store = format!("sqlite:{}", self.door.folder().join("doorward.db").display());
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let mut connection = sqlx::SqliteConnection::connect(&store).await.unwrap();
-            sqlx::query_scalar("SELECT max(tokens_version) FROM sessions").fetch_one(&mut connection).await.unwrap()
-        })
+        store::look(self.door.folder(), "SELECT max(tokens_version) FROM sessions")
     }
 }
 
@@ -131,7 +125,7 @@ fn configuration(port: u16, issuer: &str, upstream: u16) -> String {
     let connection = |id: &str, client: &str| {
         format!(
             "  - id: {id}\n    oidc:\n      issuer: {issuer}\n      client_id: {client}\n      client_secret: {SECRET}\n      \
-             scopes: [profile, email, groups, offline_access]\n      parameters: {{ prompt: consent }}\n"
+             scopes: [profile, email, groups, offline_access]\n"
         )
     };
     format!(

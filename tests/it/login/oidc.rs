@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::house::{House, Plan, received};
-use crate::support::eventually;
+use crate::support::{eventually, store};
 
 #[test]
 fn a_person_signs_in_and_the_application_hears_who_it_is() {
@@ -51,6 +51,43 @@ fn every_attempt_has_its_own_state_nonce_and_challenge() {
         );
         assert!(!cookie.contains(&asked["state"]) && !cookie.contains(&asked["nonce"]), "it is sealed: {cookie}");
     }
+}
+
+/// Connections to the same provider that ask it for offline access.
+const OFFLINE: &str = "  - id: second
+    oidc: { issuer: \"{issuer}\", client_id: doorward, client_secret: a-secret-of-some-length, scopes: [offline_access] }
+  - id: chosen
+    oidc: { issuer: \"{issuer}\", client_id: doorward, client_secret: a-secret-of-some-length, scopes: [offline_access], parameters: { prompt: select_account } }
+  - id: silent
+    oidc: { issuer: \"{issuer}\", client_id: doorward, client_secret: a-secret-of-some-length, scopes: [offline_access], parameters: { prompt: \"\" } }
+";
+
+#[test]
+fn offline_access_asks_for_consent_unless_the_configuration_says_what_to_ask_for() {
+    let house = House::with(Plan { connections: OFFLINE, provider: &["--refresh-by-consent"], ..Plan::default() });
+    let prompt = |path: &str| {
+        let answer = house.person().ask(&house.url(&format!("/.doorward/sign-in/{path}")), &[]);
+        let address = url::Url::parse(answer.header("location").unwrap()).unwrap();
+        address.query_pairs().find(|(name, _)| name == "prompt").map(|(_, value)| value.into_owned())
+    };
+    for (path, expected) in [
+        ("idp", None),
+        ("idp?prompt=login", Some("login")),
+        ("second", Some("consent")),
+        ("second?prompt=login", Some("login consent")),
+        ("chosen", Some("select_account")),
+        ("chosen?prompt=login", Some("login")),
+        ("silent", None),
+        ("silent?prompt=login", Some("login")),
+    ] {
+        assert_eq!(prompt(path).as_deref(), expected, "{path}");
+    }
+    // The provider gives refresh tokens to who asked for both; it leaves `offline_access` out without consent (§11).
+    let refreshable = |path: &str| {
+        house.person().sign_in(&house.url(&format!("/.doorward/sign-in/{path}")), "ada");
+        store::look::<bool>(house.door.folder(), "SELECT refresh_at IS NOT NULL FROM sessions ORDER BY created_at DESC LIMIT 1")
+    };
+    assert_eq!(["idp", "second", "second?prompt=login"].map(refreshable), [false, true, true]);
 }
 
 #[test]
