@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::Provider;
 use super::token::Proof;
+use crate::login::SignInError;
 use crate::login::person::Asserted;
 use crate::model::{ConnectionId, EmailAddress, FederatedLink};
 
@@ -77,9 +78,20 @@ pub(super) fn text(proof: &Proof, name: &str) -> Option<String> {
     proof.claims.get(name).and_then(Value::as_str).and_then(plain)
 }
 
-/// The provider's name for its session (Back-Channel Logout 1.0 §2.1), just as it stands: a logout names the session by it.
-pub(super) fn session(proof: &Proof) -> Option<String> {
-    let named = proof.claims.get("sid").and_then(Value::as_str)?;
-    let fits = !named.is_empty() && named.len() <= LONGEST_SESSION && !named.contains(char::is_control);
-    fits.then(|| named.to_owned())
+/// The provider's name for its session (Back-Channel Logout 1.0 §2.1), just as it stands: a logout names the session by it. Nobody is
+/// signed in under a name that cannot be kept, because no logout of the provider's would end it.
+pub(super) fn session(proof: &Proof) -> Result<Option<String>, SignInError> {
+    let named = match proof.claims.get("sid") {
+        Some(Value::String(named)) => named,
+        Some(other) if !other.is_null() => {
+            tracing::warn!("the provider's `sid` is no text: its logout finds the person's sessions by `sub` only");
+            return Ok(None);
+        }
+        _ => return Ok(None),
+    };
+    if named.is_empty() || named.len() > LONGEST_SESSION || named.contains(char::is_control) {
+        let what = format!("the provider's `sid` is not a plain text of 1 to {LONGEST_SESSION} bytes");
+        return Err(SignInError::answer("id_token_sid", what));
+    }
+    Ok(Some(named.clone()))
 }

@@ -97,7 +97,7 @@ impl<'p> Remote<'p> {
                     amr: claims::list(&proof, "amr"),
                     acr: claims::text(&proof, "acr"),
                     authenticated_at: proof.authenticated_at,
-                    session: claims::session(&proof),
+                    session: claims::session(&proof)?,
                     tokens,
                 })
             }

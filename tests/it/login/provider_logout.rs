@@ -152,6 +152,23 @@ fn a_logout_token_that_the_store_could_not_follow_is_taken_when_it_comes_again()
 }
 
 #[test]
+fn a_session_that_no_logout_could_name_is_not_begun() {
+    let house = house();
+    for (sid, status) in [("s".repeat(1025), 502), (String::new(), 502), ("s".repeat(1024), 200)] {
+        house.tamper(&json!({ "claims": { "sid": sid } }));
+        let person = house.person();
+        let walk = person.sign_in(&house.url("/"), "ada");
+        assert_eq!(walk.answer.status, status, "{} bytes: {}", sid.len(), walk.answer.text());
+        if status == 200 {
+            assert_eq!(log_out(&house, &json!({ "sid": sid })).status, 200);
+            assert_eq!(person.session().status, 401);
+        } else {
+            assert!(walk.answer.text().contains("id_token_sid"), "{}", walk.answer.text());
+        }
+    }
+}
+
+#[test]
 fn a_logout_token_works_once() {
     let house = house();
     let (_, _) = house.signed_in("ada", "/");
