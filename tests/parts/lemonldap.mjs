@@ -2,7 +2,7 @@
 // Perl serves it (lemonldap.pl); here are its configuration, made for each start with new keys, and how it is told of others.
 import { execFileSync, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -206,6 +206,13 @@ const controlPort = await control({
   'POST /service-providers': async (list) => {
     serviceProviders.splice(0, serviceProviders.length, ...list);
     await restart();
+  },
+  // As its clean-up does with those that are too old.
+  'POST /forget-refresh-tokens': () => {
+    const files = readdirSync(join(folder, 'sessions'), { withFileTypes: true }).filter((file) => file.isFile());
+    const old = files.map(({ name }) => join(folder, 'sessions', name)).filter((file) => /"_type":"refresh_token"/.test(readFileSync(file, 'utf8')));
+    for (const place of [...old, join(folder, 'cache')]) rmSync(place, { recursive: true });
+    return { forgotten: old.length };
   },
   'POST /rotate-keys': async () => {
     Object.assign(keys, { oidc: keyPair('oidc'), saml: keyPair('saml'), kid: randomUUID() });

@@ -1,16 +1,16 @@
 //! Calls to an authorization server.
 //!
-//! Refuses an answer that says "not now" (HTTP 429 or 5xx) as an answer, because a person whose provider is down is not signed out.
+//! Refuses an answer that says "not now" (HTTP 408, 429 or 5xx) as an answer, because a person whose provider is down is not signed out.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures::future::BoxFuture;
 use http::{StatusCode, header};
 use openidconnect::{AsyncHttpClient, HttpRequest, HttpResponse};
-use serde::Deserialize;
 use url::Url;
 use url::form_urlencoded::byte_serialize;
 
+use super::token_error::TokenError;
 use crate::http_client::{HttpClient, HttpClientError};
 use crate::login::SignInError;
 
@@ -41,10 +41,9 @@ impl Caller {
 
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, CallError> {
         let answer = self.0.send(request).await?;
-        match answer.status() {
-            status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => Err(CallError::Failing(status)),
-            _ => Ok(answer),
-        }
+        let status = answer.status();
+        let failing = status.is_server_error() || matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS);
+        if failing { Err(CallError::Failing(status)) } else { Ok(answer) }
     }
 
     /// Posts a form; `authorization`: the value of the field of that name.
@@ -90,20 +89,10 @@ impl<'c> AsyncHttpClient<'c> for Caller {
     }
 }
 
-/// An error answer (RFC 6749 §5.2).
-#[derive(Debug, Deserialize)]
-struct ErrorAnswer {
-    error: String,
-    error_description: Option<String>,
-}
-
 /// What an endpoint's answer that is no success means. `what`: which endpoint.
 pub(in crate::login) fn unsuccessful(what: &'static str, answer: &HttpResponse) -> SignInError {
-    let words = match serde_json::from_slice(answer.body()) {
-        Ok(ErrorAnswer { error, error_description: Some(words) }) => format!("{error}: {words}"),
-        Ok(ErrorAnswer { error, error_description: None }) => error,
-        Err(_) => format!("it answers {}", answer.status()),
-    };
+    let said: Result<TokenError, _> = serde_json::from_slice(answer.body());
+    let words = said.map_or_else(|_| format!("it answers {}", answer.status()), |said| said.to_string());
     SignInError::ProviderSetup(format!("{what}: {words}"))
 }
 

@@ -6,5 +6,6 @@ pub(super) mod caller;
 pub(super) mod client_key;
 mod profile;
 mod provider;
+pub(super) mod token_error;
 
 pub(super) use provider::Provider;

@@ -4,6 +4,7 @@
 //! claim that never changes hands.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use http::StatusCode;
 use openidconnect::{HttpResponse, PkceCodeChallenge, PkceCodeVerifier};
@@ -14,6 +15,7 @@ use url::Url;
 use super::caller::{Caller, basic, unsuccessful};
 use super::client_key::{ASSERTION_TYPE, ClientKey};
 use super::profile;
+use super::token_error::{NotRefreshed, TokenError};
 use crate::clock::Timestamp;
 use crate::config::connection::{ClaimPaths, ClientAuth, OAuth2};
 use crate::config::{Path, Problems};
@@ -62,14 +64,35 @@ impl Endpoints {
     }
 }
 
-/// What the token endpoint answers (RFC 6749 §5.1, §5.2). GitHub answers an error with the status of a success.
+/// What the token endpoint answers. GitHub answers an error with the status of a success.
 #[derive(Deserialize)]
-struct TokenAnswer {
+#[serde(untagged)]
+enum TokenAnswer {
+    Error(TokenError),
+    Granted(Granted),
+}
+
+/// RFC 6749 §5.1
+#[derive(Deserialize)]
+struct Granted {
     access_token: Option<String>,
     token_type: Option<String>,
     expires_in: Option<u64>,
-    error: Option<String>,
-    error_description: Option<String>,
+    refresh_token: Option<String>,
+}
+
+impl Granted {
+    /// What is kept; where there is no new refresh token, the one `before` stays.
+    fn kept(self, before: Option<String>, now: Timestamp) -> Result<ProviderTokens, SignInError> {
+        let missing = || SignInError::answer("token_answer", "there is no access token");
+        let access_token = Some(self.access_token.ok_or_else(missing)?);
+        if self.token_type.is_none_or(|kind| !kind.eq_ignore_ascii_case("bearer")) {
+            return Err(SignInError::answer("token_answer", "the access token is no bearer token"));
+        }
+        let expires_at = self.expires_in.map(|life| now.after(Duration::from_secs(life)));
+        let refresh_token = self.refresh_token.or(before);
+        Ok(ProviderTokens { access_token, refresh_token, expires_at, ..ProviderTokens::default() })
+    }
 }
 
 impl Provider {
@@ -126,7 +149,9 @@ impl Provider {
         // Servers that do not know these pass them over (RFC 6749 §3.1).
         own.extend(attempt.fresh.then_some(("prompt", "login")));
         own.extend(hint.map(|hint| ("login_hint", hint)));
-        let further = self.parameters.iter().filter(|(name, _)| !own.iter().any(|(own, _)| *own == name.as_str()));
+        let is_own = |name: &str| own.iter().any(|(own, _)| *own == name);
+        let further: Vec<_> =
+            self.parameters.iter().filter(|(name, value)| !is_own(name.as_str()) && !value.is_empty()).collect();
         let mut address = self.endpoints.authorization.clone();
         address.query_pairs_mut().extend_pairs(&own).extend_pairs(further);
         address
@@ -151,7 +176,33 @@ impl Provider {
         code: &str,
         now: Timestamp,
     ) -> Result<(Asserted, ProviderTokens), SignInError> {
-        let tokens = self.exchange(attempt, code, now).await?;
+        let grant = [
+            ("grant_type", "authorization_code"),
+            ("code", code),
+            ("redirect_uri", self.callback.as_str()),
+            ("code_verifier", &attempt.verifier),
+        ];
+        let tokens = match self.ask(&grant, now).await? {
+            TokenAnswer::Granted(granted) => granted.kept(None, now)?,
+            TokenAnswer::Error(said) => return Err(said.at_sign_in()),
+        };
+        Ok((self.read(connection, &tokens).await?, tokens))
+    }
+
+    /// New tokens for a refresh token (RFC 6749 §6).
+    pub(in crate::login) async fn refresh(&self, token: &str, now: Timestamp) -> Result<ProviderTokens, NotRefreshed> {
+        match self.ask(&[("grant_type", "refresh_token"), ("refresh_token", token)], now).await? {
+            TokenAnswer::Granted(granted) => Ok(granted.kept(Some(token.to_owned()), now)?),
+            TokenAnswer::Error(said) => Err(said.at_refresh()),
+        }
+    }
+
+    /// Whom the access token is about.
+    pub(in crate::login) async fn read(
+        &self,
+        connection: &ConnectionId,
+        tokens: &ProviderTokens,
+    ) -> Result<Asserted, SignInError> {
         let access = tokens.access_token.as_deref().unwrap_or_default();
         let read = async |url: &Url| json("profile", &self.caller.with_token(url, access, None).await?);
         let profile = read(&self.endpoints.userinfo).await?;
@@ -159,18 +210,13 @@ impl Provider {
             Some(url) => Some(read(url).await?),
             None => None,
         };
-        let asserted = profile::assert(self, connection, &self.issuer, &profile, emails.as_ref())?;
-        Ok((asserted, tokens))
+        profile::assert(self, connection, &self.issuer, &profile, emails.as_ref())
     }
 
-    async fn exchange(&self, attempt: &Redeemed, code: &str, now: Timestamp) -> Result<ProviderTokens, SignInError> {
+    /// Asks the token endpoint, and proves that it is this client who asks.
+    async fn ask(&self, grant: &[(&str, &str)], now: Timestamp) -> Result<TokenAnswer, SignInError> {
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        let mut form = vec![
-            pair("grant_type", "authorization_code"),
-            pair("code", code),
-            pair("redirect_uri", self.callback.as_str()),
-            pair("code_verifier", &attempt.verifier),
-        ];
+        let mut form: Vec<_> = grant.iter().map(|(name, value)| pair(name, value)).collect();
         let secret = self.client_secret.as_ref().map(Secret::expose);
         let mut authorization = None;
         match (self.client_auth, secret, &self.client_key) {
@@ -186,30 +232,12 @@ impl Provider {
             }
         }
         let answer = self.caller.post(&self.endpoints.token, &form, authorization.as_deref()).await?;
-        let read: Result<TokenAnswer, _> = serde_json::from_slice(answer.body());
-        let said = read.map_err(|error| SignInError::answer("token_answer", error))?;
-        match said {
-            TokenAnswer { error: Some(code), error_description, .. } => Err(refused(code, error_description)),
-            TokenAnswer { access_token: Some(token), token_type, expires_in, .. } if answer.status() == StatusCode::OK => {
-                if token_type.is_none_or(|kind| !kind.eq_ignore_ascii_case("bearer")) {
-                    return Err(SignInError::answer("token_answer", "the access token is no bearer token"));
-                }
-                let expires_at = expires_in.map(|life| now.after(std::time::Duration::from_secs(life)));
-                Ok(ProviderTokens { access_token: Some(token), expires_at, ..ProviderTokens::default() })
+        match serde_json::from_slice(answer.body()).map_err(|error| SignInError::answer("token_answer", error))? {
+            TokenAnswer::Granted(_) if answer.status() != StatusCode::OK => {
+                Err(SignInError::answer("token_answer", format!("it answers {} and no error", answer.status())))
             }
-            TokenAnswer { .. } => Err(SignInError::answer("token_answer", "there is no access token")),
+            said => Ok(said),
         }
-    }
-}
-
-/// Some of the token endpoint's errors are the configuration's, others the person's bad luck (RFC 6749 §5.2, and GitHub's names for
-/// them).
-fn refused(code: String, description: Option<String>) -> SignInError {
-    match code.as_str() {
-        "invalid_client" | "unauthorized_client" | "incorrect_client_credentials" | "redirect_uri_mismatch" => {
-            SignInError::ProviderSetup(description.map_or(code.clone(), |words| format!("{code}: {words}")))
-        }
-        _ => SignInError::ProviderRefused { code, description },
     }
 }
 

@@ -2,24 +2,28 @@
 //!
 //! Refuses to use a refresh token twice: of all processes that find it due one has the turn, and what the provider gave is written down
 //! before it is looked at, because a rotated token that got lost ends the session (threats J14). "Not now" keeps the session; "no" ends
-//! it, but only once the store was read again, since somebody else may have been faster.
+//! it, but only once the store was read again, since somebody else may have been faster. A "no" that leaves open why (`invalid_request`,
+//! which some providers answer for a token they have forgotten) is one when it was said three times: a session must not outlive what it
+//! stands on.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use openidconnect::core::CoreErrorResponseType;
 use openidconnect::{RefreshToken, RequestTokenError};
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 
 use super::Provider;
-use super::token::{Expected, Kept as _, Proof};
+use super::remote::{Remote, Renewed};
+use super::token::{Tokens, failed};
 use crate::audit::{Event, Kind, Outcome};
 use crate::clock::Timestamp;
 use crate::crypto::{Digest, Secret};
-use crate::login::connection::{Connection, Way};
+use crate::login::connection::Connection;
+use crate::login::oauth2::token_error::{NotRefreshed, TokenError};
+use crate::login::person::Asserted;
 use crate::login::{Login, SignInError};
 use crate::model::{Session, User};
 use crate::session::{Due, ProviderTokens, Refresher, SealedTokens};
@@ -31,6 +35,9 @@ const MARGIN: Duration = Duration::from_secs(60);
 /// Between two tries to write down what the provider gave.
 const AGAIN: Duration = Duration::from_millis(250);
 const TRIES: u32 = 20;
+/// How often a provider that refuses and leaves open why is asked again, and after how long each time.
+const DOUBTS: u32 = 2;
+const SECOND_THOUGHT: Duration = Duration::from_secs(2);
 
 /// Refreshes in the background, on a runtime that outlives connections.
 #[derive(Debug)]
@@ -59,20 +66,6 @@ impl Refresher for Background {
     }
 }
 
-/// Why there are no new tokens.
-enum Refused {
-    /// The provider takes the refresh token no more.
-    Spent,
-    /// Nothing is known of the session's end: it goes on.
-    NotNow(SignInError),
-}
-
-impl From<SignInError> for Refused {
-    fn from(error: SignInError) -> Self {
-        Self::NotNow(error)
-    }
-}
-
 impl Login {
     /// Refreshes the tokens of the session whose cookie has `value`, if it is this process's turn.
     async fn refresh_tokens(&self, digest: &Digest, value: &Secret) -> Result<(), SignInError> {
@@ -85,19 +78,18 @@ impl Login {
         };
         let connections = self.connections();
         let Some(connection) = connections.find(session.connection.as_str()) else { return Ok(()) };
-        let Way::Oidc(provider) = &connection.way else { return Ok(()) };
+        let Some(remote) = Remote::of(&connection.way) else { return Ok(()) };
         let Some(tokens) = ProviderTokens::open(value.expose(), &session) else { return Ok(()) };
-        let Some(token) = tokens.refresh_token.clone() else { return Ok(()) };
-        match provider.exchange_refresh(token, now).await {
-            Ok(answer) => {
-                let kept = answer.kept(&tokens, now);
-                if self.write_down(value, &session, &kept, now).await? {
-                    self.take_over(connection, provider, &session, &answer, now).await?;
+        match ask(remote, &tokens, now).await {
+            Ok(None) => Ok(()),
+            Ok(Some(renewed)) => {
+                if self.write_down(value, &session, &renewed.tokens, now).await? {
+                    self.take_over(connection, remote, &session, &renewed, now).await?;
                 }
                 Ok(())
             }
-            Err(Refused::NotNow(error)) => Err(error),
-            Err(Refused::Spent) => {
+            Err(NotRefreshed::NotNow(error)) => Err(error),
+            Err(NotRefreshed::Spent | NotRefreshed::Doubtful(_)) => {
                 let found = self.means.sessions.find(digest).await?;
                 // Another version: whoever had the turn before was late, not wrong.
                 if found.is_some_and(|found| found.tokens_version == session.tokens_version) {
@@ -147,17 +139,15 @@ impl Login {
     async fn take_over(
         &self,
         connection: &Connection,
-        provider: &Provider,
+        remote: Remote<'_>,
         session: &Session,
-        answer: &super::token::Tokens,
+        renewed: &Renewed,
         now: Timestamp,
     ) -> Result<(), SignInError> {
         let Some(user) = self.means.directory.user(session.user).await? else { return Ok(()) };
-        let metadata = provider.metadata(now).await?;
-        let issuer = metadata.issuer().to_string();
-        let subject = session.provider_subject.clone().unwrap_or_default();
-        let known = match provider.understand(metadata, answer, Expected::Subject(&subject), now).await {
-            Ok(proof) => self.follow(connection, &user, &provider.assert(&connection.id, &issuer, &proof), &proof).await,
+        let subject = session.provider_subject.as_deref().unwrap_or_default();
+        let known = match remote.told(&connection.id, renewed, subject, now).await {
+            Ok((asserted, whole)) => self.follow(connection, &user, asserted, whole).await,
             // What it says is not what it said before, or is about somebody else.
             Err(error) => Err(error),
         };
@@ -172,19 +162,12 @@ impl Login {
         }
     }
 
-    async fn follow(
-        &self,
-        connection: &Connection,
-        user: &User,
-        asserted: &crate::login::person::Asserted,
-        proof: &Proof,
-    ) -> Result<(), SignInError> {
-        let mut asserted = asserted.clone();
+    /// `whole`: what is not asserted is not so any more.
+    async fn follow(&self, connection: &Connection, user: &User, mut asserted: Asserted, whole: bool) -> Result<(), SignInError> {
         if user.link.as_ref() != Some(&asserted.link) {
             return Err(SignInError::NoAccount);
         }
-        if proof.claims.is_empty() {
-            // Without a new ID token, silence says nothing.
+        if !whole {
             asserted.email = asserted.email.or_else(|| user.email.clone());
             asserted.groups = asserted.groups.or_else(|| Some(user.groups.clone()));
         }
@@ -204,18 +187,34 @@ impl Login {
     }
 }
 
+/// Asks for new tokens; again where the "no" leaves open why, so that a slip of the provider's passes. `None`: there is no refresh token.
+async fn ask(remote: Remote<'_>, tokens: &ProviderTokens, now: Timestamp) -> Result<Option<Renewed>, NotRefreshed> {
+    let Some(token) = &tokens.refresh_token else { return Ok(None) };
+    let mut doubts = 0;
+    loop {
+        match remote.refresh(tokens, token, now).await {
+            Err(NotRefreshed::Doubtful(error)) if doubts < DOUBTS => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "a provider refuses to refresh; asking again");
+                doubts += 1;
+                tokio::time::sleep(SECOND_THOUGHT).await;
+            }
+            asked => return asked.map(Some),
+        }
+    }
+}
+
 impl Provider {
-    async fn exchange_refresh(&self, token: String, now: Timestamp) -> Result<super::token::Tokens, Refused> {
+    pub(super) async fn exchange_refresh(&self, token: &str, now: Timestamp) -> Result<Tokens, NotRefreshed> {
         let metadata = self.metadata(now).await?;
         let client = self.client(&metadata);
-        let token = RefreshToken::new(token);
+        let token = RefreshToken::new(token.to_owned());
         let mut request = client.exchange_refresh_token(&token).map_err(|error| SignInError::ProviderSetup(error.to_string()))?;
         for (name, value) in self.assertion(&metadata, now).await? {
             request = request.add_extra_param(name, value);
         }
         request.request_async(&self.caller).await.map_err(|error| match error {
-            RequestTokenError::ServerResponse(said) if *said.error() == CoreErrorResponseType::InvalidGrant => Refused::Spent,
-            other => Refused::NotNow(super::token::failed(other)),
+            RequestTokenError::ServerResponse(said) => TokenError::from(said).at_refresh(),
+            other => NotRefreshed::NotNow(failed(other)),
         })
     }
 }

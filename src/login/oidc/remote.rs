@@ -7,13 +7,16 @@ use std::sync::Arc;
 use url::Url;
 
 use super::metadata::Metadata;
+use super::token::{Expected, Kept as _, Tokens};
 use super::{Provider, claims};
 use crate::clock::Timestamp;
 use crate::login::SignInError;
 use crate::login::attempt::{Attempt, Redeemed};
 use crate::login::connection::{Connection, Way};
 use crate::login::oauth2;
+use crate::login::oauth2::token_error::NotRefreshed;
 use crate::login::person::Asserted;
+use crate::model::ConnectionId;
 use crate::session::ProviderTokens;
 
 /// One of the two.
@@ -40,6 +43,13 @@ pub(super) struct Shown {
 pub(super) enum Judged {
     Oidc(Arc<Metadata>),
     OAuth2,
+}
+
+/// What a refresh gave.
+pub(super) struct Renewed {
+    pub tokens: ProviderTokens,
+    /// The OpenID provider's answer, not looked at yet.
+    answer: Option<Box<Tokens>>,
 }
 
 impl<'p> Remote<'p> {
@@ -93,11 +103,11 @@ impl<'p> Remote<'p> {
                 let issuer = metadata.issuer().to_string();
                 let (proof, tokens) = provider.prove(metadata, attempt, code, now).await?;
                 Ok(Shown {
+                    session: claims::session(&proof)?,
                     asserted: provider.assert(&connection.id, &issuer, &proof),
                     amr: claims::list(&proof, "amr"),
                     acr: claims::text(&proof, "acr"),
                     authenticated_at: proof.authenticated_at,
-                    session: claims::session(&proof)?,
                     tokens,
                 })
             }
@@ -106,6 +116,38 @@ impl<'p> Remote<'p> {
                 Ok(Shown { asserted, amr: Vec::new(), acr: None, authenticated_at: None, session: None, tokens })
             }
             (Self::Oidc(_), Judged::OAuth2) => Err(SignInError::MixUp),
+        }
+    }
+
+    /// New tokens in the place of `before`.
+    pub(super) async fn refresh(self, before: &ProviderTokens, token: &str, now: Timestamp) -> Result<Renewed, NotRefreshed> {
+        match self {
+            Self::Oidc(provider) => {
+                let answer = provider.exchange_refresh(token, now).await?;
+                Ok(Renewed { tokens: answer.kept(before, now), answer: Some(Box::new(answer)) })
+            }
+            Self::OAuth2(provider) => Ok(Renewed { tokens: provider.refresh(token, now).await?, answer: None }),
+        }
+    }
+
+    /// What the server says now of the person with this subject, and whether that is all it has to say of them.
+    pub(super) async fn told(
+        self,
+        connection: &ConnectionId,
+        renewed: &Renewed,
+        subject: &str,
+        now: Timestamp,
+    ) -> Result<(Asserted, bool), SignInError> {
+        match (self, &renewed.answer) {
+            (Self::Oidc(provider), Some(answer)) => {
+                let metadata = provider.metadata(now).await?;
+                let issuer = metadata.issuer().to_string();
+                let proof = provider.understand(metadata, answer, Expected::Subject(subject), now).await?;
+                // Without a new ID token, silence says nothing.
+                Ok((provider.assert(connection, &issuer, &proof), !proof.claims.is_empty()))
+            }
+            (Self::OAuth2(provider), _) => Ok((provider.read(connection, &renewed.tokens).await?, true)),
+            (Self::Oidc(_), None) => Err(SignInError::MixUp),
         }
     }
 }

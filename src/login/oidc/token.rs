@@ -26,6 +26,7 @@ use crate::crypto::Digest;
 use crate::login::SignInError;
 use crate::login::attempt::Redeemed;
 use crate::login::oauth2::caller::CallError;
+use crate::login::oauth2::token_error::TokenError;
 use crate::session::ProviderTokens;
 
 /// How far the provider's clock and ours may differ, in seconds.
@@ -347,21 +348,15 @@ fn is_same(one: &str, other: &str) -> bool {
 pub(super) fn failed(error: RequestTokenError<CallError, StandardErrorResponse<CoreErrorResponseType>>) -> SignInError {
     match error {
         RequestTokenError::Request(error) => error.into(),
-        RequestTokenError::ServerResponse(said) => refused(&said),
+        RequestTokenError::ServerResponse(said) => TokenError::from(said).at_sign_in(),
         RequestTokenError::Parse(error, _) => SignInError::answer("token_answer", error),
         RequestTokenError::Other(what) => SignInError::answer("token_answer", what),
     }
 }
 
-/// What the token endpoint's error means (RFC 6749 §5.2): some are the person's bad luck, others the configuration's.
-fn refused(said: &StandardErrorResponse<CoreErrorResponseType>) -> SignInError {
-    let code = said.error().as_ref().to_owned();
-    let description = said.error_description().cloned();
-    match said.error() {
-        CoreErrorResponseType::InvalidClient | CoreErrorResponseType::UnauthorizedClient => {
-            SignInError::ProviderSetup(description.map_or(code.clone(), |words| format!("{code}: {words}")))
-        }
-        _ => SignInError::ProviderRefused { code, description },
+impl From<StandardErrorResponse<CoreErrorResponseType>> for TokenError {
+    fn from(said: StandardErrorResponse<CoreErrorResponseType>) -> Self {
+        Self { error: said.error().as_ref().to_owned(), error_description: said.error_description().cloned() }
     }
 }
 

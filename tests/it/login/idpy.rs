@@ -3,6 +3,12 @@
 //! It gives refresh tokens only to who asks for `offline_access` and for consent, says the client's id beside the code, asks for the
 //! password at every sign-in, and tells `sub` and `sid` in the ID token and the rest at userinfo.
 
+use std::sync::Arc;
+
+use doorward::clock::SystemClock;
+use doorward::crypto::Digest;
+use doorward::db::Database;
+use doorward::session::{ProviderTokens, SessionStore as _, SqliteSessions};
 use serde_json::{Value, json};
 
 use super::house::{HOST, Person, Walk, field, received};
@@ -91,6 +97,18 @@ impl House {
     /// The newest events of a kind.
     fn events(&self, kind: &str) -> Vec<Value> {
         self.door.command(&["audit", "list", "--kind", kind]).as_array().cloned().unwrap_or_default()
+    }
+
+    /// What the door keeps for this person, opened with their cookie.
+    fn refresh_token(&self, person: &Person) -> String {
+        let value = person.cookie("__Host-doorward").unwrap();
+        let store = format!("sqlite:{}", self.door.folder().join("doorward.db").display());
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async {
+            let sessions = SqliteSessions::new(Database::open(&store, Arc::new(SystemClock)).await.unwrap());
+            let session = sessions.find(&Digest::of(value.as_bytes())).await.unwrap().unwrap();
+            ProviderTokens::open(&value, &session).unwrap().refresh_token.unwrap()
+        })
     }
 
     /// How often the tokens of the only session were written anew.
@@ -190,6 +208,23 @@ fn its_tokens_are_renewed_while_the_session_is_used() {
     assert_eq!(house.events("session_ended")[0]["reason"], "backchannel_logout");
 }
 
+/// It says `invalid_request` of a refresh token that was used or revoked.
+#[test]
+fn a_session_whose_refresh_token_it_has_revoked_ends() {
+    let house = House::with(&["--token-ttl", "3"]);
+    let (person, _) = house.signed_in("idp", "ada", "/");
+    let (bob, _) = house.signed_in("idp", "bob", "/");
+    let form = format!("grant_type=refresh_token&refresh_token={}", house.refresh_token(&person));
+    let proof = format!("doorward:{SECRET}");
+    let asked = || person.ask(&house.there("/token"), &["-u", &proof, "--data-raw", &form]);
+    assert_eq!(asked().status, 200, "somebody else uses the token");
+    let again = asked();
+    assert_eq!((again.status, &again.json()["error"]), (400, &json!("invalid_request")), "{}", again.text());
+    eventually("the session is dead", || (person.session().status == 401).then_some(()));
+    assert_eq!(bob.session().status, 200);
+    assert_eq!(house.events("session_ended")[0]["reason"], "refresh_refused");
+}
+
 #[test]
 fn signing_out_at_the_provider_in_python_ends_that_session_alone() {
     let house = House::with(&[]);
@@ -210,6 +245,19 @@ fn signing_out_at_the_provider_in_python_ends_that_session_alone() {
     let events = house.events("session_ended");
     assert_eq!(events.len(), 2);
     assert!(events.iter().all(|event| event["reason"] == "backchannel_logout" && event["actor"] == "idp"), "{events:#?}");
+}
+
+/// It gives a refresh token only to who asks for consent, at a stronger sign-in too.
+#[test]
+fn offline_access_comes_with_every_sign_in() {
+    let house = House::with(&[]);
+    let person = Person::at(house.port);
+    for path in ["/.doorward/sign-in/idp?return_to=/", "/.doorward/sign-in/idp?prompt=login&return_to=/"] {
+        let form = person.walk(&house.url(path));
+        let walk = house.send_form(&person, &form.answer, "/verify/user", "token", &[("username", "ada"), ("password", "pw")]);
+        assert_eq!((walk.answer.status, walk.url), (200, house.url("/")), "{path}: {:#?}", walk.hops);
+        assert!(!house.refresh_token(&person).is_empty(), "{path}");
+    }
 }
 
 #[test]

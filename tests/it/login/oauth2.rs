@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::house::{House, Person, Plan, received};
 use crate::support::process::Part;
-use crate::support::{Door, free_port, part};
+use crate::support::{Door, eventually, free_port, part, store};
 
 /// A door with one connection to GitHub's interface.
 struct Forge {
@@ -158,4 +158,27 @@ fn a_real_server_is_enough_with_its_endpoints() {
     let walk = person.log_in(&form, "ada");
     assert_eq!(walk.answer.status, 502);
     assert!(walk.answer.text().contains("auth_time_missing"), "{}", walk.answer.text());
+}
+
+#[test]
+fn what_a_real_server_says_anew_counts_and_its_no_ends_the_session() {
+    let house = House::with(Plan { connections: PLAIN, provider: &["--userinfo-only", "--token-ttl", "4"], ..Plan::default() });
+    let person = house.person();
+    person.sign_in(&house.url("/.doorward/sign-in/second"), "bob");
+    assert_eq!(person.session().json()["role"], "viewer");
+    // It gives each refresh token once, and takes all back when one is used twice.
+    for times in 1..3 {
+        eventually("new tokens are written down", || {
+            assert_eq!(person.session().status, 200);
+            let version: i64 = store::look(house.door.folder(), "SELECT max(tokens_version) FROM sessions");
+            (version >= times).then_some(())
+        });
+    }
+    let bob =
+        json!({ "sub": "bob", "password": "pw", "email": "bob@acme.example", "email_verified": true, "groups": ["Platform"] });
+    house.idp.tell("/users", &json!([bob]));
+    eventually("the new role is there", || (person.session().json()["role"] == "admin").then_some(()));
+    house.faults(&json!({ "/token": { "status": 400, "body": { "error": "invalid_grant" } } }));
+    eventually("the session is dead", || (person.session().status == 401).then_some(()));
+    assert_eq!(house.events("session_ended")[0]["reason"], "refresh_refused");
 }

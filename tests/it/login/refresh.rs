@@ -80,6 +80,23 @@ fn a_refresh_token_that_is_taken_no_more_ends_the_session() {
 }
 
 #[test]
+fn a_no_that_leaves_open_why_ends_the_session_when_it_was_said_three_times() {
+    let mut doors = Replicas::start(1, &Setting::default());
+    let who = doors.signed_in();
+    let refuse = json!({ "/token": { "status": 400, "body": { "error": "invalid_request" } } });
+    doors.idp.tell("/faults", &refuse);
+    doors.pass(11);
+    until_asked(&doors, &who, 2);
+    doors.idp.tell("/faults", &json!({ "/token": null }));
+    eventually("a slip passes", || (listed(&doors) == 1).then_some(()));
+    assert_eq!((doors.session(0, &who).status, doors.asked_for_tokens()), (200, 3));
+    doors.idp.tell("/faults", &refuse);
+    doors.pass(11);
+    eventually("the session is dead", || (doors.session(0, &who).status == 401).then_some(()));
+    assert_eq!(doors.asked_for_tokens(), 6);
+}
+
+#[test]
 fn a_late_no_does_not_end_a_session_that_another_replica_has_refreshed() {
     let mut doors = Replicas::start(2, &Setting::default());
     let who = doors.signed_in();

@@ -137,6 +137,20 @@ fn the_session_lives_as_long_as_the_portal_gives_new_tokens_for_it() {
     assert_eq!(house.events("session_ended")[0]["reason"], "refresh_refused");
 }
 
+/// It says `invalid_request` of a refresh token that it has forgotten, and of much else.
+#[test]
+fn a_session_whose_refresh_token_the_portal_has_forgotten_ends() {
+    let house = house(&json!({ "access_token_ttl": 3 }), TRUSTING);
+    let (person, _) = house.signed_in("dwho", "/");
+    eventually("the tokens are refreshed once", || {
+        assert_eq!(person.session().status, 200);
+        (refreshed(&house) > 0).then_some(())
+    });
+    assert_eq!(house.idp.tell("/forget-refresh-tokens", &json!({})).json()["forgotten"], 1);
+    eventually("the session is dead", || (person.session().status == 401).then_some(()));
+    assert_eq!(house.events("session_ended")[0]["reason"], "refresh_refused");
+}
+
 /// How often the tokens of the only session were written anew.
 fn refreshed(house: &House) -> i64 {
     store::look(house.door.folder(), "SELECT max(tokens_version) FROM sessions")
