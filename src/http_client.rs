@@ -17,6 +17,8 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls_platform_verifier::BuilderVerifierExt as _;
 use url::{Host, Url};
 
+use crate::config::is_loopback;
+
 /// Longest wait for a whole answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// Largest answer, in bytes.
@@ -143,16 +145,6 @@ fn check_scheme(url: &Url) -> Result<(), HttpClientError> {
         "http" if is_loopback(url) => Ok(()),
         "http" => Err(HttpClientError::NotHttps(url.to_string())),
         _ => Err(HttpClientError::NotAUrl(url.to_string())),
-    }
-}
-
-/// The host is this machine by its very name (RFC 6761 §6.3), without asking anybody.
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
     }
 }
 

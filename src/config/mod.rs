@@ -34,7 +34,7 @@ pub use load::{LoadError, Loaded, load};
 pub use mail::Mail;
 pub use problem::{Path, Problem, Problems};
 pub use report::{Finding, Place, Report};
-pub use review::review;
+pub use review::{is_loopback, review};
 pub use shown::shown_address;
 pub use sign_in::SecondFactor;
 pub use sources::Sources;

@@ -13,7 +13,7 @@ use rustls::pki_types::pem::PemObject as _;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
-use super::review::is_loopback;
+use super::is_loopback;
 use super::{Config, Path, Problems, SessionMode, Sources};
 use crate::clock::Timestamp;
 use crate::config::access::Mode;

@@ -48,7 +48,9 @@ pub(super) fn trusted(path: Path, text: &str, problems: &mut Problems) {
     );
 }
 
-pub(in crate::config) fn is_loopback(url: &Url) -> bool {
+/// The host is this machine by its very name (RFC 6761 §6.3), without asking anybody.
+#[must_use]
+pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         Some(Host::Ipv4(address)) => address.is_loopback(),

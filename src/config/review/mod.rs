@@ -11,7 +11,7 @@ mod saml;
 mod sign_in;
 mod upstream;
 
-pub(super) use address::is_loopback;
+pub use address::is_loopback;
 
 use std::time::Duration;
 
