@@ -13,6 +13,11 @@ use crate::crypto::random;
 use crate::directory::DirectoryError;
 use crate::model::{EmailAddress, FederatedLink, Invitation, TenantId, User, UserId};
 
+/// Groups that are kept; more than this is a provider's mistake.
+const MOST_GROUPS: usize = 500;
+/// Longest text that is kept, in bytes.
+const LONGEST: usize = 256;
+
 /// Who the provider says somebody is.
 #[derive(Clone, Debug)]
 pub(super) struct Asserted {
@@ -23,6 +28,21 @@ pub(super) struct Asserted {
     pub name: Option<String>,
     /// `None` where the provider said nothing about groups.
     pub groups: Option<Vec<String>>,
+}
+
+/// A text as it is kept: trimmed, not empty, and without control characters, which no header could carry.
+pub(super) fn plain(text: &str) -> Option<String> {
+    let text = text.trim();
+    let fits = !text.is_empty() && text.len() <= LONGEST && !text.contains(char::is_control);
+    fits.then(|| text.to_owned())
+}
+
+/// Groups as they are kept: in order, each once.
+pub(super) fn groups<'a>(named: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    let mut groups: Vec<String> = named.into_iter().filter_map(plain).take(MOST_GROUPS).collect();
+    groups.sort();
+    groups.dedup();
+    groups
 }
 
 impl Login {

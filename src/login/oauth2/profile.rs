@@ -6,13 +6,8 @@ use serde_json::Value;
 
 use super::provider::Provider;
 use crate::login::SignInError;
-use crate::login::person::Asserted;
+use crate::login::person::{self, Asserted, plain};
 use crate::model::{ConnectionId, EmailAddress, FederatedLink};
-
-/// Groups that are kept; more than this is a server's mistake.
-const MOST_GROUPS: usize = 500;
-/// Longest text that is kept, in bytes.
-const LONGEST: usize = 256;
 
 /// Whom `profile` is about. `emails`: their addresses, where those are read apart.
 pub(super) fn assert(
@@ -73,20 +68,8 @@ fn primary(emails: &Value) -> Option<String> {
 
 /// A list of texts, or of objects with a `name`, or one text.
 fn groups(value: &Value) -> Vec<String> {
-    let name = |group: &Value| group.as_str().or_else(|| group.get("name")?.as_str()).and_then(plain);
-    let mut groups: Vec<String> = match value {
-        Value::Array(all) => all.iter().filter_map(name).take(MOST_GROUPS).collect(),
-        one => name(one).into_iter().collect(),
-    };
-    groups.sort();
-    groups.dedup();
-    groups
-}
-
-fn plain(text: &str) -> Option<String> {
-    let text = text.trim();
-    let fits = !text.is_empty() && text.len() <= LONGEST && !text.contains(char::is_control);
-    fits.then(|| text.to_owned())
+    let all = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+    person::groups(all.iter().filter_map(|group| group.as_str().or_else(|| group.get("name")?.as_str())))
 }
 
 #[cfg(test)]

@@ -7,13 +7,9 @@ use serde_json::{Map, Value};
 use super::Provider;
 use super::token::Proof;
 use crate::login::SignInError;
-use crate::login::person::Asserted;
+use crate::login::person::{self, Asserted, plain};
 use crate::model::{ConnectionId, EmailAddress, FederatedLink};
 
-/// Groups that are kept; more than this is a provider's mistake.
-const MOST_GROUPS: usize = 500;
-/// Longest text that is kept, in bytes.
-const LONGEST: usize = 256;
 /// Longest name of a session at the provider that is kept, in bytes. Some providers seal what they know of the session into it.
 const LONGEST_SESSION: usize = 1024;
 
@@ -52,20 +48,10 @@ fn find<'a>(proof: &'a Proof, name: &str) -> Option<(&'a Value, &'a Map<String, 
 
 /// A list of texts, or one text.
 fn groups(value: &Value) -> Vec<String> {
-    let mut groups: Vec<String> = match value {
-        Value::Array(all) => all.iter().filter_map(Value::as_str).filter_map(plain).take(MOST_GROUPS).collect(),
-        Value::String(one) => plain(one).into_iter().collect(),
-        _ => Vec::new(),
-    };
-    groups.sort();
-    groups.dedup();
-    groups
-}
-
-fn plain(text: &str) -> Option<String> {
-    let text = text.trim();
-    let fits = !text.is_empty() && text.len() <= LONGEST && !text.contains(char::is_control);
-    fits.then(|| text.to_owned())
+    match value {
+        Value::Array(all) => person::groups(all.iter().filter_map(Value::as_str)),
+        one => person::groups(one.as_str()),
+    }
 }
 
 /// A list of texts under `name` in the ID token.

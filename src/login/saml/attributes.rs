@@ -8,13 +8,8 @@ use super::judge::shorten;
 use super::names;
 use super::refusal::Refusal;
 use crate::config::connection::AttributeNames;
-use crate::login::person::Asserted;
+use crate::login::person::{self, Asserted, plain};
 use crate::model::{ConnectionId, EmailAddress, FederatedLink};
-
-/// Groups that are kept; more than this is a provider's mistake.
-const MOST_GROUPS: usize = 500;
-/// Longest text that is kept, in bytes.
-const LONGEST: usize = 256;
 
 /// What providers call these when nobody tells them otherwise: Entra and AD FS, LDAP names as OIDs (eduPerson), plain words.
 const EMAIL: [&str; 6] = [
@@ -137,17 +132,8 @@ impl Reader<'_> {
 
     fn groups(&self, configured: Option<&str>) -> Option<Vec<String>> {
         let (_, values) = self.values(configured, &GROUPS)?;
-        let mut groups: Vec<String> = values.iter().filter_map(|value| plain(value)).take(MOST_GROUPS).collect();
-        groups.sort();
-        groups.dedup();
-        Some(groups)
+        Some(person::groups(values.iter().map(String::as_str)))
     }
-}
-
-fn plain(text: &str) -> Option<String> {
-    let text = text.trim();
-    let fits = !text.is_empty() && text.len() <= LONGEST && !text.contains(char::is_control);
-    fits.then(|| text.to_owned())
 }
 
 #[cfg(test)]
