@@ -158,6 +158,22 @@ fn the_pages_of_accounts_clocks_and_stores_are_accessible_too() {
         [at_provider("ada"), vec![json!({ "wait_for_text": "find your account" })]].concat(),
         "Ask an administrator",
     )]);
+    let made = house.door.command(&["user", "create", "--name", "dora"]);
+    let by_password = vec![
+        json!({ "fill": ["#user", "dora"] }),
+        json!({ "fill": ["#password", made["password"]] }),
+        json!({ "click": "main button" }),
+        json!({ "wait_for_url": format!("^{}$", house.url("/")) }),
+    ];
+    let local = [fresh(), goto(&house, "/.doorward/sign-in/local"), by_password].concat();
+    look_at(vec![
+        (
+            "step-up-by-code",
+            [local, goto(&house, "/.doorward/step-up?need=second_factor&return_to=%2Fvault")].concat(),
+            "Ask an administrator for one",
+        ),
+        ("enrolment-code", goto(&house, "/.doorward/factors/totp"), "one-time code is needed"),
+    ]);
     house.idp.tell("/clock", &json!({ "skew_seconds": 600 }));
     look_at(vec![(
         "clocks",
