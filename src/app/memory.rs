@@ -1,13 +1,13 @@
 //! What keeps state over requests and reloads.
 //!
-//! Refuses a store it does not know; the embedded one is SQLite.
+//! Refuses a store it does not know; the embedded one is SQLite. Without a store nothing is written to a disk.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::task::TaskTracker;
 
-use crate::audit::{AuditStore, Recorder, SqliteAudit};
+use crate::audit::{AuditStore, LoggedAudit, Recorder, SqliteAudit};
 use crate::authn::Stores;
 use crate::clock::SharedClock;
 use crate::config::Config;
@@ -50,9 +50,12 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Opens what `store.url` names.
+    /// Opens what `store.url` names; without it, what lasts as long as the process.
     pub async fn open(config: &Config, clock: &SharedClock) -> Result<Self, OpenError> {
-        let database = Database::open(config.store.url.expose(), Arc::clone(clock)).await?;
+        let database = match &config.store {
+            Some(store) => Database::open(store.url.expose(), Arc::clone(clock)).await?,
+            None => Database::in_memory(Arc::clone(clock)).await?,
+        };
         let follower = Arc::new(Follower::start(database.clone()).await?);
         let people = Arc::new(SqliteDirectory::new(database.clone()));
         let factors: Arc<dyn Factors> = people.clone();
@@ -60,7 +63,10 @@ impl Memory {
         let directory: Arc<dyn Directory> = people.clone();
         let signed_in = Arc::new(SqliteSessions::new(database.clone()));
         let sessions: Arc<dyn SessionStore> = signed_in.clone();
-        let trail: Arc<dyn AuditStore> = Arc::new(SqliteAudit::new(database));
+        let trail: Arc<dyn AuditStore> = match &config.store {
+            Some(_) => Arc::new(SqliteAudit::new(database)),
+            None => Arc::new(LoggedAudit),
+        };
         Ok(Self {
             audit: Recorder::start(Arc::clone(&trail)),
             seen: Arc::new(session::Renewals::start(Arc::clone(&sessions), RENEWAL)),

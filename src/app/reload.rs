@@ -23,6 +23,13 @@ pub fn understand(file: &Path) -> Result<(Plan, Sources), LoadError> {
 /// Puts what the file says now in force.
 pub async fn reload(file: &Path, running: &Running, telemetry: &Telemetry, clock: &SharedClock, changes: &mut Changes) {
     match understand(file) {
+        Ok((plan, sources)) if plan.config.store != *running.store() => {
+            changes.follow(&sources);
+            telemetry.metrics.reloads.fail();
+            tracing::error!(
+                "the configuration was not reloaded, because another `store` needs a restart; the old one stays in force"
+            );
+        }
         Ok((plan, sources)) => {
             running.replace(plan).await;
             changes.follow(&sources);

@@ -19,7 +19,7 @@ use super::memory::Memory;
 use super::plan::Plan;
 use super::severance::{self, Judges};
 use crate::clock::SharedClock;
-use crate::config::Limits;
+use crate::config::{Limits, Store};
 use crate::edge::front::Front;
 use crate::edge::listener::{Listener, Welcome};
 use crate::edge::redirect::{Destination, Redirect};
@@ -41,6 +41,8 @@ const AGAIN: Duration = Duration::from_secs(1);
 pub struct Running {
     /// In the order of `listeners`.
     pub addresses: Vec<String>,
+    /// What `memory` was opened from.
+    store: Option<Store>,
     memory: Memory,
     telemetry: Arc<Telemetry>,
     gateway: Arc<ArcSwap<Gateway>>,
@@ -81,6 +83,7 @@ pub async fn start(
 ) -> Result<Running, StartError> {
     let limits = plan.config.limits;
     let grace = plan.config.shutdown.grace.0;
+    let store = plan.config.store.clone();
     let planned = std::mem::take(&mut plan.listeners);
     let destination = Arc::new(ArcSwap::from_pointee(plan.destination()));
     let redirect = Arc::new(Redirect::new(Arc::clone(&destination), Arc::clone(&clock)));
@@ -126,6 +129,7 @@ pub async fn start(
     }
     Ok(Running {
         addresses,
+        store,
         memory,
         telemetry,
         gateway,
@@ -163,6 +167,12 @@ impl Running {
         }
         // What changed in between was told to the old one.
         take_over(&self.gateway.load_full()).await;
+    }
+
+    /// The store that stays until the end.
+    #[must_use]
+    pub fn store(&self) -> &Option<Store> {
+        &self.store
     }
 
     /// The journey as it stands at each moment.

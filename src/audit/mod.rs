@@ -4,6 +4,7 @@
 
 mod allowance;
 pub mod event;
+mod logged;
 mod recorder;
 pub mod spool;
 mod sqlite;
@@ -17,6 +18,7 @@ use crate::clock::Timestamp;
 use crate::db::Unavailable;
 
 pub use event::{Event, Kind, Outcome};
+pub use logged::LoggedAudit;
 pub use recorder::Recorder;
 pub use spool::{Spool, SpoolError};
 pub use sqlite::SqliteAudit;

@@ -201,21 +201,23 @@ impl Kept {
         Ok(Self { config, file, path, accounts, clock: Arc::new(SystemClock) })
     }
 
-    /// Records the change; where the store cannot be asked, it waits on the disk.
+    /// Records the change; where the store cannot be asked, or there is none, it waits on the disk for the server.
     fn alarm(&self, address: &EmailAddress, change: &str) -> anyhow::Result<()> {
         let mut event = Event::new(self.clock.now(), Kind::BreakGlassChanged, Outcome::Success, &TenantId::default());
         event.actor = Some(store::actor());
         event.target = Some(address.to_string());
         event.details.insert("change".to_owned(), change.into());
         event.details.insert("severity".to_owned(), "critical".into());
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let recorded = runtime.block_on(async {
-            let memory = Memory::open(&self.config, &self.clock).await?;
-            memory.audit.record(event.clone()).await.map_err(anyhow::Error::from)
-        });
-        runtime.shutdown_background();
-        let Err(error) = recorded else { return Ok(()) };
-        eprintln!("doorward: {error:#}: the change waits on the disk for the audit trail");
+        if self.config.store.is_some() {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let recorded = runtime.block_on(async {
+                let memory = Memory::open(&self.config, &self.clock).await?;
+                memory.audit.record(event.clone()).await.map_err(anyhow::Error::from)
+            });
+            runtime.shutdown_background();
+            let Err(error) = recorded else { return Ok(()) };
+            eprintln!("doorward: {error:#}: the change waits on the disk for the audit trail");
+        }
         Spool::new(BreakGlassFile::beside(&self.path, ".spool"))
             .keep(&event)
             .context("it was done, but could not be recorded: note it by hand")

@@ -123,7 +123,7 @@ impl Cli {
             Command::Connection(command) => store::with(&self.config, async |store| command.run(store).await),
             Command::Session(command) => store::with(&self.config, async |store| command.run(store).await),
             Command::Audit(command) => store::with(&self.config, async |store| command.run(store).await),
-            Command::Explain(command) => store::with(&self.config, async |store| command.run(store).await),
+            Command::Explain(command) => store::beside(&self.config, async |store| command.run(store).await),
             Command::Health(command) => command.run(&self.config),
             Command::Presets(command) => command.run(&self.config),
             Command::Schema => schema::run(),

@@ -30,6 +30,14 @@ pub(super) struct Store {
 
 /// Opens the store that `file` configures and runs `work` on it.
 pub(super) fn with(file: &Path, work: impl AsyncFnOnce(&Store) -> anyhow::Result<()>) -> anyhow::Result<Exit> {
+    beside(file, async |store| match store.config.store {
+        Some(_) => work(store).await,
+        None => bail!("the configuration has no `store`: there is nothing to look at or to change"),
+    })
+}
+
+/// The same for work that has something to say without a store, too.
+pub(super) fn beside(file: &Path, work: impl AsyncFnOnce(&Store) -> anyhow::Result<()>) -> anyhow::Result<Exit> {
     let config = match config::load(file) {
         Ok(loaded) => loaded.config,
         Err(LoadError::Invalid { report, .. }) => {

@@ -39,8 +39,10 @@ pub struct Config {
     pub operations: Option<Operations>,
     /// The application behind the door; routes may name another.
     pub upstream: Upstream,
-    /// Where people, keys and sessions are kept.
-    pub store: Store,
+    /// Where people, keys and sessions are kept. Only with `sessions.mode: sealed` may it be left out; `doorward check` then says what
+    /// there is not.
+    #[serde(default)]
+    pub store: Option<Store>,
     /// At least 32 random bytes as text: seals cookies, derives signing keys. `head -c 32 /dev/urandom | base64` makes one.
     pub secret_key: Secret,
     /// Earlier values of `secret_key`: sealed sessions made with them go on until they end. Remove them after `sessions.absolute`.
@@ -98,7 +100,7 @@ pub struct Operations {
     pub address: String,
 }
 
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Store {
     /// `sqlite:/path/to/doorward.db`.
@@ -137,8 +139,8 @@ pub enum SessionMode {
     /// In the store; the cookie holds a random id. Every session can be listed and ended at once.
     #[default]
     Stored,
-    /// In the cookie, sealed with `secret_key`: replicas need no common store. Ending a session from elsewhere reaches only
-    /// replicas that share a store.
+    /// In the cookie, sealed with `secret_key`: replicas need no common store, or none at all. Ending a session from elsewhere reaches
+    /// only replicas that share a store.
     Sealed,
 }
 

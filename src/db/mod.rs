@@ -66,6 +66,8 @@ pub struct Database {
     writer: writer::Writer,
     options: SqliteConnectOptions,
     clock: SharedClock,
+    /// Holds a database in memory, which would end with its last connection.
+    _held: Option<Arc<SqliteConnection>>,
 }
 
 impl fmt::Debug for Database {
@@ -80,9 +82,22 @@ impl Database {
     /// # Errors
     /// [`OpenError`] says which file and what to do.
     pub async fn open(url: &str, clock: SharedClock) -> Result<Self, OpenError> {
-        let open::Opened { options, connection, readers } = open::open(url).await?;
+        Ok(Self::of(open::open(url).await?, clock, None))
+    }
+
+    /// A new database in memory, which ends with the process.
+    ///
+    /// # Errors
+    /// [`OpenError`], only in a broken build.
+    pub async fn in_memory(clock: SharedClock) -> Result<Self, OpenError> {
+        let (opened, held) = open::open_in_memory().await?;
+        Ok(Self::of(opened, clock, Some(Arc::new(held))))
+    }
+
+    fn of(opened: open::Opened, clock: SharedClock, held: Option<Arc<SqliteConnection>>) -> Self {
+        let open::Opened { options, connection, readers } = opened;
         let writer = writer::Writer::start(connection, options.clone());
-        Ok(Self { readers, writer, options, clock })
+        Self { readers, writer, options, clock, _held: held }
     }
 
     #[must_use]

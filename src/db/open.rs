@@ -7,6 +7,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sqlx::ConnectOptions as _;
@@ -53,13 +54,31 @@ pub(super) async fn open(url: &str) -> Result<Opened, OpenError> {
     let alone = lock_folder(&file).await?;
     create(&file)?;
     let options = options(&file);
-    let mut connection = options.connect().await.map_err(|source| OpenError::Database { file: file.clone(), source })?;
+    let connection = options.connect().await.map_err(|source| OpenError::Database { file: file.clone(), source })?;
+    let opened = opened(&file, connection, options).await?;
+    drop(alone);
+    Ok(opened)
+}
+
+/// A database in this process's memory: nothing of it is on a disk, and all of it is gone once its last connection is.
+pub(super) async fn open_in_memory() -> Result<(Opened, SqliteConnection), OpenError> {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let name = PathBuf::from(format!("/doorward-{}", COUNT.fetch_add(1, Ordering::Relaxed)));
+    // SQLite's own file system in memory shares what has a name between connections, under the locks of files.
+    let options = options(&name).vfs("memdb").journal_mode(SqliteJournalMode::Memory).create_if_missing(true);
+    let connect = || async { options.connect().await.map_err(|source| OpenError::Database { file: name.clone(), source }) };
+    let held = connect().await?;
+    let opened = opened(&name, connect().await?, options.clone()).await?;
+    Ok((opened, held))
+}
+
+/// Brings the tables up to date.
+async fn opened(file: &Path, mut connection: SqliteConnection, options: SqliteConnectOptions) -> Result<Opened, OpenError> {
     // `run` asks for a connection of any lifetime, which no future that is `Send` can promise.
     MIGRATIONS.run_direct(None, &mut connection, false).await.map_err(|source| match source {
-        MigrateError::VersionMissing(_) => OpenError::Newer(file.clone()),
-        source => OpenError::Migration { file: file.clone(), source },
+        MigrateError::VersionMissing(_) => OpenError::Newer(file.to_owned()),
+        source => OpenError::Migration { file: file.to_owned(), source },
     })?;
-    drop(alone);
     let readers =
         SqlitePoolOptions::new().max_connections(READERS).acquire_timeout(DEADLINE).connect_lazy_with(reading(&options));
     Ok(Opened { options, connection, readers })

@@ -12,7 +12,7 @@ use super::oidc::Provider;
 use super::pages::text;
 use super::return_to::Origins;
 use super::saml;
-use crate::config::connection::{Connection as Typed, Kind, Password, Provision};
+use crate::config::connection::{Connection as Typed, Kind, Mfa, Password, Provision};
 use crate::config::{Config, Path as Place, Problems};
 use crate::model::{ConnectionId, Domain, EmailAddress, TenantId};
 use crate::policy::mfa::Evidence;
@@ -140,7 +140,8 @@ fn compile_one(config: &Config, index: usize, origins: &Origins, problems: &mut 
         provision: typed.provision,
         hidden: typed.hidden,
         way: Way::compile(kind, &site, problems)?,
-        evidence: Evidence::compile(&typed.mfa),
+        // Without a store Doorward's own factors would be forgotten, and whoever came first could set up others.
+        evidence: Evidence::compile(&Mfa { local: typed.mfa.local && config.store.is_some(), ..typed.mfa.clone() }),
     }))
 }
 

@@ -89,6 +89,8 @@ pub struct Rules {
     break_glass: BreakGlass,
     lifetimes: Lifetimes,
     seals: Arc<Seals>,
+    /// Whether the directory outlives the process.
+    keeps_people: bool,
 }
 
 /// What signing in needs of the rest of the house.
@@ -142,6 +144,7 @@ impl Rules {
             break_glass: BreakGlass::compile(config, problems)?,
             lifetimes: config.sessions,
             seals,
+            keeps_people: config.store.is_some(),
             origins,
             connections: Book::new(config, connections),
             enforcement: Enforcement::compile(&config.sign_in),

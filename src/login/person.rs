@@ -9,7 +9,7 @@ use super::connection::Connection;
 use super::{Login, SignInError};
 use crate::audit::{Event, Kind, Outcome};
 use crate::config::connection::Provision;
-use crate::crypto::random;
+use crate::crypto::{Digest, random};
 use crate::directory::DirectoryError;
 use crate::model::{EmailAddress, FederatedLink, Invitation, TenantId, User, UserId};
 
@@ -156,9 +156,8 @@ impl Login {
     /// Makes the person; with an `invitation` their roles come from it, and it is used up by it.
     async fn create(&self, tenant: &TenantId, asserted: &Asserted, invitation: Option<&Invitation>) -> Result<User, Attempted> {
         let now = self.now();
-        let id = random::bytes::<16>().map_err(SignInError::internal)?;
         let mut user = User {
-            id: UserId(Builder::from_random_bytes(id).into_uuid()),
+            id: self.new_id(tenant, &asserted.link)?,
             tenant: tenant.clone(),
             user_name: String::new(),
             email: asserted.email.clone(),
@@ -193,6 +192,19 @@ impl Login {
             }
         }
         Err(Attempted::Failed(SignInError::internal("every user name for the new person is taken")))
+    }
+
+    /// A new person's id. Where nothing is kept it is the same at every sign-in and every replica, because the application knows the
+    /// person by it; where people are kept nobody gets the id of somebody who was removed.
+    fn new_id(&self, tenant: &TenantId, link: &FederatedLink) -> Result<UserId, SignInError> {
+        if self.rules.keeps_people {
+            let bytes = random::bytes().map_err(SignInError::internal)?;
+            return Ok(UserId(Builder::from_random_bytes(bytes).into_uuid()));
+        }
+        let parts = [tenant.as_str(), link.connection.as_str(), &link.issuer, &link.subject].map(str::as_bytes);
+        let digest = Digest::of_parts(&parts);
+        let bytes = digest.as_bytes().first_chunk().copied().unwrap_or_default();
+        Ok(UserId(Builder::from_custom_bytes(bytes).into_uuid()))
     }
 
     async fn is_linked(&self, tenant: &TenantId, link: &FederatedLink) -> Result<bool, SignInError> {

@@ -51,8 +51,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
   "version" 1
   "listeners" (list $listener)
   "operations" (dict "address" "0.0.0.0:9901")
-  "store" (dict "url" "sqlite:/var/lib/doorward/doorward.db")
   "secret_key" (dict "file" "/etc/doorward/secrets/secret_key")
 -}}
+{{- if ne (get (get .Values.config "sessions" | default dict) "mode") "sealed" -}}
+{{- $_ := set $filled "store" (dict "url" "sqlite:/var/lib/doorward/doorward.db") -}}
+{{- end -}}
 {{- toYaml (mergeOverwrite $filled (deepCopy .Values.config)) -}}
 {{- end -}}

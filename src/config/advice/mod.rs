@@ -31,11 +31,7 @@ pub fn advise(config: &Config, sources: &Sources, now: Timestamp) -> Problems {
     public_url(config, &mut advice);
     certificates(config, now, &mut advice);
     store(config, &mut advice);
-    if config.sessions.mode == SessionMode::Sealed {
-        let message = "a sealed session can be listed, and ended from elsewhere, only by replicas that share its store";
-        let hint = "`stored` if sign-outs, back-channel logout and deactivation have to reach every replica at once";
-        advice.add(Path::from("sessions").key("mode"), message, hint);
-    }
+    sealed(config, &mut advice);
     for (index, network) in config.trusted_proxies.iter().enumerate().filter(|(_, network)| network.prefix_len() == 0) {
         let path = Path::from("trusted_proxies").item(index);
         advice.add(path, format!("`{network}` is everybody: anyone may claim any address"), "name the proxies' networks");
@@ -56,7 +52,8 @@ pub fn advise(config: &Config, sources: &Sources, now: Timestamp) -> Problems {
 
 fn inline_secrets(config: &Config, sources: &Sources, advice: &mut Problems) {
     let store = Path::from("store").key("url");
-    let harmless = |path: &&Path| **path == store && !config.store.url.expose().contains('@') || is_plain_server(config, path);
+    let open = config.store.as_ref().is_some_and(|store| !store.url.expose().contains('@'));
+    let harmless = |path: &&Path| **path == store && open || is_plain_server(config, path);
     for path in sources.inline_secrets().filter(|path| !harmless(path)) {
         let hint = "`{ file: path }` or `{ env: NAME }` keeps it out of backups and version control";
         advice.add(path.clone(), "this secret is written in the file itself", hint);
@@ -90,9 +87,28 @@ fn public_url(config: &Config, advice: &mut Problems) {
     }
 }
 
+/// What sealed sessions cannot do, and what there is not where nothing is kept besides.
+fn sealed(config: &Config, advice: &mut Problems) {
+    if config.sessions.mode != SessionMode::Sealed {
+        return;
+    }
+    if config.store.is_none() {
+        let message = "without `store` there are no API keys, clients, local accounts, invitations, connections besides these, \
+                       second factors of Doorward's own, or commands on any of them; the audit trail is the log; and a sign-out, a logout \
+                       by the provider or an ended session is known to this process alone, until it stops";
+        let hint = "`store` if any of these is needed; `sessions.absolute` is the longest that a session lives on after its end";
+        advice.add(Path::root(), message, hint);
+    }
+    let message = "a sealed session can be listed, and ended from elsewhere, only by replicas that share its store";
+    let hint = "`stored` if sign-outs, back-channel logout and deactivation have to reach every replica at once";
+    advice.add(Path::from("sessions").key("mode"), message, hint);
+}
+
 fn store(config: &Config, advice: &mut Problems) {
-    let url = config.store.url.expose();
-    let Some(file) = url.strip_prefix("sqlite:").map(|rest| rest.strip_prefix("//").unwrap_or(rest)) else { return };
+    let Some(store) = &config.store else { return };
+    let Some(file) = store.url.expose().strip_prefix("sqlite:").map(|rest| rest.strip_prefix("//").unwrap_or(rest)) else {
+        return;
+    };
     let file = FilePath::new(file.split_once('?').map_or(file, |(file, _)| file));
     let path = Path::from("store").key("url");
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(FilePath::new("."));

@@ -145,6 +145,6 @@ fn missing_for(config: &Config, kind: CredentialKind) -> Option<&'static str> {
         CredentialKind::Bearer => config.bearer.is_empty().then_some("bearer"),
         CredentialKind::License => config.license.is_none().then_some("license"),
         CredentialKind::ClientCertificate => config.client_certificates.is_none().then_some("client_certificates"),
-        CredentialKind::ApiKey | CredentialKind::ClientSecret => None,
+        CredentialKind::ApiKey | CredentialKind::ClientSecret => config.store.is_none().then_some("store"),
     }
 }

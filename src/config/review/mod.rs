@@ -9,6 +9,7 @@ mod connections;
 mod listeners;
 mod saml;
 mod sign_in;
+mod store;
 mod upstream;
 
 pub use address::is_loopback;
@@ -31,9 +32,7 @@ pub fn review(config: &Config, problems: &mut Problems) {
     for (index, former) in config.former_secret_keys.iter().enumerate() {
         secret_key(former, Path::from("former_secret_keys").item(index), problems);
     }
-    if !config.store.url.expose().starts_with("sqlite:") {
-        problems.add(Path::from("store").key("url"), "this kind of store is not known", "write `sqlite:/path/to/doorward.db`");
-    }
+    store::review(config, problems);
     durations(config, problems);
     level(config, problems);
     connections::review(config, problems);

@@ -42,6 +42,8 @@ pub(super) struct Plan {
     pub(super) secret: &'static str,
     /// Further metadata of the door as the provider's client, in JSON; `{own}` is the door's origin.
     pub(super) client: &'static str,
+    /// Lines of the usual configuration that are left out, by how they begin.
+    pub(super) without: &'static [&'static str],
     /// Further files in the door's folder: name and content.
     pub(super) files: Vec<(&'static str, String)>,
 }
@@ -60,6 +62,7 @@ impl Default for Plan {
             provider: &[],
             secret: SECRET,
             client: "{}",
+            without: &[],
             files: Vec::new(),
         }
     }
@@ -196,7 +199,7 @@ fn configuration(plan: &Plan, port: u16, idp: &Part, upstream: u16) -> String {
     let Plan { oidc, connection, connections, roles, settings, secret, .. } = plan;
     let secret = if secret.is_empty() { String::new() } else { format!("client_secret: {secret}") };
     let (connections, oidc) = (connections.replace("{issuer}", issuer), oidc.replace("{issuer}", issuer));
-    format!(
+    let usual = format!(
         "\
 version: 1
 public_url: https://{HOST}:{port}
@@ -229,7 +232,9 @@ routes:
   - {{ path: /programs/**, accept: [api_key] }}
 {settings}
 "
-    )
+    );
+    let kept = |line: &&str| !plan.without.iter().any(|left_out| line.trim_start().starts_with(left_out));
+    usual.lines().filter(kept).fold(String::new(), |text, line| text + line + "\n")
 }
 
 /// A browser without a screen: curl with a cookie jar of its own.

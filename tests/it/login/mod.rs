@@ -28,5 +28,6 @@ mod sessions;
 mod sign_out;
 mod step_up;
 mod stored;
+mod storeless;
 mod torture;
 mod turns;

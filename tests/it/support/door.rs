@@ -49,6 +49,15 @@ impl Door {
         Self { process, ready, folder }
     }
 
+    /// Ends it as an operator would, and begins it again with the same configuration.
+    #[track_caller]
+    pub(crate) fn restart(&mut self) {
+        self.process.signal("TERM");
+        assert_eq!(self.process.wait(), Some(0), "{}", self.process.said());
+        self.process = Process::start(doorward(&["serve", "--json", "--config"]).arg(self.config()));
+        self.ready = self.process.json_line();
+    }
+
     /// The door's own folder.
     pub(crate) fn folder(&self) -> &std::path::Path {
         self.folder.path()
