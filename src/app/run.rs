@@ -86,7 +86,6 @@ pub async fn start(
     let store = plan.config.store.clone();
     let planned = std::mem::take(&mut plan.listeners);
     let destination = Arc::new(ArcSwap::from_pointee(plan.destination()));
-    let redirect = Arc::new(Redirect::new(Arc::clone(&destination), Arc::clone(&clock)));
     let gateway = Arc::new(ArcSwap::from_pointee(plan.gateway(&memory, &telemetry)));
     gateway.load().authn.warm_up(clock.now());
     gateway.load().forwarding.upstreams.begin().await;
@@ -98,11 +97,12 @@ pub async fn start(
     let judges = Judges { memory: memory.clone(), gateway: Arc::clone(&gateway), clock: Arc::clone(&clock) };
     let severing = tokio::spawn(severance::watch(memory.bus().subscribe(), streams.clone(), judges));
     let workers = Arc::new(Workers::start().map_err(StartError::Threads)?);
-    let redirect = Arc::new(Crew::new(Arc::clone(&workers), || Arc::clone(&redirect)));
     let app = || Doorward::new(Arc::clone(&gateway), Arc::clone(&clock), Arc::clone(&telemetry), memory.audit.clone());
-    let crew = Arc::new(Crew::new(workers, || engine(app(), &limits)));
     let unheard = Unheard::new(Arc::clone(&gateway), Arc::clone(&clock), Arc::clone(&telemetry), memory.audit.clone());
     let witness: Arc<dyn Witness> = Arc::new(unheard);
+    let redirect = Arc::new(Redirect::new(Arc::clone(&destination), Arc::clone(&clock), Arc::clone(&witness)));
+    let redirect = Arc::new(Crew::new(Arc::clone(&workers), || Arc::clone(&redirect)));
+    let crew = Arc::new(Crew::new(workers, || engine(app(), &limits)));
     let (stop, stopped) = watch::channel(false);
     let (listeners, connections) = (TaskTracker::new(), TaskTracker::new());
     let slots = Arc::new(Semaphore::new(limits.connections));

@@ -4,6 +4,7 @@
 //! application is behind this.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -13,8 +14,10 @@ use pingora_core::apps::{HttpServerApp, ReusedHttpStream};
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::server::ShutdownWatch;
 
-use super::{Arrival, ConnectionFacts, Hygiene, Unclean, settle};
+use super::witness::clipped;
+use super::{Arrival, ConnectionFacts, Hygiene, Refused, Unclean, Witness, settle};
 use crate::clock::SharedClock;
+use crate::telemetry::RequestId;
 
 /// Where people are sent.
 #[derive(Debug)]
@@ -29,20 +32,20 @@ pub struct Destination {
 pub struct Redirect {
     destination: Arc<ArcSwap<Destination>>,
     clock: SharedClock,
+    witness: Arc<dyn Witness>,
 }
 
 impl Redirect {
     #[must_use]
-    pub fn new(destination: Arc<ArcSwap<Destination>>, clock: SharedClock) -> Self {
-        Self { destination, clock }
+    pub fn new(destination: Arc<ArcSwap<Destination>>, clock: SharedClock, witness: Arc<dyn Witness>) -> Self {
+        Self { destination, clock, witness }
     }
 
     /// The same place under the public address; anything but GET and HEAD is asked to come with its body again (308).
     fn answer(&self, session: &mut ServerSession) -> Result<(StatusCode, String), Unclean> {
         const LOST: Unclean = Unclean { status: 500, reason: "unjudged" };
         let settled = settle(session.req_header_mut());
-        let facts = session.digest().and_then(|digest| digest.proxy_digest.as_ref()?.user_data.as_ref());
-        let facts: &ConnectionFacts = facts.and_then(|facts| facts.downcast_ref()).ok_or(LOST)?;
+        let facts = facts(session).ok_or(LOST)?;
         facts.wire.hear();
         settled?;
         let destination = self.destination.load();
@@ -52,6 +55,14 @@ impl Redirect {
         let path = if clean.path == "*" { "/" } else { clean.path };
         let query = clean.query.map(|query| format!("?{query}")).unwrap_or_default();
         Ok((status, format!("{}{path}{query}", destination.public_url)))
+    }
+
+    /// Has a refusal recorded, and says under which name.
+    fn refuse(&self, session: &ServerSession, flaw: Unclean, took: Duration) -> Option<RequestId> {
+        let head = session.req_header();
+        let target = head.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str);
+        let refused = Refused { facts: facts(session)?, flaw, method: head.method.as_str(), target: clipped(target), took };
+        Some(self.witness.refused(&refused))
     }
 }
 
@@ -64,23 +75,40 @@ impl HttpServerApp for Redirect {
             Ok(false) => return None,
             Err(_) => false,
         };
+        let begun = Instant::now();
         session.set_keepalive(None);
+        let mut id = None;
         let (status, location) = match read.then(|| self.answer(&mut session)) {
             Some(Ok((status, location))) => (status, Some(location)),
-            Some(Err(unclean)) => (StatusCode::from_u16(unclean.status).unwrap_or(StatusCode::BAD_REQUEST), None),
+            Some(Err(unclean)) => {
+                id = self.refuse(&session, unclean, begun.elapsed());
+                (StatusCode::from_u16(unclean.status).unwrap_or(StatusCode::BAD_REQUEST), None)
+            }
             None => (StatusCode::BAD_REQUEST, None),
         };
-        if let Err(error) = respond(&mut session, status, location).await {
+        if let Err(error) = respond(&mut session, status, location, id.as_ref()).await {
             tracing::debug!(%error, "a redirect could not be written");
         }
         None
     }
 }
 
-async fn respond(session: &mut ServerSession, status: StatusCode, location: Option<String>) -> pingora::Result<()> {
+fn facts(session: &ServerSession) -> Option<&ConnectionFacts> {
+    session.digest()?.proxy_digest.as_ref()?.user_data.as_ref()?.downcast_ref()
+}
+
+async fn respond(
+    session: &mut ServerSession,
+    status: StatusCode,
+    location: Option<String>,
+    id: Option<&RequestId>,
+) -> pingora::Result<()> {
     let mut head = ResponseHeader::build(status, Some(3))?;
     if let Some(location) = location {
         head.insert_header(header::LOCATION, location)?;
+    }
+    if let Some(id) = id {
+        head.insert_header("X-Request-Id", id.as_str())?;
     }
     head.insert_header(header::CONTENT_LENGTH, "0")?;
     session.write_response_header(Box::new(head)).await?;

@@ -40,6 +40,11 @@ pub(super) fn first_line(bytes: &[u8]) -> (&str, &str) {
     (word(32), word(TARGET))
 }
 
+/// As much of a target as is told.
+pub(super) fn clipped(target: &str) -> &str {
+    &target[..target.floor_char_boundary(TARGET)]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
