@@ -94,7 +94,7 @@ async fn converse(session: &mut Session, upstream: &mut Upstream, silence: Optio
     loop {
         attended(session, upstream.read_response()).await?;
         let mut head = answer(session, upstream)?;
-        ctx.answered(&mut head)?;
+        ctx.answered(session, &mut head)?;
         if !head.status.is_informational() {
             upstream.read_timeout = silence;
             return pass_on(session, upstream, head, ctx).await;
@@ -138,9 +138,6 @@ async fn attended<T>(session: &mut Session, reading: impl Future<Output = Result
 /// The head that was read, for the client's leg.
 fn answer(session: &Session, upstream: &Upstream) -> Result<Box<ResponseHeader>> {
     let read = upstream.resp_header().ok_or_else(|| Error::explain(ErrorType::InvalidHTTPHeader, "no answer was read"))?;
-    if read.status == StatusCode::SWITCHING_PROTOCOLS {
-        return Error::e_explain(ErrorType::InvalidHTTPHeader, "the server upgrades unasked").map_err(Error::into_up);
-    }
     // HTTP/2 names fields in lower case (RFC 9113 §8.2); how they were spelt need not be kept.
     let http2 = session.as_downstream().is_http2();
     Ok(Box::new(if http2 { read.as_owned_parts().into() } else { read.clone() }))

@@ -104,11 +104,16 @@ impl Progress {
         Ok(())
     }
 
-    /// The head of an answer is here; rewrites it for the client.
-    fn answered(&mut self, head: &mut ResponseHeader) -> Result<()> {
+    /// The head of an answer is here; rewrites it for the client. Refuses an upgrade that was not asked for (RFC 9110 §15.2.2): what
+    /// follows would be a tunnel past every stage.
+    fn answered(&mut self, session: &Session, head: &mut ResponseHeader) -> Result<()> {
+        let upgrades = head.status == StatusCode::SWITCHING_PROTOCOLS;
+        if upgrades && !session.as_downstream().is_upgrade_req() {
+            return Error::e_explain(ErrorType::InvalidHTTPHeader, "the server upgrades unasked").map_err(Error::into_up);
+        }
         let (gateway, outbound, account) = self.outbound()?;
         // Interim answers are not what was asked for; 101 is final for HTTP.
-        if !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {
+        if !head.status.is_informational() || upgrades {
             account.hear(head.status.as_u16());
             if let Some(lease) = outbound.lease.as_ref() {
                 lease.answered();
@@ -273,7 +278,7 @@ impl ProxyHttp for Doorward {
             let blank = ResponseHeader::from(http::Response::new(()).into_parts().0);
             *head = Parts::from(std::mem::replace(head, blank)).into();
         }
-        ctx.answered(head)
+        ctx.answered(session, head)
     }
 
     async fn response_filter(&self, session: &mut Session, head: &mut ResponseHeader, ctx: &mut Progress) -> Result<()> {

@@ -11,3 +11,4 @@ mod serve;
 mod severance;
 mod streaming;
 mod upstream;
+mod ways;
