@@ -122,11 +122,11 @@ pub struct UpstreamTls {
 #[serde(deny_unknown_fields, default)]
 pub struct Timeouts {
     pub connect: Span,
-    /// From the request being sent (its head, or the latest part of its body) to the head of the answer. On HTTP/2, where one
-    /// connection carries many requests, `idle` bounds this too.
+    /// From the request being sent (its head, or the latest part of its body) to the head of the answer. On HTTP/2 `idle` bounds
+    /// this for gRPC and for requests without a body, many of which share a connection.
     pub first_byte: Span,
     /// Without a byte in either direction once the answer has begun; streams that are silent longer are cut. Not less than
-    /// `first_byte`: a shorter one counts as that.
+    /// `first_byte`: a shorter one counts as that. An hour at least on HTTP/2 in the answer to a body other than gRPC.
     pub idle: Span,
 }
 

@@ -59,14 +59,15 @@ impl Doorward {
     }
 
     /// The way to a server that takes the request; another one than before, if it was tried.
-    fn choose(&self, session: &Session, ctx: &mut Progress) -> Result<Arc<Way>> {
+    fn choose(&self, session: &mut Session, ctx: &mut Progress) -> Result<Arc<Way>> {
         let (gateway, outbound, account) = ctx.outbound()?;
         account.set_out(gateway, outbound.target());
         let Target::Upstream(upstream) = outbound.target() else { return Err(unjudged()) };
         let upstreams = &gateway.forwarding.upstreams;
         // A second try comes later than the judgement.
         let now = if outbound.lease.is_some() { self.clock.now() } else { outbound.now };
-        let chosen = upstreams.choose(upstream, session.req_header(), now, outbound.lease.as_ref());
+        let upload = !session.as_downstream_mut().is_body_empty();
+        let chosen = upstreams.choose(upstream, session.req_header(), upload, now, outbound.lease.as_ref());
         let (lease, way) = chosen.ok_or_else(|| Error::explain(ErrorType::ConnectNoRoute, "no upstream is well"))?;
         outbound.lease = Some(lease);
         Ok(way)

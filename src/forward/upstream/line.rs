@@ -3,7 +3,7 @@
 //! Refuses to measure silence after the answer began with the same clock as the wait for it: the engine knows one read timeout
 //! for both, so that one is set to the longer (`idle`), and a server that owes its answer for longer than `first_byte` has its
 //! connection shut down from here; so is it where the client of an HTTP/2 stream, which the engine reads without a timer, takes too
-//! long over its request (threats D6). HTTP/2 connections carry many requests and are never cut for one of them.
+//! long over its request (threats D6). An HTTP/2 connection that carries many requests is never cut for one of them.
 
 use std::collections::HashMap;
 use std::io;
@@ -44,6 +44,22 @@ pub(super) struct Line {
     /// The same for the rest of the request, where the stream it comes on has no timer of its own.
     rest_due: AtomicU64,
     cut: AtomicU8,
+    /// Which request it serves, counted.
+    turn: AtomicU64,
+}
+
+/// One request's time on a connection.
+#[derive(Debug)]
+pub(super) struct Turn {
+    line: Arc<Line>,
+    number: u64,
+}
+
+impl Turn {
+    /// The connection, until it serves the next request: an HTTP/2 one does so before this one's answer to its client is written.
+    pub(super) fn line(&self) -> Option<&Line> {
+        (self.line.turn.load(Ordering::Relaxed) == self.number).then_some(&self.line)
+    }
 }
 
 /// Who kept the other waiting.
@@ -75,12 +91,13 @@ impl Lines {
     }
 
     /// From now on the connection with this descriptor owes an answer.
-    pub(super) fn await_answer(&self, descriptor: RawFd) -> Option<Arc<Line>> {
+    pub(super) fn await_answer(&self, descriptor: RawFd) -> Option<Turn> {
         let line = self.open().get(&descriptor).map(Arc::clone)?;
         line.cut.store(NOT_CUT, Ordering::Relaxed);
         line.rest_due.store(NOTHING_OWED, Ordering::Relaxed);
+        let number = line.turn.fetch_add(1, Ordering::Relaxed) + 1;
         self.renew(&line);
-        Some(line)
+        Some(Turn { line, number })
     }
 
     /// The request is still being sent: the time for its answer begins anew.
@@ -124,6 +141,7 @@ impl Lines {
             due: AtomicU64::new(NOTHING_OWED),
             rest_due: AtomicU64::new(NOTHING_OWED),
             cut: AtomicU8::new(NOT_CUT),
+            turn: AtomicU64::new(0),
         });
         self.open().insert(descriptor, Arc::clone(&line));
         Ok(Tracer(Box::new(Entry { lines: Arc::clone(self), descriptor, line })))

@@ -1,6 +1,6 @@
 //! Where requests go: the file's upstream and those of routes, each of one or several servers.
 //!
-//! Refuses to pool connections of different trust together: the engine's pool key is told what it leaves out.
+//! Refuses to pool connections of different trust or of different configurations together: each way has connections of its own.
 
 mod address;
 mod line;
@@ -25,7 +25,7 @@ use address::Address;
 pub use line::Late;
 pub use pool::Pool;
 pub use server::{Lease, Way};
-use server::{Server, Shape};
+use server::{Need, Server, Shape};
 pub use tls::NO_AUTHORITIES;
 
 /// The file's upstream, then those of routes with one of their own.
@@ -66,23 +66,29 @@ pub(super) fn all(config: &Config) -> impl Iterator<Item = (Path, &Typed)> {
 
 impl Upstreams {
     pub fn compile(config: &Config, problems: &mut Problems) -> Self {
-        let compiled = all(config).enumerate().map(|(index, (path, typed))| Upstream::compile(typed, index, &path, problems));
+        let compiled = all(config).map(|(path, typed)| Upstream::compile(typed, &path, problems));
         Self(compiled.collect())
     }
 
     /// Chooses a server for a request and says how to connect to it; `None` if there is no such upstream or no address for it.
-    /// `after` is the place the request had before, when that did not work out.
+    /// `upload` says whether the request has a body; `after` is the place it had before, when that did not work out.
     #[must_use]
     pub fn choose(
         &self,
         upstream: usize,
         head: &RequestHeader,
+        upload: bool,
         now: Timestamp,
         after: Option<&Lease>,
     ) -> Option<(Lease, Arc<Way>)> {
         let upstream = self.0.get(upstream)?;
         let server = upstream.server(now, after)?;
-        let way = server.way(is_grpc(head))?;
+        let need = match (is_grpc(head), upload) {
+            (true, _) => Need::Http2,
+            (false, true) => Need::Upload,
+            (false, false) => Need::Nothing,
+        };
+        let way = server.way(need)?;
         Some((Lease::new(server, after.map_or(0, |lease| lease.tries + 1)), way))
     }
 
@@ -125,7 +131,7 @@ impl Upstreams {
 const MOST_TRIES: usize = 3;
 
 impl Upstream {
-    fn compile(typed: &Typed, index: usize, path: &Path, problems: &mut Problems) -> Self {
+    fn compile(typed: &Typed, path: &Path, problems: &mut Problems) -> Self {
         let urls: Vec<(Path, &String)> = match (&typed.url, typed.urls.as_slice()) {
             (Some(url), []) => vec![(path.key("url"), url)],
             (None, urls) if !urls.is_empty() => {
@@ -138,7 +144,7 @@ impl Upstream {
         };
         let encrypted = urls.iter().any(|(_, url)| url.starts_with("https:"));
         let trust = tls::compile(&typed.tls, encrypted, &path.key("tls"), problems).unwrap_or_default();
-        let shape = Shape { http: typed.http, timeouts: typed.timeouts, trust, index };
+        let shape = Shape { http: typed.http, timeouts: typed.timeouts, trust };
         // With checks, a server is given requests once it has passed one.
         let well = typed.health.is_none();
         let mut servers = Vec::with_capacity(urls.len());

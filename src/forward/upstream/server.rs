@@ -13,16 +13,17 @@ use http::HeaderValue;
 use pingora::upstreams::peer::HttpPeer;
 
 use super::address::{Address, Place, Scheme};
-use super::line::{Dialer, Late, Line, Lines};
+use super::line::{Dialer, Late, Line, Lines, Turn};
 use super::tls::Trust;
 use crate::clock::Timestamp;
 use crate::config::upstream::{HttpVersion, Timeouts};
-use crate::crypto::Digest;
 
 /// How long a server that refused a connection is passed over while another is well.
 const SHUNNED: Duration = Duration::from_secs(5);
 /// How long a connection may wait unused for the next request.
 pub(super) const KEPT: Duration = Duration::from_secs(60);
+/// How long an answer to a body over HTTP/2 may pause, whose wait the engine does not tell from the time that the body takes.
+const UPLOAD: Duration = Duration::from_hours(1);
 /// Requests at once on one HTTP/2 connection.
 const STREAMS: usize = 100;
 /// Bytes in flight towards Doorward for one HTTP/2 stream and for a connection: what a slow reader can make it hold.
@@ -53,31 +54,52 @@ pub(super) struct Shape {
     pub(super) http: HttpVersion,
     pub(super) timeouts: Timeouts,
     pub(super) trust: Trust,
-    /// Keeps connections of one upstream from serving another.
-    pub(super) index: usize,
 }
 
 /// Its addresses, ready to connect to.
 #[derive(Debug)]
 struct Peers {
     addresses: Vec<SocketAddr>,
-    /// One for each address: for ordinary requests, and for those that need HTTP/2.
-    ready: Vec<(Arc<Way>, Arc<Way>)>,
+    /// One for each address.
+    ready: Vec<Ways>,
     next: AtomicUsize,
+}
+
+/// The ways to one address.
+#[derive(Debug)]
+struct Ways {
+    usual: Arc<Way>,
+    /// For what goes by HTTP/2 or not at all.
+    newer: Arc<Way>,
+    /// For what has a body.
+    upload: Arc<Way>,
+}
+
+/// What a request needs of its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Need {
+    Nothing,
+    /// HTTP/2 from end to end.
+    Http2,
+    /// Time for its body.
+    Upload,
 }
 
 /// How to get to one address of a server.
 #[derive(Debug)]
 pub struct Way {
     pub peer: HttpPeer,
-    /// Its own: a connection serves on the way it was made for, and so under the limits and the trust of its configuration.
+    /// Its own: a connection serves on the way it was made for, and so under the limits and the trust of its configuration. The
+    /// engine's pool is told the same.
     pub(super) key: u64,
 }
 
 impl Way {
-    pub(super) fn new(peer: HttpPeer) -> Arc<Self> {
+    pub(super) fn new(mut peer: HttpPeer) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        Arc::new(Self { key: NEXT.fetch_add(1, Ordering::Relaxed), peer })
+        let key = NEXT.fetch_add(1, Ordering::Relaxed);
+        peer.group_key = key;
+        Arc::new(Self { peer, key })
     }
 }
 
@@ -129,7 +151,7 @@ impl Server {
         }
     }
 
-    fn shaped(&self, mut peer: HttpPeer) -> (Arc<Way>, Arc<Way>) {
+    fn shaped(&self, mut peer: HttpPeer) -> Ways {
         let (shape, options) = (&self.shape, &mut peer.options);
         options.connection_timeout = Some(shape.timeouts.connect.0);
         options.total_connection_timeout = Some(shape.timeouts.connect.0);
@@ -145,7 +167,24 @@ impl Server {
         options.ca.clone_from(&shape.trust.authorities);
         peer.client_cert_key.clone_from(&shape.trust.certificate);
         let (usual, newer) = self.versions();
-        (Way::new(self.speaking(peer.clone(), usual)), Way::new(self.speaking(peer, newer)))
+        let speaking = |(newest, oldest)| {
+            let mut peer = peer.clone();
+            peer.options.set_http_version(newest, oldest);
+            peer
+        };
+        let way = Way::new(speaking(usual));
+        let newer = if newer == usual { Arc::clone(&way) } else { Way::new(speaking(newer)) };
+        let upload = if self.is_http1() {
+            Arc::clone(&way)
+        } else {
+            let mut peer = speaking(usual);
+            // Over HTTP/2 the engine counts the time for an answer from the head of its request on, however long the body takes. So
+            // it is given plenty, and the connection, which serves this request alone, keeps the time as it does on HTTP/1.1.
+            peer.options.read_timeout = Some(silence.max(UPLOAD));
+            peer.options.max_h2_streams = 1;
+            Way::new(peer)
+        };
+        Ways { usual: way, newer, upload }
     }
 
     /// The newest and the oldest version of HTTP to speak to it, for ordinary requests and for those that need HTTP/2.
@@ -162,23 +201,17 @@ impl Server {
         matches!(self.versions(), ((1, _), _))
     }
 
-    fn speaking(&self, mut peer: HttpPeer, (newest, oldest): (u8, u8)) -> HttpPeer {
-        peer.options.set_http_version(newest, oldest);
-        let index = self.shape.index.to_be_bytes();
-        let digest = Digest::of_parts(&[&self.shape.trust.fingerprint, &[newest, oldest], &index, self.label.as_bytes()]);
-        let mut key = [0; 8];
-        key.copy_from_slice(&digest.as_bytes()[..8]);
-        peer.group_key = u64::from_be_bytes(key);
-        peer
-    }
-
-    /// The way to one of its addresses, with HTTP/2 where `newer` asks for it and the configuration leaves it open.
-    pub(super) fn way(&self, newer: bool) -> Option<Arc<Way>> {
+    /// The way to one of its addresses, as far as the configuration leaves it open.
+    pub(super) fn way(&self, need: Need) -> Option<Arc<Way>> {
         let peers = self.peers.load();
         let peers = peers.as_ref()?;
         let turn = if peers.ready.len() == 1 { 0 } else { peers.next.fetch_add(1, Ordering::Relaxed) % peers.ready.len() };
-        let (usual, with_http2) = peers.ready.get(turn)?;
-        Some(Arc::clone(if newer { with_http2 } else { usual }))
+        let ways = peers.ready.get(turn)?;
+        Some(Arc::clone(match need {
+            Need::Nothing => &ways.usual,
+            Need::Http2 => &ways.newer,
+            Need::Upload => &ways.upload,
+        }))
     }
 
     pub(super) fn is_known(&self) -> bool {
@@ -215,35 +248,39 @@ pub struct Lease {
     pub(super) server: Arc<Server>,
     /// How many servers were tried before this one.
     pub(super) tries: usize,
-    /// The connection it is on, where that is its own for the time being.
-    line: Option<Arc<Line>>,
+    /// Its turn on the connection it is on, where that is its own for the time being.
+    turn: Option<Turn>,
 }
 
 impl Lease {
     pub(super) fn new(server: Arc<Server>, tries: usize) -> Self {
         server.in_flight.fetch_add(1, Ordering::Relaxed);
-        Self { server, tries, line: None }
+        Self { server, tries, turn: None }
     }
 
     /// The request goes out on the connection with this descriptor; its answer is awaited from now on. Says whether the wait for
     /// the answer's head is bounded thereby.
     pub fn connected(&mut self, descriptor: RawFd, peer: &HttpPeer) -> bool {
-        if peer.options.alpn.get_max_http_version() == 1 {
-            self.line = self.server.lines.await_answer(descriptor);
+        if peer.options.alpn.get_max_http_version() == 1 || peer.options.max_h2_streams == 1 {
+            self.turn = self.server.lines.await_answer(descriptor);
         }
-        self.line.is_some()
+        self.turn.is_some()
+    }
+
+    fn line(&self) -> Option<&Line> {
+        self.turn.as_ref().and_then(Turn::line)
     }
 
     /// The client has so long for the rest of its request, beside what it earns by sending.
     pub fn await_rest(&self, within: Duration) {
-        if let Some(line) = &self.line {
+        if let Some(line) = self.line() {
             self.server.lines.await_rest(line, within);
         }
     }
 
     /// So many bytes of the request's body go out, or the end of it: its answer is awaited from now on.
     pub fn sending(&self, bytes: usize, end: bool) {
-        if let Some(line) = self.line.as_ref().filter(|line| line.owes()) {
+        if let Some(line) = self.line().filter(|line| line.owes()) {
             self.server.lines.renew(line);
             line.take_rest(bytes, end);
         }
@@ -251,7 +288,7 @@ impl Lease {
 
     /// The head of the answer is here.
     pub fn answered(&self) {
-        if let Some(line) = &self.line {
+        if let Some(line) = self.line() {
             line.settle();
         }
     }
@@ -259,7 +296,7 @@ impl Lease {
     /// What did not come in time, if its connection was cut for that.
     #[must_use]
     pub fn overdue(&self) -> Option<Late> {
-        self.line.as_ref()?.was_cut()
+        self.line()?.was_cut()
     }
 }
 

@@ -12,7 +12,7 @@ use pingora_core::connectors::http::Connector;
 use tokio::time::timeout;
 
 use super::address::Place;
-use super::server::Server;
+use super::server::{Need, Server};
 use super::{NO_AUTHORITIES, Upstream, Upstreams};
 use crate::config::upstream::Health;
 
@@ -138,7 +138,7 @@ async fn ask(connector: &Connector, server: &Server, health: &Health, host: Stri
 }
 
 async fn exchange(connector: &Connector, server: &Server, path: &str, host: String) -> Result<(), Unwell> {
-    let way = server.way(false).ok_or(Unwell::Unknown)?;
+    let way = server.way(Need::Nothing).ok_or(Unwell::Unknown)?;
     let peer = &way.peer;
     let (mut session, _) = connector.get_http_session(peer).await?;
     let mut head = RequestHeader::build("GET", path.as_bytes(), Some(2))?;

@@ -13,7 +13,6 @@ use rustls::{ClientConfig, RootCertStore};
 
 use crate::config::upstream::UpstreamTls;
 use crate::config::{Path, Problems};
-use crate::crypto::Digest;
 
 /// What the TLS leg to a server needs.
 #[derive(Clone, Debug, Default)]
@@ -22,8 +21,6 @@ pub(super) struct Trust {
     pub(super) authorities: Option<Arc<CaType>>,
     pub(super) certificate: Option<Arc<CertKey>>,
     pub(super) server_name: Option<String>,
-    /// Tells apart connections of different trust, which the engine's pool does not.
-    pub(super) fingerprint: Vec<u8>,
 }
 
 /// What the engine is to read instead of the system's authorities: nothing. It would panic over a file of them that it cannot
@@ -39,10 +36,8 @@ pub(super) fn compile(typed: &UpstreamTls, encrypted: bool, path: &Path, problem
         problems.add(path.key("server_name"), format!("`{name}` is not a name a certificate can be for"), "write a DNS name");
         return None;
     }
-    let mut parts = Vec::new();
     if let Some(file) = &typed.ca {
         let certificates = authorities(file).map_err(|what| problems.add(path.key("ca"), what, "give a PEM file")).ok()?;
-        parts.extend(certificates.iter().cloned());
         trust.authorities = Some(certificates.into_iter().map(|der| WrappedX509::new(der, parse_x509)).collect());
     }
     if typed.ca.is_none() && encrypted {
@@ -55,7 +50,6 @@ pub(super) fn compile(typed: &UpstreamTls, encrypted: bool, path: &Path, problem
         (Some(cert), Some(key)) => {
             let hint = "give a PEM certificate chain and its PEM private key";
             let (chain, key) = identity(cert, key).map_err(|what| problems.add(path.key("cert"), what, hint)).ok()?;
-            parts.extend(chain.iter().cloned());
             trust.certificate = Some(Arc::new(CertKey::new(chain, key)));
         }
         _ => {
@@ -63,8 +57,6 @@ pub(super) fn compile(typed: &UpstreamTls, encrypted: bool, path: &Path, problem
             return None;
         }
     }
-    let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
-    trust.fingerprint = Digest::of_parts(&parts).as_bytes().to_vec();
     Some(trust)
 }
 
