@@ -2,6 +2,8 @@
 //!
 //! Refuses an answer that says "not now" (HTTP 408, 429 or 5xx) as an answer, because a person whose provider is down is not signed out.
 
+use std::path::Path;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures::future::BoxFuture;
@@ -11,6 +13,7 @@ use url::Url;
 use url::form_urlencoded::byte_serialize;
 
 use super::token_error::TokenError;
+use crate::config::{Path as Place, Problems};
 use crate::http_client::{HttpClient, HttpClientError};
 use crate::login::SignInError;
 
@@ -35,8 +38,22 @@ impl From<CallError> for SignInError {
 pub(in crate::login) struct Caller(HttpClient);
 
 impl Caller {
-    pub(in crate::login) const fn new(client: HttpClient) -> Self {
-        Self(client)
+    /// For the party at `home`, the address that stands under `key` of the section at `place`. `None`: a problem was added.
+    pub(in crate::login) fn compile(
+        home: &Url,
+        key: &str,
+        authorities: Option<&Path>,
+        place: &Place,
+        problems: &mut Problems,
+    ) -> Option<Self> {
+        match HttpClient::new(home, authorities) {
+            Ok(client) => return Some(Self(client)),
+            Err(error @ HttpClientError::Authorities { .. }) => {
+                problems.add(place.key("ca"), error.to_string(), "name a PEM file with the provider's authorities");
+            }
+            Err(error) => problems.add(place.key(key), error.to_string(), "write the provider's https address"),
+        }
+        None
     }
 
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, CallError> {

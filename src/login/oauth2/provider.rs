@@ -20,7 +20,6 @@ use crate::clock::Timestamp;
 use crate::config::connection::{ClaimPaths, ClientAuth, OAuth2};
 use crate::config::{Path, Problems};
 use crate::crypto::Secret;
-use crate::http_client::{HttpClient, HttpClientError};
 use crate::login::SignInError;
 use crate::login::attempt::{Attempt, Redeemed};
 use crate::login::person::Asserted;
@@ -99,17 +98,7 @@ impl Provider {
     /// `place`: where it stands in the configuration.
     pub(in crate::login) fn compile(typed: &OAuth2, callback: Url, place: &Path, problems: &mut Problems) -> Option<Self> {
         let endpoints = Endpoints::read(typed)?;
-        let http = match HttpClient::new(&endpoints.token, typed.ca.as_deref()) {
-            Ok(http) => http,
-            Err(error @ HttpClientError::Authorities { .. }) => {
-                problems.add(place.key("ca"), error.to_string(), "name a PEM file with the server's authorities");
-                return None;
-            }
-            Err(error) => {
-                problems.add(place.key("token_endpoint"), error.to_string(), "write the server's https address");
-                return None;
-            }
-        };
+        let caller = Caller::compile(&endpoints.token, "token_endpoint", typed.ca.as_deref(), place, problems)?;
         let client_key = ClientKey::of(typed.client_auth, typed.client_key.as_ref(), place, problems)?;
         Some(Self {
             issuer: typed.issuer.clone().unwrap_or_else(|| endpoints.authorization.origin().ascii_serialization()),
@@ -123,7 +112,7 @@ impl Provider {
             parameters: typed.parameters.clone(),
             trust_unverified_email: typed.trust_unverified_email,
             callback,
-            caller: Caller::new(http),
+            caller,
         })
     }
 

@@ -34,7 +34,6 @@ use super::oauth2::client_key::{ASSERTION_TYPE, ClientKey};
 use crate::clock::Timestamp;
 use crate::config::connection::{ClaimNames, ClientAuth, Oidc};
 use crate::config::{Path, Problems};
-use crate::http_client::{HttpClient, HttpClientError};
 use metadata::{Discovery, Metadata};
 
 /// One identity provider, as configured.
@@ -58,17 +57,7 @@ impl Provider {
     /// `place`: where it stands in the configuration.
     pub(super) fn compile(typed: &Oidc, callback: Url, place: &Path, problems: &mut Problems) -> Option<Self> {
         let home = Url::parse(&typed.issuer).ok()?;
-        let http = match HttpClient::new(&home, typed.ca.as_deref()) {
-            Ok(http) => http,
-            Err(error @ HttpClientError::Authorities { .. }) => {
-                problems.add(place.key("ca"), error.to_string(), "name a PEM file with the provider's authorities");
-                return None;
-            }
-            Err(error) => {
-                problems.add(place.key("issuer"), error.to_string(), "write the provider's https address");
-                return None;
-            }
-        };
+        let caller = Caller::compile(&home, "issuer", typed.ca.as_deref(), place, problems)?;
         let Ok(groups_overage) = Url::parse(&typed.groups_overage) else {
             problems.add(place.key("groups_overage"), "this is no address", "leave it out for Microsoft Graph's");
             return None;
@@ -90,7 +79,7 @@ impl Provider {
             groups_overage,
             callback: RedirectUrl::from_url(callback),
             discovery: Discovery::new(IssuerUrl::new(typed.issuer.clone()).ok()?),
-            caller: Caller::new(http),
+            caller,
         })
     }
 
