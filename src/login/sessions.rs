@@ -89,19 +89,26 @@ impl Login {
         let own = self.address_of_sessions();
         let Some(user) = signed_in(visitor) else { return redirect(&self.pages().sign_in_address(&own, false), []) };
         let this = visitor.session();
-        let mut sessions = self.live_sessions(user).await?;
-        sessions.retain(|session| match form.session.as_str() {
+        let meant = |session: &Session| match form.session.as_str() {
             "" => this != Some(&session.handle),
             handle => session.handle.0 == handle,
-        });
-        for session in &sessions {
-            if self.means.sessions.end(&session.handle, self.now()).await? {
-                self.record_end(visitor, session).await?;
+        };
+        // Whoever has more than one list holds means those, too.
+        for _ in 0..MOST {
+            let mut sessions = self.live_sessions(user).await?;
+            sessions.retain(meant);
+            if sessions.is_empty() {
+                break;
             }
-        }
-        if sessions.iter().any(|session| this == Some(&session.handle)) {
-            let removal = cookie::remove_session(&visitor.headers).map_err(SignInError::internal)?;
-            return redirect(&self.pages().address("/signed-out"), removal);
+            for session in &sessions {
+                if self.means.sessions.end(&session.handle, self.now()).await? {
+                    self.record_end(visitor, session).await?;
+                }
+            }
+            if sessions.iter().any(|session| this == Some(&session.handle)) {
+                let removal = cookie::remove_session(&visitor.headers).map_err(SignInError::internal)?;
+                return redirect(&self.pages().address("/signed-out"), removal);
+            }
         }
         redirect(&own, [])
     }

@@ -1,5 +1,13 @@
 //! One's own sessions: seeing them, ending them, and nobody else's.
 
+use std::sync::Arc;
+
+use doorward::app::memory::Memory;
+use doorward::clock::{SharedClock, SystemClock};
+use doorward::crypto::Digest;
+use doorward::model::{Session, SessionHandle};
+use doorward::session::SessionFilter;
+
 use super::house::{House, Person, field};
 use crate::support::eventually;
 
@@ -62,6 +70,27 @@ fn all_others_end_at_once_and_ending_this_one_is_signing_out() {
     assert_eq!(sent.header("location"), Some(house.url("/.doorward/signed-out").as_str()), "{}", sent.text());
     assert_eq!(people[0].cookie("__Host-doorward"), None);
     is_out(&people[0]);
+}
+
+#[test]
+fn all_others_are_all_others_however_many_there_are() {
+    let house = House::usual();
+    let (old, (new, _)) = (house.signed_in("ada", "/").0, house.signed_in("ada", "/"));
+    let clock: SharedClock = Arc::new(SystemClock);
+    let config = doorward::config::load(&house.door.config()).unwrap().config;
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let memory = Memory::open(&config, &clock).await.unwrap();
+        let known = memory.sessions.list(&SessionFilter { user: None, limit: 1 }, clock.now()).await.unwrap().remove(0);
+        for number in 0..120_u32 {
+            let (handle, digest) = (SessionHandle(format!("copy{number}")), Digest::of(&number.to_be_bytes()));
+            let copy = Session { handle, digest, created_at: clock.now(), last_seen_at: clock.now(), ..known.clone() };
+            memory.sessions.create(&copy).await.unwrap();
+        }
+    });
+    let sent = new.post(&house.url("/.doorward/sessions"), &[("token", &token(&house, &new))], &[]);
+    assert_eq!(sent.status, 303, "{}", sent.text());
+    is_out(&old);
+    assert_eq!((own(&house, &new).len(), new.session().status), (1, 200));
 }
 
 #[test]
