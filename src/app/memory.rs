@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use tokio_util::task::TaskTracker;
 
-use crate::audit::{AuditStore, LoggedAudit, Recorder, SqliteAudit};
+use crate::audit::{AuditStore, LoggedAudit, Recorder, SqlAudit};
 use crate::authn::Stores;
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::db::{Database, OpenError};
-use crate::directory::{self, Connections, Directory, Factors, Invitations, SqliteDirectory};
+use crate::directory::{self, Connections, Directory, Factors, Invitations, SqlDirectory};
 use crate::login::{Means, UsedCodes};
 use crate::mail::Post;
 use crate::revocation::{Bus, Follower};
-use crate::session::{self, MailedLinks, SessionStore, SqliteSessions};
+use crate::session::{self, MailedLinks, SessionStore, SqlSessions};
 use crate::telemetry::Metrics;
 
 /// How late "last seen" and "last used" may be.
@@ -57,14 +57,14 @@ impl Memory {
             None => Database::in_memory(Arc::clone(clock)).await?,
         };
         let follower = Arc::new(Follower::start(database.clone()).await?);
-        let people = Arc::new(SqliteDirectory::new(database.clone()));
+        let people = Arc::new(SqlDirectory::new(database.clone()));
         let factors: Arc<dyn Factors> = people.clone();
         let connections: Arc<dyn Connections> = people.clone();
         let directory: Arc<dyn Directory> = people.clone();
-        let signed_in = Arc::new(SqliteSessions::new(database.clone()));
+        let signed_in = Arc::new(SqlSessions::new(database.clone()));
         let sessions: Arc<dyn SessionStore> = signed_in.clone();
         let trail: Arc<dyn AuditStore> = match &config.store {
-            Some(_) => Arc::new(SqliteAudit::new(database)),
+            Some(_) => Arc::new(SqlAudit::new(database)),
             None => Arc::new(LoggedAudit),
         };
         Ok(Self {

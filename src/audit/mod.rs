@@ -7,7 +7,7 @@ pub mod event;
 mod logged;
 mod recorder;
 pub mod spool;
-mod sqlite;
+mod sql;
 
 use std::fmt;
 
@@ -21,7 +21,7 @@ pub use event::{Event, Kind, Outcome};
 pub use logged::LoggedAudit;
 pub use recorder::Recorder;
 pub use spool::{Spool, SpoolError};
-pub use sqlite::SqliteAudit;
+pub use sql::SqlAudit;
 
 /// The trail could not be written or read: try again later (HTTP 503).
 #[derive(Debug, thiserror::Error)]

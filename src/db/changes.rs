@@ -2,8 +2,7 @@
 //!
 //! Refuses to be written apart from the change it announces, because a change nobody hears of is a revocation that does not work.
 
-use sqlx::sqlite::SqliteConnection;
-
+use super::{Connection, query};
 use crate::clock::Timestamp;
 use crate::crypto::Digest;
 use crate::model::{Change, ProgramKind};
@@ -12,7 +11,7 @@ use crate::model::{Change, ProgramKind};
 ///
 /// # Errors
 /// The database's own, which undoes the work too.
-pub async fn announce(connection: &mut SqliteConnection, change: &Change, at: Timestamp) -> Result<(), sqlx::Error> {
+pub async fn announce(connection: &mut Connection, change: &Change, at: Timestamp) -> Result<(), sqlx::Error> {
     let (kind, key) = match change {
         Change::Session(digest) => ("session", digest.to_hex()),
         Change::User(id) => ("user", id.to_string()),
@@ -20,7 +19,7 @@ pub async fn announce(connection: &mut SqliteConnection, change: &Change, at: Ti
         Change::Connections => ("connections", String::new()),
         Change::Everything => ("everything", String::new()),
     };
-    sqlx::query("INSERT INTO changes (kind, key, at) VALUES ($1, $2, $3)")
+    query("INSERT INTO changes (kind, key, at) VALUES ($1, $2, $3)")
         .bind(kind)
         .bind(key)
         .bind(at.millis())
@@ -33,21 +32,20 @@ pub async fn announce(connection: &mut SqliteConnection, change: &Change, at: Ti
 ///
 /// # Errors
 /// The database's own.
-pub async fn newest(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar("SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'changes'), 0)").fetch_one(connection).await
+pub async fn newest(connection: &mut Connection) -> Result<i64, sqlx::Error> {
+    query("SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'changes'), 0)").fetch_one(connection).await
 }
 
 /// The changes after number `seen`, in order, at most `limit`.
 ///
 /// # Errors
 /// The database's own.
-pub async fn after(connection: &mut SqliteConnection, seen: i64, limit: u32) -> Result<Vec<(i64, Change)>, sqlx::Error> {
-    let rows: Vec<(i64, String, String)> =
-        sqlx::query_as("SELECT seq, kind, key FROM changes WHERE seq > $1 ORDER BY seq LIMIT $2")
-            .bind(seen)
-            .bind(limit)
-            .fetch_all(connection)
-            .await?;
+pub async fn after(connection: &mut Connection, seen: i64, limit: u32) -> Result<Vec<(i64, Change)>, sqlx::Error> {
+    let rows: Vec<(i64, String, String)> = query("SELECT seq, kind, key FROM changes WHERE seq > $1 ORDER BY seq LIMIT $2")
+        .bind(seen)
+        .bind(limit)
+        .fetch_all(connection)
+        .await?;
     Ok(rows.into_iter().map(|(seq, kind, key)| (seq, parse(&kind, key))).collect())
 }
 
@@ -68,7 +66,6 @@ fn parse(kind: &str, key: String) -> Change {
 ///
 /// # Errors
 /// The database's own.
-pub async fn purge(connection: &mut SqliteConnection, before: Timestamp) -> Result<u64, sqlx::Error> {
-    let done = sqlx::query("DELETE FROM changes WHERE at < $1").bind(before.millis()).execute(connection).await?;
-    Ok(done.rows_affected())
+pub async fn purge(connection: &mut Connection, before: Timestamp) -> Result<u64, sqlx::Error> {
+    query("DELETE FROM changes WHERE at < $1").bind(before.millis()).execute(connection).await
 }

@@ -1,11 +1,13 @@
-//! The embedded database: one SQLite file, a pool of readers, one writer that commits in groups.
+//! The database: where statements are read and written, whichever engine keeps it.
 //!
 //! Refuses to acknowledge what is not on the disk and to wait for ever: a write returns after its transaction was synced, or
 //! says [`Unavailable`] within seconds, because a front door that hangs is as closed as one that lies is open.
 
 pub mod changes;
-mod open;
-mod writer;
+mod row;
+mod sqlite;
+mod statement;
+mod value;
 
 use std::fmt;
 use std::future::Future;
@@ -13,18 +15,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePool};
 use tokio::sync::watch;
 
 use crate::clock::{SharedClock, Timestamp};
 
-pub use open::OpenError;
+pub use row::{Column, FromRow, Row};
+pub use sqlite::OpenError;
+pub use sqlx::types::Json;
+pub use statement::{Connection, On, Query, Readers, list, query};
+pub use value::{Bind, Value};
 
 /// No caller waits longer than this for an answer.
 const DEADLINE: Duration = Duration::from_secs(4);
-/// How long SQLite waits for another process's lock; a batch that waits this long in the queue and again at the lock still
-/// answers before [`DEADLINE`].
-const LOCK_WAIT: Duration = Duration::from_millis(1500);
 
 /// The database did not do what was asked; whether it did a write is unknown only if its answer came too late.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -59,30 +61,26 @@ impl<E> From<sqlx::Error> for Failure<E> {
     }
 }
 
-/// An open database. Clones share it; when the last is gone, so is the writer.
+/// An open database. Clones share it.
 #[derive(Clone)]
 pub struct Database {
-    readers: SqlitePool,
-    writer: writer::Writer,
-    options: SqliteConnectOptions,
+    sqlite: sqlite::Sqlite,
     clock: SharedClock,
-    /// Holds a database in memory, which would end with its last connection.
-    _held: Option<Arc<SqliteConnection>>,
 }
 
 impl fmt::Debug for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Database").field("file", &self.options.get_filename()).finish_non_exhaustive()
+        f.debug_struct("Database").field("engine", &self.sqlite).finish_non_exhaustive()
     }
 }
 
 impl Database {
-    /// Opens, and makes if it is new, the file that `url` (`sqlite:/path`) names; brings its tables up to date.
+    /// Opens what `url` names (`sqlite:/path` is made if it is new) and brings its tables up to date.
     ///
     /// # Errors
-    /// [`OpenError`] says which file and what to do.
+    /// [`OpenError`] says which store and what to do.
     pub async fn open(url: &str, clock: SharedClock) -> Result<Self, OpenError> {
-        Ok(Self::of(open::open(url).await?, clock, None))
+        Ok(Self { sqlite: sqlite::Sqlite::open(url).await?, clock })
     }
 
     /// A new database in memory, which ends with the process.
@@ -90,14 +88,7 @@ impl Database {
     /// # Errors
     /// [`OpenError`], only in a broken build.
     pub async fn in_memory(clock: SharedClock) -> Result<Self, OpenError> {
-        let (opened, held) = open::open_in_memory().await?;
-        Ok(Self::of(opened, clock, Some(Arc::new(held))))
-    }
-
-    fn of(opened: open::Opened, clock: SharedClock, held: Option<Arc<SqliteConnection>>) -> Self {
-        let open::Opened { options, connection, readers } = opened;
-        let writer = writer::Writer::start(connection, options.clone());
-        Self { readers, writer, options, clock, _held: held }
+        Ok(Self { sqlite: sqlite::Sqlite::in_memory().await?, clock })
     }
 
     #[must_use]
@@ -106,8 +97,8 @@ impl Database {
     }
 
     #[must_use]
-    pub fn readers(&self) -> &SqlitePool {
-        &self.readers
+    pub const fn readers(&self) -> &Readers {
+        self.sqlite.readers()
     }
 
     /// Waits for a query on [`Self::readers`], seconds at most.
@@ -127,19 +118,19 @@ impl Database {
     where
         T: Send + 'static,
         E: Send + 'static,
-        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, Failure<E>>> + Send + 'static,
+        F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, Failure<E>>> + Send + 'static,
     {
-        self.writer.write(work).await
+        self.sqlite.write(work).await
     }
 
     /// Counts the commits of this process's writer; a change means there may be something new to read.
     #[must_use]
     pub fn commits(&self) -> watch::Receiver<u64> {
-        self.writer.commits()
+        self.sqlite.commits()
     }
 
-    /// How to open one more connection that only reads.
-    pub(crate) fn reader(&self) -> SqliteConnectOptions {
-        open::reading(&self.options)
+    /// One more connection that only reads.
+    pub(crate) async fn reader(&self) -> Result<Connection, Unavailable> {
+        self.read(self.sqlite.reader()).await
     }
 }

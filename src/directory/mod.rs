@@ -8,7 +8,7 @@ mod connections;
 mod factors;
 mod invitations;
 mod renewals;
-mod sqlite;
+mod sql;
 
 use std::fmt;
 
@@ -23,7 +23,7 @@ pub use connections::Connections;
 pub use factors::{FactorUse, Factors, MOST_FACTORS};
 pub use invitations::Invitations;
 pub use renewals::Renewals;
-pub use sqlite::SqliteDirectory;
+pub use sql::SqlDirectory;
 
 /// Why the directory could not do what was asked.
 #[derive(Debug, thiserror::Error)]

@@ -4,14 +4,12 @@
 
 use std::time::Duration;
 
-use sqlx::ConnectOptions as _;
-use sqlx::sqlite::SqliteConnection;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Bus;
-use crate::db::{Database, Failure, Unavailable, changes};
+use crate::db::{Connection, Database, Failure, Unavailable, changes, query};
 use crate::model::Change;
 
 /// How often another process's commit is looked for; costs a look at the log's header.
@@ -52,18 +50,18 @@ impl Follower {
 
 /// A connection of its own, because `data_version` tells of other connections' commits only.
 struct Eyes {
-    connection: SqliteConnection,
+    connection: Connection,
     version: Option<i64>,
 }
 
 impl Eyes {
     async fn open(database: &Database) -> Result<Self, Unavailable> {
-        Ok(Self { connection: database.read(database.reader().connect()).await?, version: None })
+        Ok(Self { connection: database.reader().await?, version: None })
     }
 
     /// Whether anybody has committed anything since the last look.
     async fn sees_commit(&mut self) -> Result<bool, sqlx::Error> {
-        let version = sqlx::query_scalar("PRAGMA data_version").fetch_one(&mut self.connection).await?;
+        let version = query("PRAGMA data_version").fetch_one(&mut self.connection).await?;
         Ok(self.version.replace(version) != Some(version))
     }
 }

@@ -6,7 +6,7 @@ mod mailed_link;
 mod refresh;
 mod renewals;
 mod sealed;
-mod sqlite;
+mod sql;
 mod tokens;
 
 pub mod cookie;
@@ -24,7 +24,7 @@ pub use mailed_link::{Asked, CodeTry, MailedLinks};
 pub use refresh::{Due, Refresher};
 pub use renewals::Renewals;
 pub use sealed::{Carried, Held, SealError, Seals};
-pub use sqlite::SqliteSessions;
+pub use sql::SqlSessions;
 pub use tokens::ProviderTokens;
 
 /// The session store could not be asked: try again later (HTTP 503); nobody is signed out by it.

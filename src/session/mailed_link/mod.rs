@@ -2,7 +2,7 @@
 //!
 //! Refuses to be used twice: link and code are one chance, taken in one transaction, however many ask at once.
 
-mod sqlite;
+mod sql;
 
 use std::fmt;
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use doorward::audit::{AuditFilter, AuditStore as _, SqliteAudit};
+use doorward::audit::{AuditFilter, AuditStore as _, SqlAudit};
 use doorward::clock::SystemClock;
 use doorward::db::Database;
 use serde_json::{Value, json};
@@ -51,7 +51,7 @@ fn events(door: &Door, kind: &str) -> Vec<Value> {
     let url = format!("sqlite:{}", door.folder().join("doorward.db").display());
     let listed = runtime.block_on(async {
         let database = Database::open(&url, Arc::new(SystemClock)).await.unwrap();
-        SqliteAudit::new(database).list(&AuditFilter { limit: 1000, ..AuditFilter::default() }).await.unwrap()
+        SqlAudit::new(database).list(&AuditFilter { limit: 1000, ..AuditFilter::default() }).await.unwrap()
     });
     let events = listed.iter().rev().map(|entry| serde_json::to_value(entry).unwrap());
     events.filter(|event| event["kind"] == kind).collect()

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use doorward::clock::SystemClock;
 use doorward::crypto::Digest;
 use doorward::db::Database;
-use doorward::session::{ProviderTokens, SessionStore as _, SqliteSessions};
+use doorward::session::{ProviderTokens, SessionStore as _, SqlSessions};
 use serde_json::{Value, json};
 
 use super::house::{HOST, Person, Walk, field, received};
@@ -105,7 +105,7 @@ impl House {
         let store = format!("sqlite:{}", self.door.folder().join("doorward.db").display());
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime.block_on(async {
-            let sessions = SqliteSessions::new(Database::open(&store, Arc::new(SystemClock)).await.unwrap());
+            let sessions = SqlSessions::new(Database::open(&store, Arc::new(SystemClock)).await.unwrap());
             let session = sessions.find(&Digest::of(value.as_bytes())).await.unwrap().unwrap();
             ProviderTokens::open(&value, &session).unwrap().refresh_token.unwrap()
         })

@@ -10,12 +10,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use doorward::audit::{AuditFilter, AuditStore as _, Event, Kind, Outcome as Ending, SqliteAudit};
+use doorward::audit::{AuditFilter, AuditStore as _, Event, Kind, Outcome as Ending, SqlAudit};
 use doorward::crypto::Digest;
 use doorward::db::Database;
-use doorward::directory::{Directory as _, SqliteDirectory};
+use doorward::directory::{Directory as _, SqlDirectory};
 use doorward::model::{ProgramKind, SessionHandle, TenantId};
-use doorward::session::{SessionStore as _, SqliteSessions};
+use doorward::session::{SessionStore as _, SqlSessions};
 
 use super::conformance::{Outcome, at, nobody, program, session};
 use super::file::open;
@@ -27,17 +27,17 @@ const WRITERS: u64 = 24;
 
 /// The stores under test, on one database.
 struct Stores {
-    sessions: SqliteSessions,
-    directory: SqliteDirectory,
-    audit: SqliteAudit,
+    sessions: SqlSessions,
+    directory: SqlDirectory,
+    audit: SqlAudit,
 }
 
 impl Stores {
     fn on(database: &Database) -> Self {
         Self {
-            sessions: SqliteSessions::new(database.clone()),
-            directory: SqliteDirectory::new(database.clone()),
-            audit: SqliteAudit::new(database.clone()),
+            sessions: SqlSessions::new(database.clone()),
+            directory: SqlDirectory::new(database.clone()),
+            audit: SqlAudit::new(database.clone()),
         }
     }
 }

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use doorward::audit::{AuditStore as _, SqliteAudit};
-use doorward::db::{Database, Failure, Unavailable};
-use doorward::directory::{Directory as _, DirectoryError, SqliteDirectory};
-use doorward::session::{Renewals, SessionStore as _, SqliteSessions};
+use doorward::audit::{AuditStore as _, SqlAudit};
+use doorward::db::{Database, Failure, Unavailable, query};
+use doorward::directory::{Directory as _, DirectoryError, SqlDirectory};
+use doorward::session::{Renewals, SessionStore as _, SqlSessions};
 use sqlx::sqlite::SqliteConnection;
 
 use super::conformance::{Outcome, at, nobody, session, somebody};
@@ -23,7 +23,7 @@ async fn run(connection: &mut SqliteConnection, statement: &'static str) -> Outc
 async fn a_locked_store_answers_unavailable_soon_still_reads_and_recovers() -> Outcome {
     let folder = tempfile::tempdir()?;
     let database = open(folder.path()).await?;
-    let (directory, sessions) = (SqliteDirectory::new(database.clone()), SqliteSessions::new(database));
+    let (directory, sessions) = (SqlDirectory::new(database.clone()), SqlSessions::new(database));
     let (known, refused) = (somebody("default", "ada")?, somebody("default", "eve")?);
     directory.create_user(&known).await?;
 
@@ -53,7 +53,7 @@ async fn a_locked_store_answers_unavailable_soon_still_reads_and_recovers() -> O
 #[tokio::test(flavor = "multi_thread")]
 async fn more_writes_than_can_wait_are_refused_at_once() -> Outcome {
     let folder = tempfile::tempdir()?;
-    let sessions = SqliteSessions::new(open(folder.path()).await?);
+    let sessions = SqlSessions::new(open(folder.path()).await?);
     let mut other = stranger(folder.path()).await?;
     run(&mut other, "BEGIN EXCLUSIVE").await?;
     let begun = Instant::now();
@@ -76,11 +76,9 @@ async fn more_writes_than_can_wait_are_refused_at_once() -> Outcome {
 async fn a_full_store_answers_unavailable_to_all_who_shared_the_commit_and_recovers() -> Outcome {
     let folder = tempfile::tempdir()?;
     let database = open(folder.path()).await?;
-    let sessions = SqliteSessions::new(database.clone());
+    let sessions = SqlSessions::new(database.clone());
     let limited: Result<i64, Failure<()>> = database
-        .write(|connection| {
-            Box::pin(async move { Ok(sqlx::query_scalar("PRAGMA max_page_count = 1").fetch_one(connection).await?) })
-        })
+        .write(|connection| Box::pin(async move { Ok(query("PRAGMA max_page_count = 1").fetch_one(connection).await?) }))
         .await;
     assert!(limited.is_ok());
     let mut big = session(nobody(), "big")?;
@@ -98,7 +96,7 @@ async fn a_full_store_answers_unavailable_to_all_who_shared_the_commit_and_recov
 async fn one_failing_write_does_not_fail_those_it_shares_a_commit_with() -> Outcome {
     let folder = tempfile::tempdir()?;
     let database = open(folder.path()).await?;
-    let directory = SqliteDirectory::new(database.clone());
+    let directory = SqlDirectory::new(database.clone());
     let taken = somebody("default", "taken")?;
     directory.create_user(&taken).await?;
     let before = *database.commits().borrow();
@@ -126,7 +124,7 @@ async fn one_failing_write_does_not_fail_those_it_shares_a_commit_with() -> Outc
 async fn what_was_gathered_survives_a_locked_store() -> Outcome {
     let folder = tempfile::tempdir()?;
     let database = open(folder.path()).await?;
-    let sessions = std::sync::Arc::new(SqliteSessions::new(database));
+    let sessions = std::sync::Arc::new(SqlSessions::new(database));
     let kept = session(nobody(), "s")?;
     sessions.create(&kept).await?;
     let renewals = Renewals::start(sessions.clone(), Duration::from_secs(3600));
@@ -145,7 +143,7 @@ async fn what_was_gathered_survives_a_locked_store() -> Outcome {
 async fn a_write_whose_caller_went_away_leaves_the_store_usable() -> Outcome {
     let folder = tempfile::tempdir()?;
     let database: Database = open(folder.path()).await?;
-    let audit = SqliteAudit::new(database.clone());
+    let audit = SqlAudit::new(database.clone());
     for _ in 0..50 {
         let abandoned = tokio::time::timeout(Duration::from_micros(50), audit.purge(at(0))).await;
         drop(abandoned);

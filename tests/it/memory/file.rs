@@ -4,9 +4,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use doorward::audit::{AuditFilter, AuditStore as _, Event, Kind, Outcome as Ending, SqliteAudit};
+use doorward::audit::{AuditFilter, AuditStore as _, Event, Kind, Outcome as Ending, SqlAudit};
 use doorward::clock::SystemClock;
-use doorward::db::{Database, Failure, OpenError};
+use doorward::db::{Database, Failure, OpenError, query};
 use doorward::model::TenantId;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
@@ -26,7 +26,7 @@ pub(crate) async fn stranger(folder: &Path) -> Outcome<SqliteConnection> {
 async fn only_its_owner_can_read_the_file_and_its_log() -> Outcome {
     let folder = tempfile::tempdir()?;
     let database = open(folder.path()).await?;
-    SqliteAudit::new(database).append(vec![Event::new(at(0), Kind::SignIn, Ending::Success, &TenantId::default())]).await?;
+    SqlAudit::new(database).append(vec![Event::new(at(0), Kind::SignIn, Ending::Success, &TenantId::default())]).await?;
     for name in ["doorward.db", "doorward.db-wal", "doorward.db-shm"] {
         let mode = std::fs::metadata(folder.path().join(name))?.permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{name}");
@@ -42,17 +42,17 @@ async fn a_commit_is_synced_before_it_is_acknowledged() -> Outcome {
         .write(|connection| {
             Box::pin(async move {
                 Ok((
-                    sqlx::query_scalar("PRAGMA synchronous").fetch_one(&mut *connection).await?,
-                    sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut *connection).await?,
-                    sqlx::query_scalar("PRAGMA foreign_keys").fetch_one(&mut *connection).await?,
-                    sqlx::query_scalar("PRAGMA mmap_size").fetch_one(&mut *connection).await?,
+                    query("PRAGMA synchronous").fetch_one(&mut *connection).await?,
+                    query("PRAGMA journal_mode").fetch_one(&mut *connection).await?,
+                    query("PRAGMA foreign_keys").fetch_one(&mut *connection).await?,
+                    query("PRAGMA mmap_size").fetch_one(&mut *connection).await?,
                 ))
             })
         })
         .await;
     let full = 2;
     assert!(matches!(pragmas, Ok((synchronous, journal, 1, 0)) if synchronous == full && journal == "wal"));
-    let refused = sqlx::query("DELETE FROM users").execute(database.readers()).await;
+    let refused = query("DELETE FROM users").execute(database.readers()).await;
     assert!(refused.is_err(), "the readers only read");
     Ok(())
 }
@@ -113,7 +113,7 @@ async fn a_store_of_a_newer_version_is_left_alone() -> Outcome {
 #[tokio::test]
 async fn no_statement_changes_or_removes_an_audit_event() -> Outcome {
     let folder = tempfile::tempdir()?;
-    let audit = SqliteAudit::new(open(folder.path()).await?);
+    let audit = SqlAudit::new(open(folder.path()).await?);
     let events = [1, 2, 3].map(|seconds| Event::new(at(seconds), Kind::SignIn, Ending::Success, &TenantId::default()));
     audit.append(events.to_vec()).await?;
     let everything = AuditFilter { limit: 10, ..AuditFilter::default() };

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use doorward::audit::SqliteAudit;
+use doorward::audit::SqlAudit;
 use doorward::clock::SystemClock;
 use doorward::db::Database;
-use doorward::directory::SqliteDirectory;
+use doorward::directory::SqlDirectory;
 use doorward::revocation::Follower;
-use doorward::session::SqliteSessions;
+use doorward::session::SqlSessions;
 
 use super::conformance::{Backend, Outcome, Stores, conformance};
 
@@ -25,13 +25,13 @@ impl Backend for Sqlite {
         let database = Database::open(&url, Arc::new(SystemClock)).await?;
         let follower = Follower::start(database.clone()).await?;
         Ok(Stores {
-            directory: Arc::new(SqliteDirectory::new(database.clone())),
-            factors: Arc::new(SqliteDirectory::new(database.clone())),
-            connections: Arc::new(SqliteDirectory::new(database.clone())),
-            sessions: Arc::new(SqliteSessions::new(database.clone())),
-            links: Arc::new(SqliteSessions::new(database.clone())),
-            invitations: Arc::new(SqliteDirectory::new(database.clone())),
-            audit: Arc::new(SqliteAudit::new(database)),
+            directory: Arc::new(SqlDirectory::new(database.clone())),
+            factors: Arc::new(SqlDirectory::new(database.clone())),
+            connections: Arc::new(SqlDirectory::new(database.clone())),
+            sessions: Arc::new(SqlSessions::new(database.clone())),
+            links: Arc::new(SqlSessions::new(database.clone())),
+            invitations: Arc::new(SqlDirectory::new(database.clone())),
+            audit: Arc::new(SqlAudit::new(database)),
             bus: follower.bus().clone(),
             _keeper: Box::new(follower),
         })

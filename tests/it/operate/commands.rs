@@ -9,7 +9,7 @@ use doorward::clock::{Clock as _, SystemClock};
 use doorward::crypto::Digest;
 use doorward::db::Database;
 use doorward::model::Session;
-use doorward::session::{SessionStore as _, SqliteSessions};
+use doorward::session::{SessionStore as _, SqlSessions};
 use serde_json::Value;
 
 use crate::memory::conformance::{Outcome, nobody, session};
@@ -129,7 +129,7 @@ fn a_session_is_listed_and_ended_while_the_server_runs() -> Outcome {
             expires_at: now.after(Duration::from_secs(3600)),
             ..session(nobody(), "adas")?
         };
-        SqliteSessions::new(database).create(&kept).await?;
+        SqlSessions::new(database).create(&kept).await?;
         Outcome::Ok(())
     })?;
     let status = || door.curl("/admin/", &["-H", &format!("Cookie: __Host-doorward={cookie}")]).status;

@@ -2,21 +2,17 @@
 //!
 //! Refuses to store over a change it has not seen, because a stale write could reactivate somebody.
 
-use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteRow};
-use sqlx::types::Json;
-use sqlx::{FromRow, Row as _};
-
 use super::super::{DirectoryError, Page};
 use super::{Outcome, factor, program, refuse};
 use crate::clock::Timestamp;
-use crate::db::{Failure, changes};
+use crate::db::{Connection, Failure, FromRow, Json, Readers, Row, changes, query};
 use crate::model::{Change, EmailAddress, FederatedLink, TenantId, User, UserId};
 
 struct Stored(User);
 
-impl FromRow<'_, SqliteRow> for Stored {
-    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
-        let link = match row.try_get::<Option<String>, _>("connection")? {
+impl FromRow for Stored {
+    fn from_row(row: &Row) -> Result<Self, sqlx::Error> {
+        let link = match row.try_get::<Option<String>>("connection")? {
             Some(connection) => Some(FederatedLink {
                 connection: connection.parse().map_err(undecodable)?,
                 issuer: row.try_get("issuer")?,
@@ -25,14 +21,14 @@ impl FromRow<'_, SqliteRow> for Stored {
             None => None,
         };
         Ok(Self(User {
-            id: row.try_get::<String, _>("id")?.parse().map_err(undecodable)?,
-            tenant: row.try_get::<String, _>("tenant")?.parse().map_err(undecodable)?,
+            id: row.try_get::<String>("id")?.parse().map_err(undecodable)?,
+            tenant: row.try_get::<String>("tenant")?.parse().map_err(undecodable)?,
             user_name: row.try_get("user_name")?,
-            email: row.try_get::<Option<String>, _>("email")?.map(TryInto::try_into).transpose().map_err(undecodable)?,
+            email: row.try_get::<Option<String>>("email")?.map(TryInto::try_into).transpose().map_err(undecodable)?,
             name: row.try_get("name")?,
             active: row.try_get("active")?,
-            groups: row.try_get::<Json<_>, _>("groups")?.0,
-            roles: row.try_get::<Json<_>, _>("roles")?.0,
+            groups: row.try_get::<Json<_>>("groups")?.0,
+            roles: row.try_get::<Json<_>>("roles")?.0,
             link,
             password_hash: row.try_get("password_hash")?,
             created_at: Timestamp::from_millis(row.try_get("created_at")?),
@@ -50,13 +46,13 @@ fn folded(user_name: &str) -> String {
     user_name.to_lowercase()
 }
 
-pub(super) async fn by_id(readers: &SqlitePool, id: UserId) -> Result<Option<User>, sqlx::Error> {
-    let found = sqlx::query_as("SELECT * FROM users WHERE id = $1").bind(id.to_string()).fetch_optional(readers).await?;
+pub(super) async fn by_id(readers: &Readers, id: UserId) -> Result<Option<User>, sqlx::Error> {
+    let found = query("SELECT * FROM users WHERE id = $1").bind(id.to_string()).fetch_optional(readers).await?;
     Ok(found.map(|Stored(user)| user))
 }
 
-pub(super) async fn by_name(readers: &SqlitePool, tenant: &TenantId, name: &str) -> Result<Option<User>, sqlx::Error> {
-    let found = sqlx::query_as("SELECT * FROM users WHERE tenant = $1 AND folded_name = $2")
+pub(super) async fn by_name(readers: &Readers, tenant: &TenantId, name: &str) -> Result<Option<User>, sqlx::Error> {
+    let found = query("SELECT * FROM users WHERE tenant = $1 AND folded_name = $2")
         .bind(tenant.as_str())
         .bind(folded(name))
         .fetch_optional(readers)
@@ -65,22 +61,21 @@ pub(super) async fn by_name(readers: &SqlitePool, tenant: &TenantId, name: &str)
 }
 
 pub(super) async fn local_by_email(
-    readers: &SqlitePool,
+    readers: &Readers,
     tenant: &TenantId,
     email: &EmailAddress,
 ) -> Result<Option<User>, sqlx::Error> {
-    let mut found =
-        sqlx::query_as("SELECT * FROM users WHERE tenant = $1 AND lower(email) = $2 AND password_hash IS NOT NULL LIMIT 2")
-            .bind(tenant.as_str())
-            .bind(email.as_str().to_ascii_lowercase())
-            .fetch_all(readers)
-            .await?;
+    let mut found = query("SELECT * FROM users WHERE tenant = $1 AND lower(email) = $2 AND password_hash IS NOT NULL LIMIT 2")
+        .bind(tenant.as_str())
+        .bind(email.as_str().to_ascii_lowercase())
+        .fetch_all(readers)
+        .await?;
     let one = found.pop().filter(|_| found.is_empty());
     Ok(one.map(|Stored(user)| user))
 }
 
-pub(super) async fn by_link(readers: &SqlitePool, tenant: &TenantId, link: &FederatedLink) -> Result<Option<User>, sqlx::Error> {
-    let found = sqlx::query_as("SELECT * FROM users WHERE tenant = $1 AND connection = $2 AND issuer = $3 AND subject = $4")
+pub(super) async fn by_link(readers: &Readers, tenant: &TenantId, link: &FederatedLink) -> Result<Option<User>, sqlx::Error> {
+    let found = query("SELECT * FROM users WHERE tenant = $1 AND connection = $2 AND issuer = $3 AND subject = $4")
         .bind(tenant.as_str())
         .bind(link.connection.as_str())
         .bind(&link.issuer)
@@ -90,8 +85,8 @@ pub(super) async fn by_link(readers: &SqlitePool, tenant: &TenantId, link: &Fede
     Ok(found.map(|Stored(user)| user))
 }
 
-pub(super) async fn page(readers: &SqlitePool, tenant: &TenantId, page: &Page) -> Result<Vec<User>, sqlx::Error> {
-    let found = sqlx::query_as("SELECT * FROM users WHERE tenant = $1 AND id > $2 ORDER BY id LIMIT $3")
+pub(super) async fn page(readers: &Readers, tenant: &TenantId, page: &Page) -> Result<Vec<User>, sqlx::Error> {
+    let found = query("SELECT * FROM users WHERE tenant = $1 AND id > $2 ORDER BY id LIMIT $3")
         .bind(tenant.as_str())
         .bind(page.after.as_deref().unwrap_or_default())
         .bind(page.limit)
@@ -100,9 +95,9 @@ pub(super) async fn page(readers: &SqlitePool, tenant: &TenantId, page: &Page) -
     Ok(found.into_iter().map(|Stored(user)| user).collect())
 }
 
-pub(super) async fn create(connection: &mut SqliteConnection, user: User) -> Outcome<()> {
+pub(super) async fn create(connection: &mut Connection, user: User) -> Outcome<()> {
     let link = user.link.as_ref();
-    sqlx::query(
+    query(
         "INSERT INTO users (id, tenant, user_name, folded_name, email, name, active, \"groups\", roles, \
          connection, issuer, subject, password_hash, created_at, updated_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
@@ -128,10 +123,11 @@ pub(super) async fn create(connection: &mut SqliteConnection, user: User) -> Out
     Ok(())
 }
 
-pub(super) async fn update(connection: &mut SqliteConnection, mut user: User, now: Timestamp) -> Outcome<User> {
-    let stored: Option<i64> = sqlx::query_scalar("SELECT updated_at FROM users WHERE id = $1 AND tenant = $2")
+pub(super) async fn update(connection: &mut Connection, mut user: User, now: Timestamp) -> Outcome<User> {
+    let stored: Option<i64> = query("SELECT updated_at FROM users WHERE id = $1 AND tenant = $2")
         .bind(user.id.to_string())
         .bind(user.tenant.as_str())
+        .for_update()
         .fetch_optional(&mut *connection)
         .await?;
     match stored {
@@ -146,9 +142,9 @@ pub(super) async fn update(connection: &mut SqliteConnection, mut user: User, no
     Ok(user)
 }
 
-async fn replace(connection: &mut SqliteConnection, user: &User) -> Outcome<()> {
+async fn replace(connection: &mut Connection, user: &User) -> Outcome<()> {
     let link = user.link.as_ref();
-    sqlx::query(
+    query(
         "UPDATE users SET user_name = $2, folded_name = $3, email = $4, name = $5, active = $6, \"groups\" = $7, roles = $8, \
          connection = $9, issuer = $10, subject = $11, password_hash = $12, updated_at = $13 WHERE id = $1",
     )
@@ -171,9 +167,9 @@ async fn replace(connection: &mut SqliteConnection, user: &User) -> Outcome<()> 
     Ok(())
 }
 
-pub(super) async fn delete(connection: &mut SqliteConnection, id: UserId, now: Timestamp) -> Outcome<()> {
-    let gone = sqlx::query("DELETE FROM users WHERE id = $1").bind(id.to_string()).execute(&mut *connection).await?;
-    if gone.rows_affected() == 0 {
+pub(super) async fn delete(connection: &mut Connection, id: UserId, now: Timestamp) -> Outcome<()> {
+    let gone = query("DELETE FROM users WHERE id = $1").bind(id.to_string()).execute(&mut *connection).await?;
+    if gone == 0 {
         return refuse(DirectoryError::Missing("user"));
     }
     factor::remove_all(connection, id, None).await?;

@@ -3,38 +3,37 @@
 //! Refuses to read and then write: a use is one statement that only the first of several callers gets through.
 
 use async_trait::async_trait;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use sqlx::{FromRow, Row as _};
 
 use super::super::factors::{FactorUse, Factors, MOST_FACTORS};
 use super::user::undecodable;
-use super::{DirectoryError, Outcome, SqliteDirectory, refuse};
+use super::{DirectoryError, Outcome, SqlDirectory, refuse};
 use crate::clock::Timestamp;
+use crate::db::{Connection, FromRow, Row, query};
 use crate::model::{Factor, FactorKind, InvalidName, UserId};
 
 struct Stored(Factor);
 
-impl FromRow<'_, SqliteRow> for Stored {
-    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+impl FromRow for Stored {
+    fn from_row(row: &Row) -> Result<Self, sqlx::Error> {
         let kind: String = row.try_get("kind")?;
         let kind = FactorKind::ALL.into_iter().find(|known| known.as_str() == kind);
         Ok(Self(Factor {
             id: row.try_get("id")?,
-            user: row.try_get::<String, _>("user")?.parse().map_err(undecodable)?,
+            user: row.try_get::<String>("user")?.parse().map_err(undecodable)?,
             kind: kind.ok_or_else(|| undecodable(InvalidName("a kind of second factor that is not known")))?,
             name: row.try_get("name")?,
             secret: row.try_get("secret")?,
             counter: row.try_get("counter")?,
             created_at: Timestamp::from_millis(row.try_get("created_at")?),
-            last_used_at: row.try_get::<Option<i64>, _>("last_used_at")?.map(Timestamp::from_millis),
+            last_used_at: row.try_get::<Option<i64>>("last_used_at")?.map(Timestamp::from_millis),
         }))
     }
 }
 
 #[async_trait]
-impl Factors for SqliteDirectory {
+impl Factors for SqlDirectory {
     async fn factors(&self, user: UserId) -> Result<Vec<Factor>, DirectoryError> {
-        let query = sqlx::query_as("SELECT * FROM factors WHERE user = $1 ORDER BY created_at, id").bind(user.to_string());
+        let query = query("SELECT * FROM factors WHERE \"user\" = $1 ORDER BY created_at, id").bind(user.to_string());
         let found = self.database.read(query.fetch_all(self.database.readers())).await?;
         Ok(found.into_iter().map(|Stored(factor)| factor).collect())
     }
@@ -59,21 +58,20 @@ impl Factors for SqliteDirectory {
     }
 }
 
-async fn add(connection: &mut SqliteConnection, factors: Vec<Factor>) -> Outcome<()> {
+async fn add(connection: &mut Connection, factors: Vec<Factor>) -> Outcome<()> {
     for factor in factors {
-        let (known, held): (bool, i64) =
-            sqlx::query_as("SELECT EXISTS (SELECT 1 FROM users WHERE id = $1), (SELECT count(*) FROM factors WHERE user = $1)")
-                .bind(factor.user.to_string())
-                .fetch_one(&mut *connection)
-                .await?;
-        if !known {
+        // The person's row stands for all their factors: who holds it counts and adds alone.
+        let person = query("SELECT id FROM users WHERE id = $1").bind(factor.user.to_string()).for_update();
+        if person.fetch_optional::<String>(&mut *connection).await?.is_none() {
             return refuse(DirectoryError::Missing("user"));
         }
+        let count = query("SELECT count(*) FROM factors WHERE \"user\" = $1").bind(factor.user.to_string());
+        let held: i64 = count.fetch_one(&mut *connection).await?;
         if usize::try_from(held).is_ok_and(|held| held >= MOST_FACTORS) {
             return refuse(DirectoryError::Conflict(format!("every place of {MOST_FACTORS} second factors")));
         }
-        sqlx::query(
-            "INSERT INTO factors (id, user, kind, name, secret, counter, created_at, last_used_at) \
+        query(
+            "INSERT INTO factors (id, \"user\", kind, name, secret, counter, created_at, last_used_at) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         )
         .bind(factor.id)
@@ -90,22 +88,22 @@ async fn add(connection: &mut SqliteConnection, factors: Vec<Factor>) -> Outcome
     Ok(())
 }
 
-async fn remove(connection: &mut SqliteConnection, user: UserId, id: String) -> Outcome<bool> {
-    let gone = sqlx::query("DELETE FROM factors WHERE user = $1 AND id = $2").bind(user.to_string()).bind(id);
-    Ok(gone.execute(connection).await?.rows_affected() == 1)
+async fn remove(connection: &mut Connection, user: UserId, id: String) -> Outcome<bool> {
+    let gone = query("DELETE FROM factors WHERE \"user\" = $1 AND id = $2").bind(user.to_string()).bind(id);
+    Ok(gone.execute(connection).await? == 1)
 }
 
-pub(super) async fn remove_all(connection: &mut SqliteConnection, user: UserId, kind: Option<FactorKind>) -> Outcome<u64> {
-    let gone = sqlx::query("DELETE FROM factors WHERE user = $1 AND ($2 IS NULL OR kind = $2)")
+pub(super) async fn remove_all(connection: &mut Connection, user: UserId, kind: Option<FactorKind>) -> Outcome<u64> {
+    let gone = query("DELETE FROM factors WHERE \"user\" = $1 AND ($2 IS NULL OR kind = $2)")
         .bind(user.to_string())
         .bind(kind.map(FactorKind::as_str));
-    Ok(gone.execute(connection).await?.rows_affected())
+    Ok(gone.execute(connection).await?)
 }
 
-async fn take(connection: &mut SqliteConnection, user: UserId, id: String, used: FactorUse) -> Outcome<bool> {
-    let taken = sqlx::query(
+async fn take(connection: &mut Connection, user: UserId, id: String, used: FactorUse) -> Outcome<bool> {
+    let taken = query(
         "UPDATE factors SET counter = $3, secret = coalesce($4, secret), last_used_at = $5 \
-         WHERE user = $1 AND id = $2 AND counter < $3",
+         WHERE \"user\" = $1 AND id = $2 AND counter < $3",
     )
     .bind(user.to_string())
     .bind(id)
@@ -114,5 +112,5 @@ async fn take(connection: &mut SqliteConnection, user: UserId, id: String, used:
     .bind(used.at.millis())
     .execute(connection)
     .await?;
-    Ok(taken.rows_affected() == 1)
+    Ok(taken == 1)
 }

@@ -38,7 +38,7 @@ pub enum OpenError {
     #[error("the store {file} could not be brought up to date")]
     Migration { file: PathBuf, source: MigrateError },
     #[error("the store cannot be read")]
-    Unreadable(#[from] super::Unavailable),
+    Unreadable(#[from] crate::db::Unavailable),
     #[error("another process has been bringing the store {0} up to date for too long: look for one that hangs")]
     Waiting(PathBuf),
 }

@@ -1,24 +1,22 @@
-//! The audit trail in the embedded database.
+//! The audit trail in a database, the same statements for either engine.
 //!
-//! Refuses nothing itself: the table's triggers do, because they also bind whoever opens the file with another program.
+//! Refuses nothing itself: the table's triggers do, because they also bind whoever opens the database with another program.
 
 use async_trait::async_trait;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use sqlx::types::Json;
-use sqlx::{FromRow, Row as _};
+use sqlx::AssertSqlSafe;
 
 use super::{AuditError, AuditFilter, AuditStore, Entry, Event};
 use crate::clock::Timestamp;
-use crate::db::{Database, Failure};
+use crate::db::{Connection, Database, Failure, FromRow, Json, Row, list, query};
 use crate::model::CredentialKind;
 
-/// The trail in SQLite.
+/// The trail in a database.
 #[derive(Clone, Debug)]
-pub struct SqliteAudit {
+pub struct SqlAudit {
     database: Database,
 }
 
-impl SqliteAudit {
+impl SqlAudit {
     #[must_use]
     pub fn new(database: Database) -> Self {
         Self { database }
@@ -36,8 +34,8 @@ impl From<Failure<Self>> for AuditError {
     }
 }
 
-impl FromRow<'_, SqliteRow> for Entry {
-    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+impl FromRow for Entry {
+    fn from_row(row: &Row) -> Result<Self, sqlx::Error> {
         Ok(Self {
             seq: row.try_get("seq")?,
             at: Timestamp::from_millis(row.try_get("at")?),
@@ -52,31 +50,35 @@ impl FromRow<'_, SqliteRow> for Entry {
             source: row.try_get("source")?,
             user_agent: row.try_get("user_agent")?,
             request_id: row.try_get("request_id")?,
-            details: row.try_get::<Json<_>, _>("details")?.0,
+            details: row.try_get::<Json<_>>("details")?.0,
         })
     }
 }
 
 #[async_trait]
-impl AuditStore for SqliteAudit {
+impl AuditStore for SqlAudit {
     async fn append(&self, events: Vec<Event>) -> Result<(), AuditError> {
         Ok(self.database.write(|connection| Box::pin(append(connection, events))).await?)
     }
 
     async fn list(&self, filter: &AuditFilter) -> Result<Vec<Entry>, AuditError> {
-        let kinds: Vec<&str> = filter.kinds.iter().map(|kind| kind.as_str()).collect();
-        let query = sqlx::query_as(
-            "SELECT * FROM audit WHERE ($1 IS NULL OR at >= $1) AND ($2 = '[]' OR kind IN (SELECT value FROM json_each($2))) \
-             AND ($3 IS NULL OR actor = $3) AND ($4 IS NULL OR tenant = $4) AND ($5 IS NULL OR seq < $5) \
-             ORDER BY seq DESC LIMIT $6",
-        )
+        let kinds = match filter.kinds.len() {
+            0 => String::new(),
+            count => format!("AND kind IN ({})", list(6, count)),
+        };
+        let mut listing = query(AssertSqlSafe(format!(
+            "SELECT * FROM audit WHERE ($1 IS NULL OR at >= $1) AND ($2 IS NULL OR actor = $2) AND ($3 IS NULL OR tenant = $3) \
+             AND ($4 IS NULL OR seq < $4) {kinds} ORDER BY seq DESC LIMIT $5",
+        )))
         .bind(filter.since.map(Timestamp::millis))
-        .bind(Json(kinds))
         .bind(&filter.actor)
         .bind(&filter.tenant)
         .bind(filter.before)
         .bind(filter.limit);
-        Ok(self.database.read(query.fetch_all(self.database.readers())).await?)
+        for kind in &filter.kinds {
+            listing = listing.bind(kind.as_str());
+        }
+        Ok(self.database.read(listing.fetch_all(self.database.readers())).await?)
     }
 
     async fn purge(&self, before: Timestamp) -> Result<u64, AuditError> {
@@ -84,9 +86,9 @@ impl AuditStore for SqliteAudit {
     }
 }
 
-async fn append(connection: &mut SqliteConnection, events: Vec<Event>) -> Done<()> {
+async fn append(connection: &mut Connection, events: Vec<Event>) -> Done<()> {
     for event in events {
-        sqlx::query(
+        query(
             "INSERT INTO audit (at, kind, outcome, reason, tenant, actor, target, credential, session, source, user_agent, \
              request_id, details) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
         )
@@ -110,10 +112,10 @@ async fn append(connection: &mut SqliteConnection, events: Vec<Event>) -> Done<(
 }
 
 /// The trigger lets go only of what is older than the row in `audit_retention`, which exists within this transaction alone.
-async fn purge(connection: &mut SqliteConnection, before: Timestamp) -> Done<u64> {
+async fn purge(connection: &mut Connection, before: Timestamp) -> Done<u64> {
     let before = before.millis();
-    sqlx::query("INSERT INTO audit_retention (before) VALUES ($1)").bind(before).execute(&mut *connection).await?;
-    let gone = sqlx::query("DELETE FROM audit WHERE at < $1").bind(before).execute(&mut *connection).await?;
-    sqlx::query("DELETE FROM audit_retention").execute(connection).await?;
-    Ok(gone.rows_affected())
+    query("INSERT INTO audit_retention (before) VALUES ($1)").bind(before).execute(&mut *connection).await?;
+    let gone = query("DELETE FROM audit WHERE at < $1").bind(before).execute(&mut *connection).await?;
+    query("DELETE FROM audit_retention").execute(connection).await?;
+    Ok(gone)
 }

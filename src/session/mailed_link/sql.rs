@@ -1,18 +1,17 @@
-//! Sign-ins by mail in the embedded database.
+//! Sign-ins by mail in a database, the same statements for either engine.
 //!
-//! Refuses to decide by two statements what one transaction must decide: a code is compared and counted by the one writer.
+//! Refuses to decide by two statements what one transaction must decide: a code is compared and counted while its row is locked.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use sqlx::{FromRow, Row as _};
 
-use super::super::sqlite::{Outcome, digest_of, undecodable};
-use super::super::{SessionStoreError, SqliteSessions};
+use super::super::sql::{Outcome, digest_of, undecodable};
+use super::super::{SessionStoreError, SqlSessions};
 use super::{Asked, CodeTry, MailedLinks};
 use crate::clock::Timestamp;
 use crate::crypto::Digest;
+use crate::db::{Connection, FromRow, Row, query};
 use crate::model::MailedLink;
 
 const LATELY: Duration = Duration::from_secs(15 * 60);
@@ -20,37 +19,37 @@ const TODAY: Duration = Duration::from_secs(24 * 3600);
 
 struct Stored(MailedLink);
 
-impl FromRow<'_, SqliteRow> for Stored {
-    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+impl FromRow for Stored {
+    fn from_row(row: &Row) -> Result<Self, sqlx::Error> {
         Ok(Self(MailedLink {
             attempt: digest_of(row.try_get("attempt")?)?,
             token: digest_of(row.try_get("token")?)?,
             code: digest_of(row.try_get("code")?)?,
-            connection: row.try_get::<String, _>("connection")?.parse().map_err(undecodable)?,
-            address: row.try_get::<String, _>("address")?.parse().map_err(undecodable)?,
-            tries_left: row.try_get("tries_left")?,
+            connection: row.try_get::<String>("connection")?.parse().map_err(undecodable)?,
+            address: row.try_get::<String>("address")?.parse().map_err(undecodable)?,
+            tries_left: row.try_get::<i64>("tries_left")?.try_into().map_err(undecodable)?,
             created_at: Timestamp::from_millis(row.try_get("created_at")?),
             expires_at: Timestamp::from_millis(row.try_get("expires_at")?),
-            used_at: row.try_get::<Option<i64>, _>("used_at")?.map(Timestamp::from_millis),
+            used_at: row.try_get::<Option<i64>>("used_at")?.map(Timestamp::from_millis),
         }))
     }
 }
 
 #[async_trait]
-impl MailedLinks for SqliteSessions {
+impl MailedLinks for SqlSessions {
     async fn keep(&self, link: &MailedLink) -> Result<Asked, SessionStoreError> {
         let link = link.clone();
         Ok(self.database().write(|connection| Box::pin(keep(connection, link))).await?)
     }
 
     async fn of_attempt(&self, attempt: &Digest) -> Result<Option<MailedLink>, SessionStoreError> {
-        let query = sqlx::query_as("SELECT * FROM mailed_links WHERE attempt = $1").bind(attempt.as_bytes().as_slice());
+        let query = query("SELECT * FROM mailed_links WHERE attempt = $1").bind(attempt.as_bytes().as_slice());
         let found = self.database().read(query.fetch_optional(self.database().readers())).await?;
         Ok(found.map(|Stored(link)| link))
     }
 
     async fn of_token(&self, token: &Digest) -> Result<Option<MailedLink>, SessionStoreError> {
-        let query = sqlx::query_as("SELECT * FROM mailed_links WHERE token = $1").bind(token.as_bytes().as_slice());
+        let query = query("SELECT * FROM mailed_links WHERE token = $1").bind(token.as_bytes().as_slice());
         let found = self.database().read(query.fetch_optional(self.database().readers())).await?;
         Ok(found.map(|Stored(link)| link))
     }
@@ -70,8 +69,8 @@ impl MailedLinks for SqliteSessions {
     }
 }
 
-async fn keep(connection: &mut SqliteConnection, link: MailedLink) -> Outcome<Asked> {
-    sqlx::query(
+async fn keep(connection: &mut Connection, link: MailedLink) -> Outcome<Asked> {
+    query(
         "INSERT INTO mailed_links (attempt, token, code, connection, address, tries_left, created_at, expires_at, used_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
@@ -86,8 +85,8 @@ async fn keep(connection: &mut SqliteConnection, link: MailedLink) -> Outcome<As
     .bind(link.used_at.map(Timestamp::millis))
     .execute(&mut *connection)
     .await?;
-    let (lately, today) = sqlx::query_as(
-        "SELECT coalesce(sum(created_at > $3), 0), count(*) FROM mailed_links \
+    let (lately, today): (i64, i64) = query(
+        "SELECT count(*) FILTER (WHERE created_at > $3), count(*) FROM mailed_links \
          WHERE connection = $1 AND address = $2 AND created_at > $4",
     )
     .bind(link.connection.as_str())
@@ -96,11 +95,12 @@ async fn keep(connection: &mut SqliteConnection, link: MailedLink) -> Outcome<As
     .bind(link.created_at.before(TODAY).millis())
     .fetch_one(connection)
     .await?;
-    Ok(Asked { lately, today })
+    let number = |count: i64| u32::try_from(count).unwrap_or(u32::MAX);
+    Ok(Asked { lately: number(lately), today: number(today) })
 }
 
-async fn follow(connection: &mut SqliteConnection, token: Digest, attempt: Digest, at: Timestamp) -> Outcome<Option<MailedLink>> {
-    let used = sqlx::query_as(
+async fn follow(connection: &mut Connection, token: Digest, attempt: Digest, at: Timestamp) -> Outcome<Option<MailedLink>> {
+    let used = query(
         "UPDATE mailed_links SET used_at = $3 WHERE token = $1 AND attempt = $2 \
          AND used_at IS NULL AND tries_left > 0 AND expires_at > $3 RETURNING *",
     )
@@ -112,9 +112,10 @@ async fn follow(connection: &mut SqliteConnection, token: Digest, attempt: Diges
     Ok(used.map(|Stored(link)| link))
 }
 
-async fn try_code(connection: &mut SqliteConnection, attempt: Digest, code: Digest, at: Timestamp) -> Outcome<CodeTry> {
-    let found: Option<Stored> = sqlx::query_as("SELECT * FROM mailed_links WHERE attempt = $1")
+async fn try_code(connection: &mut Connection, attempt: Digest, code: Digest, at: Timestamp) -> Outcome<CodeTry> {
+    let found: Option<Stored> = query("SELECT * FROM mailed_links WHERE attempt = $1")
         .bind(attempt.as_bytes().as_slice())
+        .for_update()
         .fetch_optional(&mut *connection)
         .await?;
     let Some(Stored(mut link)) = found.filter(|Stored(link)| link.is_open(at)) else { return Ok(CodeTry::Closed) };
@@ -124,7 +125,7 @@ async fn try_code(connection: &mut SqliteConnection, attempt: Digest, code: Dige
     } else {
         link.tries_left -= 1;
     }
-    sqlx::query("UPDATE mailed_links SET used_at = $2, tries_left = $3 WHERE attempt = $1")
+    query("UPDATE mailed_links SET used_at = $2, tries_left = $3 WHERE attempt = $1")
         .bind(attempt.as_bytes().as_slice())
         .bind(link.used_at.map(Timestamp::millis))
         .bind(link.tries_left)
@@ -133,7 +134,7 @@ async fn try_code(connection: &mut SqliteConnection, attempt: Digest, code: Dige
     Ok(if right { CodeTry::Right(link) } else { CodeTry::Wrong { left: link.tries_left } })
 }
 
-async fn purge(connection: &mut SqliteConnection, before: Timestamp) -> Outcome<u64> {
-    let gone = sqlx::query("DELETE FROM mailed_links WHERE created_at < $1").bind(before.millis()).execute(connection).await?;
-    Ok(gone.rows_affected())
+async fn purge(connection: &mut Connection, before: Timestamp) -> Outcome<u64> {
+    let gone = query("DELETE FROM mailed_links WHERE created_at < $1").bind(before.millis()).execute(connection).await?;
+    Ok(gone)
 }

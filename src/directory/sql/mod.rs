@@ -1,4 +1,4 @@
-//! The directory in the embedded database.
+//! The directory in a database, the same statements for either engine.
 //!
 //! Refuses a change without its announcement: both are in one transaction, because a cache that was not told keeps the door open.
 
@@ -12,18 +12,18 @@ use async_trait::async_trait;
 
 use super::{Directory, DirectoryError, Page, ProgramUse};
 use crate::clock::Timestamp;
-use crate::db::{Database, Failure};
+use crate::db::{Database, Failure, query};
 use crate::model::{EmailAddress, FederatedLink, Program, ProgramKind, ProgramSecret, TenantId, User, UserId};
 
-/// People and programs in SQLite.
+/// People and programs in a database.
 #[derive(Clone, Debug)]
-pub struct SqliteDirectory {
+pub struct SqlDirectory {
     database: Database,
 }
 
 type Outcome<T> = Result<T, Failure<DirectoryError>>;
 
-impl SqliteDirectory {
+impl SqlDirectory {
     #[must_use]
     pub fn new(database: Database) -> Self {
         Self { database }
@@ -44,7 +44,7 @@ const fn refuse<T>(refusal: DirectoryError) -> Outcome<T> {
 }
 
 #[async_trait]
-impl Directory for SqliteDirectory {
+impl Directory for SqlDirectory {
     async fn create_user(&self, user: &User) -> Result<(), DirectoryError> {
         let user = user.clone();
         Ok(self.database.write(|connection| Box::pin(user::create(connection, user))).await?)
@@ -120,8 +120,8 @@ impl Directory for SqliteDirectory {
     }
 
     async fn ping(&self) -> Result<(), DirectoryError> {
-        let ping = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM (SELECT 1 FROM users LIMIT 1)");
-        self.database.read(ping.fetch_one(self.database.readers())).await?;
+        let ping = query("SELECT count(*) FROM (SELECT 1 FROM users LIMIT 1)");
+        let _: i64 = self.database.read(ping.fetch_one(self.database.readers())).await?;
         Ok(())
     }
 }

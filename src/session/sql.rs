@@ -1,25 +1,22 @@
-//! Sessions in the embedded database.
+//! Sessions in a database, the same statements for either engine.
 //!
 //! Refuses to touch what has ended: every later write says `revoked_at IS NULL`, because an ended session must stay ended.
 
 use async_trait::async_trait;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use sqlx::types::Json;
-use sqlx::{FromRow, Row as _};
 
 use super::{Once, SealedTokens, SessionFilter, SessionStore, SessionStoreError};
 use crate::clock::Timestamp;
 use crate::crypto::Digest;
-use crate::db::{Database, Failure, changes};
+use crate::db::{Connection, Database, Failure, FromRow, Json, Row, changes, query};
 use crate::model::{Change, ProviderLogout, Session, SessionHandle, UserId};
 
-/// Sessions and one-time values in SQLite.
+/// Sessions and one-time values in a database.
 #[derive(Clone, Debug)]
-pub struct SqliteSessions {
+pub struct SqlSessions {
     database: Database,
 }
 
-impl SqliteSessions {
+impl SqlSessions {
     #[must_use]
     pub fn new(database: Database) -> Self {
         Self { database }
@@ -43,27 +40,27 @@ impl From<Failure<Self>> for SessionStoreError {
 
 struct Stored(Session);
 
-impl FromRow<'_, SqliteRow> for Stored {
-    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+impl FromRow for Stored {
+    fn from_row(row: &Row) -> Result<Self, sqlx::Error> {
         let moment = |column| row.try_get(column).map(Timestamp::from_millis);
         Ok(Self(Session {
             handle: SessionHandle(row.try_get("handle")?),
             digest: digest_of(row.try_get("digest")?)?,
-            tenant: row.try_get::<String, _>("tenant")?.parse().map_err(undecodable)?,
-            user: row.try_get::<String, _>("user")?.parse().map_err(undecodable)?,
-            connection: row.try_get::<String, _>("connection")?.parse().map_err(undecodable)?,
-            amr: row.try_get::<Json<_>, _>("amr")?.0,
+            tenant: row.try_get::<String>("tenant")?.parse().map_err(undecodable)?,
+            user: row.try_get::<String>("user")?.parse().map_err(undecodable)?,
+            connection: row.try_get::<String>("connection")?.parse().map_err(undecodable)?,
+            amr: row.try_get::<Json<_>>("amr")?.0,
             acr: row.try_get("acr")?,
             authenticated_at: moment("authenticated_at")?,
             created_at: moment("created_at")?,
             last_seen_at: moment("last_seen_at")?,
             expires_at: moment("expires_at")?,
-            revoked_at: row.try_get::<Option<i64>, _>("revoked_at")?.map(Timestamp::from_millis),
+            revoked_at: row.try_get::<Option<i64>>("revoked_at")?.map(Timestamp::from_millis),
             provider_session: row.try_get("provider_session")?,
             provider_subject: row.try_get("provider_subject")?,
             sealed_tokens: row.try_get("sealed_tokens")?,
             tokens_version: row.try_get("tokens_version")?,
-            refresh_at: row.try_get::<Option<i64>, _>("refresh_at")?.map(Timestamp::from_millis),
+            refresh_at: row.try_get::<Option<i64>>("refresh_at")?.map(Timestamp::from_millis),
             client_address: row.try_get("client_address")?,
             user_agent: row.try_get("user_agent")?,
         }))
@@ -79,14 +76,14 @@ pub(super) fn digest_of(bytes: &[u8]) -> Result<Digest, sqlx::Error> {
 }
 
 #[async_trait]
-impl SessionStore for SqliteSessions {
+impl SessionStore for SqlSessions {
     async fn create(&self, session: &Session) -> Result<(), SessionStoreError> {
         let session = session.clone();
         Ok(self.database.write(|connection| Box::pin(create(connection, session))).await?)
     }
 
     async fn find(&self, digest: &Digest) -> Result<Option<Session>, SessionStoreError> {
-        let query = sqlx::query_as("SELECT * FROM sessions WHERE digest = $1").bind(digest.as_bytes().as_slice());
+        let query = query("SELECT * FROM sessions WHERE digest = $1").bind(digest.as_bytes().as_slice());
         let found = self.database.read(query.fetch_optional(self.database.readers())).await?;
         Ok(found.map(|Stored(session)| session))
     }
@@ -132,8 +129,8 @@ impl SessionStore for SqliteSessions {
     }
 
     async fn list(&self, filter: &SessionFilter, now: Timestamp) -> Result<Vec<Session>, SessionStoreError> {
-        let query = sqlx::query_as(
-            "SELECT * FROM sessions WHERE revoked_at IS NULL AND expires_at > $1 AND ($2 IS NULL OR user = $2) \
+        let query = query(
+            "SELECT * FROM sessions WHERE revoked_at IS NULL AND expires_at > $1 AND ($2 IS NULL OR \"user\" = $2) \
              ORDER BY created_at DESC, handle LIMIT $3",
         )
         .bind(now.millis())
@@ -153,15 +150,15 @@ impl SessionStore for SqliteSessions {
     }
 
     async fn count(&self, now: Timestamp) -> Result<u64, SessionStoreError> {
-        let query =
-            sqlx::query_scalar("SELECT count(*) FROM sessions WHERE revoked_at IS NULL AND expires_at > $1").bind(now.millis());
-        Ok(self.database.read(query.fetch_one(self.database.readers())).await?)
+        let query = query("SELECT count(*) FROM sessions WHERE revoked_at IS NULL AND expires_at > $1").bind(now.millis());
+        let live: i64 = self.database.read(query.fetch_one(self.database.readers())).await?;
+        Ok(live.unsigned_abs())
     }
 }
 
-async fn create(connection: &mut SqliteConnection, session: Session) -> Outcome<()> {
-    sqlx::query(
-        "INSERT INTO sessions (digest, handle, tenant, user, connection, amr, acr, authenticated_at, created_at, last_seen_at, \
+async fn create(connection: &mut Connection, session: Session) -> Outcome<()> {
+    query(
+        "INSERT INTO sessions (digest, handle, tenant, \"user\", connection, amr, acr, authenticated_at, created_at, last_seen_at, \
          expires_at, revoked_at, provider_session, provider_subject, sealed_tokens, tokens_version, refresh_at, client_address, \
          user_agent) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
@@ -190,9 +187,9 @@ async fn create(connection: &mut SqliteConnection, session: Session) -> Outcome<
     Ok(())
 }
 
-async fn touch(connection: &mut SqliteConnection, seen: Vec<(Digest, Timestamp)>) -> Outcome<()> {
+async fn touch(connection: &mut Connection, seen: Vec<(Digest, Timestamp)>) -> Outcome<()> {
     for (digest, at) in seen {
-        sqlx::query("UPDATE sessions SET last_seen_at = $2 WHERE digest = $1 AND last_seen_at < $2 AND revoked_at IS NULL")
+        query("UPDATE sessions SET last_seen_at = $2 WHERE digest = $1 AND last_seen_at < $2 AND revoked_at IS NULL")
             .bind(digest.as_bytes().as_slice())
             .bind(at.millis())
             .execute(&mut *connection)
@@ -201,22 +198,21 @@ async fn touch(connection: &mut SqliteConnection, seen: Vec<(Digest, Timestamp)>
     Ok(())
 }
 
-async fn end(connection: &mut SqliteConnection, handle: SessionHandle, at: Timestamp) -> Outcome<bool> {
-    let ended: Option<(Vec<u8>, i64)> = sqlx::query_as(
-        "UPDATE sessions SET revoked_at = $2 WHERE handle = $1 AND revoked_at IS NULL RETURNING digest, expires_at",
-    )
-    .bind(handle.0)
-    .bind(at.millis())
-    .fetch_optional(&mut *connection)
-    .await?;
+async fn end(connection: &mut Connection, handle: SessionHandle, at: Timestamp) -> Outcome<bool> {
+    let ended: Option<(Vec<u8>, i64)> =
+        query("UPDATE sessions SET revoked_at = $2 WHERE handle = $1 AND revoked_at IS NULL RETURNING digest, expires_at")
+            .bind(handle.0)
+            .bind(at.millis())
+            .fetch_optional(&mut *connection)
+            .await?;
     let Some((digest, expires_at)) = ended else { return Ok(false) };
     changes::announce(connection, &Change::Session(digest_of(&digest)?), at).await?;
     Ok(expires_at > at.millis())
 }
 
-async fn end_all(connection: &mut SqliteConnection, user: UserId, at: Timestamp) -> Outcome<u64> {
+async fn end_all(connection: &mut Connection, user: UserId, at: Timestamp) -> Outcome<u64> {
     let ended: Vec<(Vec<u8>, i64)> =
-        sqlx::query_as("UPDATE sessions SET revoked_at = $2 WHERE user = $1 AND revoked_at IS NULL RETURNING digest, expires_at")
+        query("UPDATE sessions SET revoked_at = $2 WHERE \"user\" = $1 AND revoked_at IS NULL RETURNING digest, expires_at")
             .bind(user.to_string())
             .bind(at.millis())
             .fetch_all(&mut *connection)
@@ -230,7 +226,7 @@ async fn end_all(connection: &mut SqliteConnection, user: UserId, at: Timestamp)
 }
 
 async fn end_named_once(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     logouts: Vec<ProviderLogout>,
     once: Option<Once>,
     at: Timestamp,
@@ -247,9 +243,9 @@ async fn end_named_once(
     Ok(Some(ended))
 }
 
-async fn end_named(connection: &mut SqliteConnection, logout: ProviderLogout, at: Timestamp) -> Outcome<Vec<Session>> {
+async fn end_named(connection: &mut Connection, logout: ProviderLogout, at: Timestamp) -> Outcome<Vec<Session>> {
     // Two texts, so that each finds its index.
-    let query = match (&logout.session, &logout.subject) {
+    let text = match (&logout.session, &logout.subject) {
         (Some(_), _) => {
             "UPDATE sessions SET revoked_at = $4 WHERE connection = $1 AND provider_session = $2 \
              AND ($3 IS NULL OR provider_subject = $3) AND revoked_at IS NULL RETURNING *"
@@ -260,7 +256,7 @@ async fn end_named(connection: &mut SqliteConnection, logout: ProviderLogout, at
         }
         (None, None) => return Ok(Vec::new()),
     };
-    let ended: Vec<Stored> = sqlx::query_as(query)
+    let ended: Vec<Stored> = query(text)
         .bind(logout.connection.as_str().to_owned())
         .bind(logout.session)
         .bind(logout.subject)
@@ -273,8 +269,8 @@ async fn end_named(connection: &mut SqliteConnection, logout: ProviderLogout, at
     Ok(ended.into_iter().map(|Stored(session)| session).filter(|session| session.expires_at > at).collect())
 }
 
-async fn lease_refresh(connection: &mut SqliteConnection, digest: Digest, now: Timestamp, until: Timestamp) -> Outcome<bool> {
-    let leased = sqlx::query(
+async fn lease_refresh(connection: &mut Connection, digest: Digest, now: Timestamp, until: Timestamp) -> Outcome<bool> {
+    let leased = query(
         "UPDATE sessions SET refresh_leased_until = $3 WHERE digest = $1 AND revoked_at IS NULL AND expires_at > $2 \
          AND refresh_at <= $2 AND refresh_leased_until <= $2",
     )
@@ -283,17 +279,17 @@ async fn lease_refresh(connection: &mut SqliteConnection, digest: Digest, now: T
     .bind(until.millis())
     .execute(connection)
     .await?;
-    Ok(leased.rows_affected() == 1)
+    Ok(leased == 1)
 }
 
 async fn replace_tokens(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     digest: Digest,
     seen: i64,
     tokens: SealedTokens,
     at: Timestamp,
 ) -> Outcome<bool> {
-    let replaced = sqlx::query(
+    let replaced = query(
         "UPDATE sessions SET sealed_tokens = $3, refresh_at = $4, tokens_version = tokens_version + 1, refresh_leased_until = 0 \
          WHERE digest = $1 AND tokens_version = $2 AND revoked_at IS NULL",
     )
@@ -303,28 +299,26 @@ async fn replace_tokens(
     .bind(tokens.refresh_at.map(Timestamp::millis))
     .execute(&mut *connection)
     .await?;
-    if replaced.rows_affected() == 0 {
+    if replaced == 0 {
         return Ok(false);
     }
     changes::announce(connection, &Change::Session(digest), at).await?;
     Ok(true)
 }
 
-async fn take_once(connection: &mut SqliteConnection, purpose: String, token: Digest, expires_at: Timestamp) -> Outcome<bool> {
-    let inserted = sqlx::query("INSERT INTO once (purpose, token, expires_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
+async fn take_once(connection: &mut Connection, purpose: String, token: Digest, expires_at: Timestamp) -> Outcome<bool> {
+    let inserted = query("INSERT INTO once (purpose, token, expires_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
         .bind(purpose)
         .bind(token.as_bytes().as_slice())
         .bind(expires_at.millis())
         .execute(connection)
         .await?;
-    Ok(inserted.rows_affected() == 1)
+    Ok(inserted == 1)
 }
 
-async fn purge(connection: &mut SqliteConnection, before: Timestamp) -> Outcome<u64> {
-    sqlx::query("DELETE FROM once WHERE expires_at < $1").bind(before.millis()).execute(&mut *connection).await?;
-    let gone = sqlx::query("DELETE FROM sessions WHERE expires_at < $1 OR revoked_at < $1")
-        .bind(before.millis())
-        .execute(connection)
-        .await?;
-    Ok(gone.rows_affected())
+async fn purge(connection: &mut Connection, before: Timestamp) -> Outcome<u64> {
+    query("DELETE FROM once WHERE expires_at < $1").bind(before.millis()).execute(&mut *connection).await?;
+    let gone =
+        query("DELETE FROM sessions WHERE expires_at < $1 OR revoked_at < $1").bind(before.millis()).execute(connection).await?;
+    Ok(gone)
 }

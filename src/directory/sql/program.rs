@@ -4,16 +4,13 @@
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
-use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteRow};
-use sqlx::types::Json;
-use sqlx::{FromRow, Row as _};
 
 use super::super::{DirectoryError, Page, ProgramUse};
 use super::user::undecodable;
 use super::{Outcome, refuse};
 use crate::clock::Timestamp;
 use crate::crypto::Digest;
-use crate::db::{Failure, changes};
+use crate::db::{Connection, Failure, FromRow, Json, Readers, Row, changes, query};
 use crate::model::{Change, Program, ProgramKind, ProgramSecret, Scope, TenantId, UserId};
 
 struct Stored(Program);
@@ -45,19 +42,19 @@ impl TryFrom<StoredSecret> for ProgramSecret {
     }
 }
 
-impl FromRow<'_, SqliteRow> for Stored {
-    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
-        let moment = |column| row.try_get::<Option<i64>, _>(column).map(|at| at.map(Timestamp::from_millis));
+impl FromRow for Stored {
+    fn from_row(row: &Row) -> Result<Self, sqlx::Error> {
+        let moment = |column| row.try_get::<Option<i64>>(column).map(|at| at.map(Timestamp::from_millis));
         let Json(scopes): Json<Vec<Scope>> = row.try_get("scopes")?;
         let Json(networks): Json<Vec<IpNet>> = row.try_get("networks")?;
         let Json(secrets): Json<Vec<StoredSecret>> = row.try_get("secrets")?;
         Ok(Self(Program {
             kind: kind_of(row.try_get("kind")?)?,
             id: row.try_get("id")?,
-            tenant: row.try_get::<String, _>("tenant")?.parse().map_err(undecodable)?,
+            tenant: row.try_get::<String>("tenant")?.parse().map_err(undecodable)?,
             name: row.try_get("name")?,
-            owner: row.try_get::<Option<String>, _>("owner")?.map(|id| id.parse()).transpose().map_err(undecodable)?,
-            roles: row.try_get::<Json<_>, _>("roles")?.0,
+            owner: row.try_get::<Option<String>>("owner")?.map(|id| id.parse()).transpose().map_err(undecodable)?,
+            roles: row.try_get::<Json<_>>("roles")?.0,
             scopes,
             networks,
             created_at: Timestamp::from_millis(row.try_get("created_at")?),
@@ -84,22 +81,19 @@ const fn noun(kind: ProgramKind) -> &'static str {
     }
 }
 
-pub(super) async fn by_id(readers: &SqlitePool, kind: ProgramKind, id: &str) -> Result<Option<Program>, sqlx::Error> {
-    let found = sqlx::query_as("SELECT * FROM programs WHERE kind = $1 AND id = $2")
-        .bind(kind.as_str())
-        .bind(id)
-        .fetch_optional(readers)
-        .await?;
+pub(super) async fn by_id(readers: &Readers, kind: ProgramKind, id: &str) -> Result<Option<Program>, sqlx::Error> {
+    let found =
+        query("SELECT * FROM programs WHERE kind = $1 AND id = $2").bind(kind.as_str()).bind(id).fetch_optional(readers).await?;
     Ok(found.map(|Stored(program)| program))
 }
 
 pub(super) async fn page(
-    readers: &SqlitePool,
+    readers: &Readers,
     kind: ProgramKind,
     tenant: &TenantId,
     page: &Page,
 ) -> Result<Vec<Program>, sqlx::Error> {
-    let found = sqlx::query_as("SELECT * FROM programs WHERE kind = $1 AND tenant = $2 AND id > $3 ORDER BY id LIMIT $4")
+    let found = query("SELECT * FROM programs WHERE kind = $1 AND tenant = $2 AND id > $3 ORDER BY id LIMIT $4")
         .bind(kind.as_str())
         .bind(tenant.as_str())
         .bind(page.after.as_deref().unwrap_or_default())
@@ -109,10 +103,10 @@ pub(super) async fn page(
     Ok(found.into_iter().map(|Stored(program)| program).collect())
 }
 
-pub(super) async fn create(connection: &mut SqliteConnection, program: Program) -> Outcome<()> {
+pub(super) async fn create(connection: &mut Connection, program: Program) -> Outcome<()> {
     check_owner(connection, &program).await?;
     let secrets: Vec<StoredSecret> = program.secrets.iter().map(StoredSecret::from).collect();
-    sqlx::query(
+    query(
         "INSERT INTO programs (kind, id, tenant, name, owner, roles, scopes, networks, secrets, created_at, expires_at, \
          revoked_at, last_used_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
     )
@@ -145,19 +139,20 @@ fn taken(error: sqlx::Error, program: &Program) -> Failure<DirectoryError> {
 }
 
 /// A key acts with its owner's standing, so an owner from another tenant would cross the line between tenants.
-async fn check_owner(connection: &mut SqliteConnection, program: &Program) -> Outcome<()> {
+async fn check_owner(connection: &mut Connection, program: &Program) -> Outcome<()> {
     let Some(owner) = program.owner else { return Ok(()) };
-    let known: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM users WHERE id = $1 AND tenant = $2)")
+    let known: Option<String> = query("SELECT id FROM users WHERE id = $1 AND tenant = $2")
         .bind(owner.to_string())
         .bind(program.tenant.as_str())
-        .fetch_one(connection)
+        .for_update()
+        .fetch_optional(connection)
         .await?;
-    if known { Ok(()) } else { refuse(DirectoryError::Missing("owner")) }
+    if known.is_some() { Ok(()) } else { refuse(DirectoryError::Missing("owner")) }
 }
 
-pub(super) async fn update(connection: &mut SqliteConnection, program: Program, now: Timestamp) -> Outcome<()> {
+pub(super) async fn update(connection: &mut Connection, program: Program, now: Timestamp) -> Outcome<()> {
     check_owner(connection, &program).await?;
-    let done = sqlx::query(
+    let done = query(
         "UPDATE programs SET name = $4, owner = $5, roles = $6, scopes = $7, networks = $8, expires_at = $9 \
          WHERE kind = $1 AND id = $2 AND tenant = $3",
     )
@@ -172,7 +167,7 @@ pub(super) async fn update(connection: &mut SqliteConnection, program: Program, 
     .bind(program.expires_at.map(Timestamp::millis))
     .execute(&mut *connection)
     .await?;
-    if done.rows_affected() == 0 {
+    if done == 0 {
         return refuse(DirectoryError::Missing(noun(program.kind)));
     }
     changes::announce(connection, &Change::Program(program.kind, program.id), now).await?;
@@ -180,16 +175,17 @@ pub(super) async fn update(connection: &mut SqliteConnection, program: Program, 
 }
 
 pub(super) async fn rotate(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     kind: ProgramKind,
     id: String,
     secret: ProgramSecret,
     previous_until: Timestamp,
 ) -> Outcome<()> {
     let found: Option<(Json<Vec<StoredSecret>>, Option<i64>)> =
-        sqlx::query_as("SELECT secrets, revoked_at FROM programs WHERE kind = $1 AND id = $2")
+        query("SELECT secrets, revoked_at FROM programs WHERE kind = $1 AND id = $2")
             .bind(kind.as_str())
             .bind(&id)
+            .for_update()
             .fetch_optional(&mut *connection)
             .await?;
     let Some((Json(before), revoked_at)) = found else { return refuse(DirectoryError::Missing(noun(kind))) };
@@ -201,7 +197,7 @@ pub(super) async fn rotate(
         previous.expires_at = Some(previous.expires_at.map_or(previous_until, |end| end.min(previous_until)));
         previous
     }));
-    sqlx::query("UPDATE programs SET secrets = $3 WHERE kind = $1 AND id = $2")
+    query("UPDATE programs SET secrets = $3 WHERE kind = $1 AND id = $2")
         .bind(kind.as_str())
         .bind(&id)
         .bind(Json(secrets))
@@ -211,10 +207,11 @@ pub(super) async fn rotate(
     Ok(())
 }
 
-pub(super) async fn revoke(connection: &mut SqliteConnection, kind: ProgramKind, id: String, at: Timestamp) -> Outcome<()> {
-    let revoked_at: Option<Option<i64>> = sqlx::query_scalar("SELECT revoked_at FROM programs WHERE kind = $1 AND id = $2")
+pub(super) async fn revoke(connection: &mut Connection, kind: ProgramKind, id: String, at: Timestamp) -> Outcome<()> {
+    let revoked_at: Option<Option<i64>> = query("SELECT revoked_at FROM programs WHERE kind = $1 AND id = $2")
         .bind(kind.as_str())
         .bind(&id)
+        .for_update()
         .fetch_optional(&mut *connection)
         .await?;
     match revoked_at {
@@ -222,7 +219,7 @@ pub(super) async fn revoke(connection: &mut SqliteConnection, kind: ProgramKind,
         Some(Some(_)) => return Ok(()),
         Some(None) => {}
     }
-    sqlx::query("UPDATE programs SET revoked_at = $3 WHERE kind = $1 AND id = $2")
+    query("UPDATE programs SET revoked_at = $3 WHERE kind = $1 AND id = $2")
         .bind(kind.as_str())
         .bind(&id)
         .bind(at.millis())
@@ -233,9 +230,9 @@ pub(super) async fn revoke(connection: &mut SqliteConnection, kind: ProgramKind,
 }
 
 /// Revokes what a person that is being removed owns.
-pub(super) async fn revoke_owned(connection: &mut SqliteConnection, owner: UserId, at: Timestamp) -> Outcome<()> {
+pub(super) async fn revoke_owned(connection: &mut Connection, owner: UserId, at: Timestamp) -> Outcome<()> {
     let programs: Vec<(String, String)> =
-        sqlx::query_as("SELECT kind, id FROM programs WHERE owner = $1 AND revoked_at IS NULL ORDER BY kind, id")
+        query("SELECT kind, id FROM programs WHERE owner = $1 AND revoked_at IS NULL ORDER BY kind, id")
             .bind(owner.to_string())
             .fetch_all(&mut *connection)
             .await?;
@@ -245,14 +242,16 @@ pub(super) async fn revoke_owned(connection: &mut SqliteConnection, owner: UserI
     Ok(())
 }
 
-pub(super) async fn record_use(connection: &mut SqliteConnection, uses: Vec<ProgramUse>) -> Outcome<()> {
+pub(super) async fn record_use(connection: &mut Connection, uses: Vec<ProgramUse>) -> Outcome<()> {
     for usage in uses {
-        sqlx::query("UPDATE programs SET last_used_at = max(coalesce(last_used_at, $3), $3) WHERE kind = $1 AND id = $2")
-            .bind(usage.kind.as_str())
-            .bind(usage.id)
-            .bind(usage.at.millis())
-            .execute(&mut *connection)
-            .await?;
+        query(
+            "UPDATE programs SET last_used_at = $3 WHERE kind = $1 AND id = $2 AND (last_used_at IS NULL OR last_used_at < $3)",
+        )
+        .bind(usage.kind.as_str())
+        .bind(usage.id)
+        .bind(usage.at.millis())
+        .execute(&mut *connection)
+        .await?;
     }
     Ok(())
 }

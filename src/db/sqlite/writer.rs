@@ -4,11 +4,12 @@
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{DEADLINE, Failure, Unavailable};
+use super::{Connection, DEADLINE, Failure, Unavailable, Wire};
+use crate::db::query;
 
 /// Writes that may wait; more are refused at once.
 const QUEUE: usize = 4096;
@@ -22,7 +23,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: SqliteConnection, options: SqliteConnectOptions) -> Self {
+    pub(super) fn start(connection: Connection, options: SqliteConnectOptions) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let (committed, commits) = watch::channel(0);
         tokio::spawn(Committer { connection: Some(connection), options, committed, failing: false }.run(jobs));
@@ -37,7 +38,7 @@ impl Writer {
     where
         T: Send + 'static,
         E: Send + 'static,
-        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, Failure<E>>> + Send + 'static,
+        F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, Failure<E>>> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
         let job = Box::new(Write { work: Some(work), outcome: None, reply });
@@ -60,7 +61,7 @@ trait Job: Send {
     /// Whether the caller still waits; work whose caller was told "unavailable" is not begun.
     fn is_awaited(&self) -> bool;
     /// Does the work within a savepoint that the verdict then keeps or undoes.
-    fn perform<'a>(&'a mut self, connection: &'a mut SqliteConnection) -> BoxFuture<'a, Verdict>;
+    fn perform<'a>(&'a mut self, connection: &'a mut Connection) -> BoxFuture<'a, Verdict>;
     /// Hands the caller the outcome, or why the whole transaction failed.
     fn answer(self: Box<Self>, fate: Result<(), Unavailable>);
 }
@@ -82,13 +83,13 @@ impl<T, E, F> Job for Write<T, E, F>
 where
     T: Send,
     E: Send,
-    F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, Failure<E>>> + Send,
+    F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, Failure<E>>> + Send,
 {
     fn is_awaited(&self) -> bool {
         !self.reply.is_closed()
     }
 
-    fn perform<'a>(&'a mut self, connection: &'a mut SqliteConnection) -> BoxFuture<'a, Verdict> {
+    fn perform<'a>(&'a mut self, connection: &'a mut Connection) -> BoxFuture<'a, Verdict> {
         async move {
             let Some(work) = self.work.take() else { return Verdict::Undo };
             let outcome = work(connection).await;
@@ -135,7 +136,7 @@ fn is_fatal(error: &Unavailable) -> bool {
 
 struct Committer {
     /// `None` after a failure: the next batch opens a fresh one, so that recovery needs no restart.
-    connection: Option<SqliteConnection>,
+    connection: Option<Connection>,
     options: SqliteConnectOptions,
     committed: watch::Sender<u64>,
     /// Whether the last batch failed: trouble is told when it begins and when it ends, not a thousand times between.
@@ -179,14 +180,14 @@ impl Committer {
     async fn try_commit(&mut self, batch: &mut [Box<dyn Job>]) -> Result<(), Unavailable> {
         let connection = match &mut self.connection {
             Some(connection) => connection,
-            empty => empty.insert(self.options.connect().await?),
+            empty => empty.insert(Connection(Wire::Sqlite(self.options.connect().await?))),
         };
         transact(connection, batch).await
     }
 
     /// Closing rolls back whatever is left open.
     async fn hang_up(&mut self) {
-        if let Some(connection) = self.connection.take()
+        if let Some(Connection(Wire::Sqlite(connection))) = self.connection.take()
             && let Err(error) = connection.close().await
         {
             tracing::debug!(%error, "the store's connection did not close cleanly");
@@ -194,7 +195,7 @@ impl Committer {
     }
 }
 
-async fn transact(connection: &mut SqliteConnection, batch: &mut [Box<dyn Job>]) -> Result<(), Unavailable> {
+async fn transact(connection: &mut Connection, batch: &mut [Box<dyn Job>]) -> Result<(), Unavailable> {
     execute(connection, "BEGIN IMMEDIATE").await?;
     for job in batch {
         execute(connection, "SAVEPOINT job").await?;
@@ -208,6 +209,6 @@ async fn transact(connection: &mut SqliteConnection, batch: &mut [Box<dyn Job>])
     execute(connection, "COMMIT").await
 }
 
-async fn execute(connection: &mut SqliteConnection, statement: &'static str) -> Result<(), Unavailable> {
-    sqlx::query(statement).execute(connection).await.map(drop).map_err(Unavailable::from)
+async fn execute(connection: &mut Connection, statement: &'static str) -> Result<(), Unavailable> {
+    query(statement).execute(connection).await.map(drop).map_err(Unavailable::from)
 }

@@ -3,31 +3,29 @@
 //! Refuses to use one up without making the account, and the other way round.
 
 use async_trait::async_trait;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use sqlx::types::Json;
-use sqlx::{FromRow, Row as _};
 
 use super::super::invitations::Invitations;
-use super::super::{DirectoryError, SqliteDirectory};
+use super::super::{DirectoryError, SqlDirectory};
 use super::user::{self, undecodable};
 use super::{Outcome, refuse};
 use crate::clock::Timestamp;
 use crate::crypto::Digest;
+use crate::db::{Connection, FromRow, Json, Row, query};
 use crate::model::{ConnectionId, EmailAddress, Invitation, InvitationId, TenantId, User};
 
 struct Stored(Invitation);
 
-impl FromRow<'_, SqliteRow> for Stored {
-    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+impl FromRow for Stored {
+    fn from_row(row: &Row) -> Result<Self, sqlx::Error> {
         let moment = |column| row.try_get(column).map(Timestamp::from_millis);
-        let perhaps = |column| row.try_get::<Option<i64>, _>(column).map(|at| at.map(Timestamp::from_millis));
-        let token: [u8; 32] = row.try_get::<&[u8], _>("token")?.try_into().map_err(undecodable)?;
+        let perhaps = |column| row.try_get::<Option<i64>>(column).map(|at| at.map(Timestamp::from_millis));
+        let token: [u8; 32] = row.try_get::<&[u8]>("token")?.try_into().map_err(undecodable)?;
         Ok(Self(Invitation {
             id: InvitationId(row.try_get("id")?),
-            tenant: row.try_get::<String, _>("tenant")?.parse().map_err(undecodable)?,
-            address: row.try_get::<String, _>("address")?.parse().map_err(undecodable)?,
-            connection: row.try_get::<String, _>("connection")?.parse().map_err(undecodable)?,
-            roles: row.try_get::<Json<_>, _>("roles")?.0,
+            tenant: row.try_get::<String>("tenant")?.parse().map_err(undecodable)?,
+            address: row.try_get::<String>("address")?.parse().map_err(undecodable)?,
+            connection: row.try_get::<String>("connection")?.parse().map_err(undecodable)?,
+            roles: row.try_get::<Json<_>>("roles")?.0,
             invited_by: row.try_get("invited_by")?,
             token: Digest::from_bytes(token),
             created_at: moment("created_at")?,
@@ -40,14 +38,14 @@ impl FromRow<'_, SqliteRow> for Stored {
 }
 
 #[async_trait]
-impl Invitations for SqliteDirectory {
+impl Invitations for SqlDirectory {
     async fn invite(&self, invitation: &Invitation) -> Result<(), DirectoryError> {
         let invitation = invitation.clone();
         Ok(self.database.write(|connection| Box::pin(invite(connection, invitation))).await?)
     }
 
     async fn invitation(&self, token: &Digest) -> Result<Option<Invitation>, DirectoryError> {
-        let query = sqlx::query_as("SELECT * FROM invitations WHERE token = $1").bind(token.as_bytes().as_slice());
+        let query = query("SELECT * FROM invitations WHERE token = $1").bind(token.as_bytes().as_slice());
         let found = self.database.read(query.fetch_optional(self.database.readers())).await?;
         Ok(found.map(|Stored(invitation)| invitation))
     }
@@ -58,7 +56,7 @@ impl Invitations for SqliteDirectory {
         connection: &ConnectionId,
         address: &EmailAddress,
     ) -> Result<Option<Invitation>, DirectoryError> {
-        let query = sqlx::query_as(
+        let query = query(
             "SELECT * FROM invitations WHERE tenant = $1 AND connection = $2 AND address = $3 \
              AND used_at IS NULL AND revoked_at IS NULL",
         )
@@ -70,8 +68,7 @@ impl Invitations for SqliteDirectory {
     }
 
     async fn invitations(&self, tenant: &TenantId) -> Result<Vec<Invitation>, DirectoryError> {
-        let query =
-            sqlx::query_as("SELECT * FROM invitations WHERE tenant = $1 ORDER BY created_at DESC, id").bind(tenant.as_str());
+        let query = query("SELECT * FROM invitations WHERE tenant = $1 ORDER BY created_at DESC, id").bind(tenant.as_str());
         let found = self.database.read(query.fetch_all(self.database.readers())).await?;
         Ok(found.into_iter().map(|Stored(invitation)| invitation).collect())
     }
@@ -92,8 +89,8 @@ impl Invitations for SqliteDirectory {
     }
 }
 
-async fn invite(connection: &mut SqliteConnection, invitation: Invitation) -> Outcome<()> {
-    sqlx::query(
+async fn invite(connection: &mut Connection, invitation: Invitation) -> Outcome<()> {
+    query(
         "UPDATE invitations SET revoked_at = $4 WHERE tenant = $1 AND connection = $2 AND address = $3 \
          AND used_at IS NULL AND revoked_at IS NULL",
     )
@@ -103,7 +100,7 @@ async fn invite(connection: &mut SqliteConnection, invitation: Invitation) -> Ou
     .bind(invitation.created_at.millis())
     .execute(&mut *connection)
     .await?;
-    sqlx::query(
+    query(
         "INSERT INTO invitations (id, tenant, address, connection, roles, invited_by, token, created_at, expires_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
@@ -121,8 +118,8 @@ async fn invite(connection: &mut SqliteConnection, invitation: Invitation) -> Ou
     Ok(())
 }
 
-async fn accept(connection: &mut SqliteConnection, token: Digest, at: Timestamp) -> Outcome<bool> {
-    let done = sqlx::query(
+async fn accept(connection: &mut Connection, token: Digest, at: Timestamp) -> Outcome<bool> {
+    let done = query(
         "UPDATE invitations SET accepted_at = coalesce(accepted_at, $2) \
          WHERE token = $1 AND used_at IS NULL AND revoked_at IS NULL AND expires_at > $2",
     )
@@ -130,31 +127,29 @@ async fn accept(connection: &mut SqliteConnection, token: Digest, at: Timestamp)
     .bind(at.millis())
     .execute(connection)
     .await?;
-    Ok(done.rows_affected() == 1)
+    Ok(done == 1)
 }
 
-async fn take_up(connection: &mut SqliteConnection, id: InvitationId, user: User, at: Timestamp) -> Outcome<()> {
-    let used = sqlx::query(
-        "UPDATE invitations SET used_at = $2 WHERE id = $1 AND used_at IS NULL AND revoked_at IS NULL AND expires_at > $2",
-    )
-    .bind(&id.0)
-    .bind(at.millis())
-    .execute(&mut *connection)
-    .await?;
-    if used.rows_affected() == 0 {
+async fn take_up(connection: &mut Connection, id: InvitationId, user: User, at: Timestamp) -> Outcome<()> {
+    let used =
+        query("UPDATE invitations SET used_at = $2 WHERE id = $1 AND used_at IS NULL AND revoked_at IS NULL AND expires_at > $2")
+            .bind(&id.0)
+            .bind(at.millis())
+            .execute(&mut *connection)
+            .await?;
+    if used == 0 {
         return refuse(DirectoryError::Missing("invitation"));
     }
     user::create(connection, user).await
 }
 
-async fn revoke(connection: &mut SqliteConnection, tenant: TenantId, id: InvitationId, at: Timestamp) -> Outcome<bool> {
-    let done = sqlx::query(
-        "UPDATE invitations SET revoked_at = $3 WHERE tenant = $1 AND id = $2 AND used_at IS NULL AND revoked_at IS NULL",
-    )
-    .bind(tenant.as_str())
-    .bind(&id.0)
-    .bind(at.millis())
-    .execute(connection)
-    .await?;
-    Ok(done.rows_affected() == 1)
+async fn revoke(connection: &mut Connection, tenant: TenantId, id: InvitationId, at: Timestamp) -> Outcome<bool> {
+    let done =
+        query("UPDATE invitations SET revoked_at = $3 WHERE tenant = $1 AND id = $2 AND used_at IS NULL AND revoked_at IS NULL")
+            .bind(tenant.as_str())
+            .bind(&id.0)
+            .bind(at.millis())
+            .execute(connection)
+            .await?;
+    Ok(done == 1)
 }

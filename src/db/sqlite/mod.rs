@@ -1,0 +1,78 @@
+//! The embedded engine: one SQLite file, a pool of readers, one writer that commits in groups.
+//!
+//! Refuses to be shared over a network: its locks and its log are the file system's.
+
+mod open;
+mod writer;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use sqlx::ConnectOptions as _;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use tokio::sync::watch;
+
+use super::statement::{Pool, Wire};
+use super::{Connection, DEADLINE, Failure, Readers, Unavailable};
+
+pub use open::OpenError;
+
+/// How long SQLite waits for another process's lock; a batch that waits this long in the queue and again at the lock still
+/// answers before [`DEADLINE`].
+const LOCK_WAIT: Duration = Duration::from_millis(1500);
+
+/// An open file. Clones share it; when the last is gone, so is the writer.
+#[derive(Clone)]
+pub(super) struct Sqlite {
+    readers: Readers,
+    writer: writer::Writer,
+    options: SqliteConnectOptions,
+    /// Holds a database in memory, which would end with its last connection.
+    _held: Option<Arc<SqliteConnection>>,
+}
+
+impl fmt::Debug for Sqlite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sqlite").field("file", &self.options.get_filename()).finish_non_exhaustive()
+    }
+}
+
+impl Sqlite {
+    pub(super) async fn open(url: &str) -> Result<Self, OpenError> {
+        Ok(Self::of(open::open(url).await?, None))
+    }
+
+    pub(super) async fn in_memory() -> Result<Self, OpenError> {
+        let (opened, held) = open::open_in_memory().await?;
+        Ok(Self::of(opened, Some(Arc::new(held))))
+    }
+
+    fn of(opened: open::Opened, held: Option<Arc<SqliteConnection>>) -> Self {
+        let open::Opened { options, connection, readers } = opened;
+        let writer = writer::Writer::start(Connection(Wire::Sqlite(connection)), options.clone());
+        Self { readers: Readers(Pool::Sqlite(readers)), writer, options, _held: held }
+    }
+
+    pub(super) const fn readers(&self) -> &Readers {
+        &self.readers
+    }
+
+    pub(super) async fn write<T, E, F>(&self, work: F) -> Result<T, Failure<E>>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+        F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, Failure<E>>> + Send + 'static,
+    {
+        self.writer.write(work).await
+    }
+
+    pub(super) fn commits(&self) -> watch::Receiver<u64> {
+        self.writer.commits()
+    }
+
+    pub(super) async fn reader(&self) -> Result<Connection, sqlx::Error> {
+        Ok(Connection(Wire::Sqlite(open::reading(&self.options).connect().await?)))
+    }
+}
