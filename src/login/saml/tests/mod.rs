@@ -7,3 +7,4 @@ mod corpus;
 mod forge;
 mod scramble;
 mod scrambled;
+mod short;
