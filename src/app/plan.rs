@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::memory::Memory;
 use crate::authn::{self, Authn, Stores};
+use crate::clock::Timestamp;
 use crate::config::{self, Config, Path, Problems};
 use crate::credential::Sources;
 use crate::edge::redirect::Destination;
@@ -68,6 +69,14 @@ pub fn compile(config: Config) -> Result<Plan, Problems> {
 }
 
 impl Plan {
+    /// What about the configuration does not hold at this moment, though it is well written: it does not keep the door from starting.
+    #[must_use]
+    pub fn judge_at(&self, now: Timestamp) -> Problems {
+        let mut problems = Problems::default();
+        self.login.judge_at(now, &mut problems);
+        problems
+    }
+
     /// Where redirecting listeners send people.
     #[must_use]
     pub fn destination(&self) -> Destination {

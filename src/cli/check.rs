@@ -50,10 +50,12 @@ fn findings(file: &Path) -> anyhow::Result<(Vec<Finding>, Vec<Finding>)> {
         Err(LoadError::Invalid { report, .. }) => return Ok((report.findings, Vec::new())),
         Err(error @ LoadError::Unreadable { .. }) => return Err(error.into()),
     };
-    if let Err(problems) = plan::compile(config.clone()) {
+    let now = SystemClock.now();
+    let problems = plan::compile(config.clone()).map_or_else(|problems| problems, |plan| plan.judge_at(now));
+    if !problems.is_empty() {
         return Ok((sources.report(&problems).findings, Vec::new()));
     }
-    let advice = config::advise(&config, &sources, SystemClock.now());
+    let advice = config::advise(&config, &sources, now);
     Ok((Vec::new(), sources.report(&advice).findings))
 }
 

@@ -36,6 +36,11 @@ impl Book {
         Self { config: Box::new(config.clone()), own, current, stored: Mutex::default() }
     }
 
+    /// The file's, in its order.
+    pub(super) fn own(&self) -> &Connections {
+        &self.own
+    }
+
     pub(super) fn current(&self) -> Arc<Connections> {
         self.current.load_full()
     }

@@ -12,6 +12,7 @@ use super::oidc::Provider;
 use super::pages::text;
 use super::return_to::Origins;
 use super::saml;
+use crate::clock::Timestamp;
 use crate::config::connection::{Connection as Typed, Kind, Mfa, Password, Provision};
 use crate::config::{Config, Path as Place, Problems};
 use crate::model::{ConnectionId, Domain, EmailAddress, TenantId};
@@ -103,6 +104,15 @@ impl Connections {
     /// The last of the configuration's.
     pub(super) fn compile_last(config: &Config, origins: &Origins, problems: &mut Problems) -> Option<Arc<Connection>> {
         compile_one(config, config.connections.len().checked_sub(1)?, origins, problems)
+    }
+
+    /// What about them does not hold at this moment. They have to be of a configuration, in its order.
+    pub(super) fn judge_at(&self, now: Timestamp, problems: &mut Problems) {
+        for (index, connection) in self.iter().enumerate() {
+            if let Way::Saml(provider) = &connection.way {
+                provider.judge_at(now, &Place::from("connections").item(index).key("saml"), problems);
+            }
+        }
     }
 
     /// These and `more`, in this order.

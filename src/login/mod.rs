@@ -155,6 +155,11 @@ impl Rules {
         })
     }
 
+    /// What about the configuration does not hold at this moment, though it is well written.
+    pub fn judge_at(&self, now: Timestamp, problems: &mut Problems) {
+        self.connections.own().judge_at(now, problems);
+    }
+
     /// Whose break-glass sessions count: of the accounts that there are now.
     pub fn break_glass_users(&self) -> Vec<UserId> {
         self.break_glass.users()

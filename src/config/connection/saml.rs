@@ -74,7 +74,7 @@ fn default_skew() -> Span {
     Span::seconds(60)
 }
 
-/// Where the provider's metadata is: exactly one of `url` and `path`.
+/// Where the provider's metadata is: exactly one of `url` and `path`. Past its `validUntil` nobody signs in by it.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Metadata {

@@ -50,6 +50,18 @@ impl Provider {
     }
 }
 
+impl Provider {
+    /// What is no longer as it was when the configuration was written: a metadata file that has ended. `place`: of the connection's kind.
+    pub(in crate::login) fn judge_at(&self, now: Timestamp, place: &Path, problems: &mut Problems) {
+        if let Discovery::Fixed(provider) = &self.discovery
+            && let Err(error) = provider.current(now)
+        {
+            let hint = "save the provider's newest metadata document there; until then nobody can sign in by it";
+            problems.add(place.key("metadata").key("path"), error.to_string(), hint);
+        }
+    }
+}
+
 fn format(typed: NameIdFormat) -> &'static str {
     match typed {
         NameIdFormat::Persistent => names::PERSISTENT_FORMAT,
@@ -106,9 +118,9 @@ fn from_metadata(typed: &Saml, metadata: &SamlMetadata, place: &Path, problems: 
     }
     let path = metadata.path.as_ref()?;
     let read = std::fs::read_to_string(path).map_err(|error| error.to_string());
-    // Whether it has run out is not asked of a file: nobody but its administrator can bring a newer one, and was told by its date.
+    // Whether it has ended is asked when it is used, and by `check`: the day on which it does must not keep the whole door from starting.
     let parsed = read.and_then(|text| {
-        let provider = IdentityProvider::read(&text, wanted.as_deref(), signer.as_deref(), Timestamp::default());
+        let provider = IdentityProvider::read(&text, wanted.as_deref(), signer.as_deref());
         provider.map_err(|error| error.to_string())
     });
     match parsed {

@@ -1,7 +1,8 @@
 //! Where the provider's metadata comes from: a file, an address, or the configuration itself.
 //!
 //! Refuses to be needed at start: an address is read when first used, kept for an hour, kept longer while it cannot be reached, and
-//! read again when a signature is of a key that is not in it. One caller asks for all; after a failure nobody asks for a moment.
+//! read again when a signature is of a key that is not in it. One caller asks for all; after a failure nobody asks for a moment. Past
+//! the end that a document states it is believed no longer, wherever it is from and whether or not there is a newer one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use arc_swap::ArcSwapOption;
 use tokio::sync::Mutex;
 use url::Url;
 
-use super::idp::IdentityProvider;
+use super::idp::{IdentityProvider, UnusableMetadata};
 use super::signature::Trust;
 use crate::clock::Timestamp;
 use crate::http_client::HttpClient;
@@ -64,7 +65,10 @@ impl Discovery {
     /// The provider, from memory where it is fresh enough.
     pub(super) async fn current(&self, now: Timestamp) -> Result<Arc<IdentityProvider>, SignInError> {
         match self {
-            Self::Fixed(provider) => Ok(Arc::clone(provider)),
+            Self::Fixed(provider) => {
+                provider.current(now)?;
+                Ok(Arc::clone(provider))
+            }
             Self::Remote(remote) => remote.current(now).await,
         }
     }
@@ -87,7 +91,8 @@ impl Remote {
         if let Some(fresh) = self.fresh(now) {
             return Ok(fresh);
         }
-        let old = self.known.load_full().map(|known| Arc::clone(&known.provider));
+        let known = self.known.load_full().filter(|known| known.provider.current(now).is_ok());
+        let old = known.map(|known| Arc::clone(&known.provider));
         if asked.failed_at.is_some_and(|at| now.since(at) < FAILED) {
             return old.ok_or_else(|| SignInError::ProviderUnreachable("it could not be reached a moment ago".into()));
         }
@@ -122,7 +127,8 @@ impl Remote {
 
     fn fresh(&self, now: Timestamp) -> Option<Arc<IdentityProvider>> {
         let known = self.known.load_full()?;
-        (now.since(known.read_at) < KEPT).then(|| Arc::clone(&known.provider))
+        let fresh = now.since(known.read_at) < KEPT && known.provider.current(now).is_ok();
+        fresh.then(|| Arc::clone(&known.provider))
     }
 
     async fn read(&self, now: Timestamp) -> Result<Arc<IdentityProvider>, SignInError> {
@@ -137,10 +143,17 @@ impl Remote {
         let text = String::from_utf8(answer.into_body())
             .map_err(|_| SignInError::ProviderSetup("its metadata is not UTF-8".to_owned()))?;
         let (wanted, signer) = (self.wanted.clone(), self.signer.clone());
-        let read = move || IdentityProvider::read(&text, wanted.as_deref(), signer.as_deref(), now);
+        let read = move || IdentityProvider::read(&text, wanted.as_deref(), signer.as_deref());
         let read = tokio::task::spawn_blocking(read).await.map_err(SignInError::internal)?;
-        let provider = Arc::new(read.map_err(|error| SignInError::ProviderSetup(format!("its metadata: {error}")))?);
+        let provider = Arc::new(read?);
+        provider.current(now)?;
         self.known.store(Some(Arc::new(Known { provider: Arc::clone(&provider), read_at: now })));
         Ok(provider)
+    }
+}
+
+impl From<UnusableMetadata> for SignInError {
+    fn from(error: UnusableMetadata) -> Self {
+        Self::ProviderSetup(format!("its metadata: {error}"))
     }
 }

@@ -1,7 +1,7 @@
 //! What the identity provider is: its entity id, addresses and keys, from its metadata or as typed (SAML Metadata §2.4.3).
 //!
-//! Refuses metadata that is out of date, that is not signed where a certificate is configured for it, or whose addresses are not
-//! HTTPS (on this machine also HTTP), because a browser is sent there (threats S14).
+//! Refuses metadata that is not signed where a certificate is configured for it, or whose addresses are not HTTPS (on this machine also
+//! HTTP), because a browser is sent there (threats S14); and says until when it is good, which whoever uses it has to ask.
 
 use url::Url;
 
@@ -21,6 +21,8 @@ pub(super) struct IdentityProvider {
     sign_out: Vec<Endpoint>,
     /// It takes signed requests only.
     pub wants_signed: bool,
+    /// When the document stops being good, if it says so (SAML Metadata §2.3.2).
+    valid_until: Option<Timestamp>,
 }
 
 /// Where a kind of message goes.
@@ -45,8 +47,8 @@ pub(super) enum UnusableMetadata {
     Document(#[from] Refusal),
     #[error("the document is not signed with the certificate that is configured for it")]
     Unsigned,
-    #[error("the document ended at {0}")]
-    Ended(String),
+    #[error("the document was good until {0}")]
+    Ended(Timestamp),
     #[error("the document describes no identity provider{0}")]
     NoProvider(String),
     #[error("the document describes several identity providers: name one by `entity_id`")]
@@ -60,30 +62,22 @@ pub(super) enum UnusableMetadata {
 impl IdentityProvider {
     /// As typed, without metadata.
     pub(super) fn typed(entity_id: String, trust: Trust, sign_in: Endpoint, sign_out: Option<Endpoint>) -> Self {
-        Self { entity_id, trust, sign_in: vec![sign_in], sign_out: sign_out.into_iter().collect(), wants_signed: false }
+        let sign_out = sign_out.into_iter().collect();
+        Self { entity_id, trust, sign_in: vec![sign_in], sign_out, wants_signed: false, valid_until: None }
     }
 
     /// `signer`: what the document has to be signed with; `wanted`: the entity id that is meant.
-    pub(super) fn read(
-        text: &str,
-        wanted: Option<&str>,
-        signer: Option<&Trust>,
-        now: Timestamp,
-    ) -> Result<Self, UnusableMetadata> {
+    pub(super) fn read(text: &str, wanted: Option<&str>, signer: Option<&Trust>) -> Result<Self, UnusableMetadata> {
         let tree = Tree::parse(text.trim_start_matches('\u{feff}'))?;
         let root = tree.root()?;
         if let Some(signer) = signer {
             signature::verify(&tree, None, signer)?.root().ok_or(UnusableMetadata::Unsigned)?;
         }
-        current(root, now)?;
         let entities: Vec<_> = root.subtree().filter(|element| element.is(names::METADATA, "EntityDescriptor")).collect();
         let named = |entity: &&Element<'_>| wanted.is_none_or(|wanted| entity.attribute("entityID") == Some(wanted));
         let providers: Vec<_> = entities.iter().filter(named).filter_map(|entity| Some((*entity, role(*entity)?))).collect();
         match providers.as_slice() {
-            [(entity, role)] => {
-                current(*entity, now)?;
-                Self::of(*entity, *role)
-            }
+            [(entity, role)] => Self::of(*entity, *role),
             [] => Err(UnusableMetadata::NoProvider(wanted.map(|name| format!(" `{name}`")).unwrap_or_default())),
             _ => Err(UnusableMetadata::Several),
         }
@@ -112,7 +106,16 @@ impl IdentityProvider {
             sign_in,
             sign_out: endpoints(role, "SingleLogoutService"),
             wants_signed: matches!(role.attribute("WantAuthnRequestsSigned"), Some("true" | "1")),
+            valid_until: valid_until(role)?,
         })
+    }
+
+    /// Refuses what is no longer good: keys that were withdrawn since would be believed for ever.
+    pub(super) fn current(&self, now: Timestamp) -> Result<(), UnusableMetadata> {
+        match self.valid_until {
+            Some(until) if until <= now => Err(UnusableMetadata::Ended(until)),
+            _ => Ok(()),
+        }
     }
 
     /// Where people are signed in: by redirect where that is offered, because it needs no page in between.
@@ -168,10 +171,15 @@ fn role(entity: Element<'_>) -> Option<Element<'_>> {
     })
 }
 
-fn current(element: Element<'_>, now: Timestamp) -> Result<(), UnusableMetadata> {
-    let Some(text) = element.attribute("validUntil") else { return Ok(()) };
-    let until: jiff::Timestamp = text.trim().parse().map_err(|_| Refusal::Time)?;
-    if Timestamp::from_millis(until.as_millisecond()) > now { Ok(()) } else { Err(UnusableMetadata::Ended(text.to_owned())) }
+/// The earliest end that the role, its entity or anything around them states: each holds for all that is in it.
+fn valid_until(role: Element<'_>) -> Result<Option<Timestamp>, Refusal> {
+    let around = std::iter::successors(Some(role), |element| element.parent());
+    let moment = |text: &str| {
+        let until: jiff::Timestamp = text.trim().parse().map_err(|_| Refusal::Time)?;
+        Ok(Timestamp::from_millis(until.as_millisecond()))
+    };
+    let stated = around.filter_map(|element| element.attribute("validUntil")).map(moment);
+    Ok(stated.collect::<Result<Vec<_>, Refusal>>()?.into_iter().min())
 }
 
 #[cfg(test)]
@@ -203,11 +211,11 @@ mod tests {
             ["javascript:alert(1)", "http://idp.example/sso", "data:text/html,x", "//idp.example/sso", "ftp://idp.example/", ""]
         {
             let text = entity("https://idp.example", "", &certificate, &service("HTTP-Redirect", evil));
-            let refused = IdentityProvider::read(&text, None, None, NOW);
+            let refused = IdentityProvider::read(&text, None, None);
             assert!(matches!(refused, Err(UnusableMetadata::NoAddress)), "{evil}: {refused:?}");
         }
         let mixed = service("HTTP-Redirect", "javascript:alert(1)") + &service("HTTP-POST", "https://idp.example/sso");
-        let read = IdentityProvider::read(&entity("https://idp.example", "", &certificate, &mixed), None, None, NOW).unwrap();
+        let read = IdentityProvider::read(&entity("https://idp.example", "", &certificate, &mixed), None, None).unwrap();
         let endpoint = read.sign_in().unwrap();
         assert_eq!((endpoint.binding, endpoint.location.as_str()), (Transport::Post, "https://idp.example/sso"));
     }
@@ -219,21 +227,43 @@ mod tests {
             let all = [entity("https://a.example", attributes, &one, &good), entity("https://b.example", "", &one, &good)];
             format!(r#"<EntitiesDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata">{}</EntitiesDescriptor>"#, all.concat())
         };
-        let read = |text: &str, wanted: Option<&str>| IdentityProvider::read(text, wanted, None, NOW).map(|read| read.entity_id);
+        let read = |text: &str, wanted: Option<&str>| IdentityProvider::read(text, wanted, None).map(|read| read.entity_id);
         assert_eq!(read(&entities(""), Some("https://b.example")).unwrap(), "https://b.example");
         assert!(matches!(read(&entities(""), None), Err(UnusableMetadata::Several)));
         assert!(matches!(read(&entities(""), Some("https://c.example")), Err(UnusableMetadata::NoProvider(_))));
-        let ended = entities(r#"validUntil="2026-01-01T00:00:00Z""#);
-        assert!(matches!(read(&ended, Some("https://a.example")), Err(UnusableMetadata::Ended(_))));
-        assert!(read(&entities(r#"validUntil="2046-01-01T00:00:00Z""#), Some("https://a.example")).is_ok());
         let nobody = entity("https://a.example", "", "AAAA", &good);
         assert!(matches!(read(&nobody, None), Err(UnusableMetadata::NoCertificate)));
+    }
+
+    #[test]
+    fn a_document_is_good_until_the_earliest_end_that_it_states() {
+        let (one, good) = (certificate(), service("HTTP-Redirect", "https://idp.example/sso"));
+        let (past, future) = (r#"validUntil="2027-01-15T07:59:59Z""#, r#"validUntil="2027-01-15T08:00:01Z""#);
+        let read = |all: &str, entities: &str, one_entity: &str, role: &str| {
+            let text = entity("https://a.example", one_entity, &one, &good)
+                .replace("<IDPSSODescriptor", &format!("<IDPSSODescriptor {role}"));
+            let inner = format!("<EntitiesDescriptor {entities}>{text}</EntitiesDescriptor>");
+            let other = entity("https://b.example", past, &one, &good);
+            let text = format!(
+                r#"<EntitiesDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata" {all}>{inner}{other}</EntitiesDescriptor>"#
+            );
+            IdentityProvider::read(&text, Some("https://a.example"), None)
+        };
+        assert!(read("", "", "", "").unwrap().current(NOW).is_ok(), "its neighbour's end is not its own");
+        assert!(read(future, future, future, future).unwrap().current(NOW).is_ok());
+        for (all, entities, one_entity, role) in
+            [(past, "", "", ""), (future, past, future, ""), (future, "", past, future), ("", "", "", past)]
+        {
+            let ended = read(all, entities, one_entity, role).unwrap().current(NOW).unwrap_err();
+            assert_eq!(ended.to_string(), "the document was good until 2027-01-15T07:59:59.000Z");
+        }
+        assert!(matches!(read("", "", r#"validUntil="soon""#, ""), Err(UnusableMetadata::Document(Refusal::Time))));
     }
 
     #[test]
     fn metadata_that_has_to_be_signed_is_not_read_unsigned() {
         let text = entity("https://idp.example", "", &certificate(), &service("HTTP-Redirect", "https://idp.example/sso"));
         let signer = Trust::new(vec![certificate::from_base64(&certificate()).unwrap()]).unwrap();
-        assert!(matches!(IdentityProvider::read(&text, None, Some(&signer), NOW), Err(UnusableMetadata::Unsigned)));
+        assert!(matches!(IdentityProvider::read(&text, None, Some(&signer)), Err(UnusableMetadata::Unsigned)));
     }
 }
