@@ -1,6 +1,6 @@
 // SimpleSAMLphp as an identity provider, on PHP's own web server.
 //   node simplesamlphp.mjs --port N --services JSON|@FILE [--people JSON|@FILE] [--signed-requests]
-// A service: { entity_id, acs, slo?, slo_post?, certificate? (base64 of the DER), sign_response, sign_assertion, encrypt, signed_requests, name_id }.
+// A service: { entity_id, acs, slo?, slo_post?, certificate? (base64 of the DER), sign_response, sign_assertion, encrypt, encrypt_name, signed_requests, name_id }.
 // The port is told because PHP's server does not say which one it took.
 // The ready line: { port, control, entity_id, metadata, certificate, sign_out }. Control: POST /rotate-keys (the old one is gone).
 import { spawn, spawnSync } from 'node:child_process';
@@ -99,6 +99,7 @@ const remote = services.map((service) => {
     'saml20.sign.response': service.sign_response ?? true,
     'saml20.sign.assertion': service.sign_assertion ?? false,
     'assertion.encryption': service.encrypt ?? false,
+    'nameid.encryption': service.encrypt_name ?? false,
     'validate.authnrequest': service.signed_requests ?? false,
     'redirect.validate': service.signed_requests ?? Boolean(service.certificate),
     NameIDFormat: FORMATS[service.name_id ?? 'email'],

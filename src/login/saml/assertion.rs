@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::decrypt::DecryptionKey;
 use super::names;
 use super::refusal::Refusal;
 use super::signature::Signed;
@@ -72,7 +73,8 @@ pub(super) struct Attribute {
 }
 
 impl Assertion {
-    pub(super) fn read(assertion: Signed<'_>) -> Result<Self, Refusal> {
+    /// `key` opens a name identifier that is encrypted by itself.
+    pub(super) fn read(assertion: Signed<'_>, key: Option<&DecryptionKey>) -> Result<Self, Refusal> {
         if assertion.attribute("Version") != Some("2.0") {
             return Err(Refusal::Version);
         }
@@ -90,7 +92,7 @@ impl Assertion {
         Ok(Self {
             id: assertion.attribute("ID").filter(|id| !id.is_empty()).ok_or(Refusal::Version)?.to_owned(),
             issuer,
-            name_id: NameId::of(subject)?,
+            name_id: NameId::of(subject, key)?,
             confirmations: Confirmation::of(subject)?,
             conditions: found,
             authentications: authentications.collect::<Result<_, _>>()?,
@@ -100,12 +102,25 @@ impl Assertion {
 }
 
 impl NameId {
-    /// The one in a subject or a logout request.
-    pub(super) fn of(holder: Signed<'_>) -> Result<Self, Refusal> {
-        let found = holder.one(names::ASSERTION, "NameID").ok_or(Refusal::NameId)?;
-        let own = |name| found.attribute(name).map(str::to_owned);
+    /// The one in a subject or a logout request, plain or encrypted (SAML Core §2.2.4): whoever signed around it signed what it is.
+    pub(super) fn of(holder: Signed<'_>, key: Option<&DecryptionKey>) -> Result<Self, Refusal> {
+        const IDENTIFIERS: [&str; 3] = ["NameID", "EncryptedID", "BaseID"];
+        let mut all = holder.children().filter(|child| IDENTIFIERS.iter().any(|name| child.is(names::ASSERTION, name)));
+        let (Some(only), None) = (all.next(), all.next()) else { return Err(Refusal::NameId) };
+        if !only.is(names::ASSERTION, "EncryptedID") {
+            return Self::read(only);
+        }
+        let opened = only.open(key.ok_or(Refusal::NoDecryptionKey)?)?;
+        Self::read(only.unsealed(&opened.tree)?)
+    }
+
+    fn read(name: Signed<'_>) -> Result<Self, Refusal> {
+        if !name.is(names::ASSERTION, "NameID") {
+            return Err(Refusal::NameId);
+        }
+        let own = |attribute| name.attribute(attribute).map(str::to_owned);
         Ok(Self {
-            value: found.text().filter(|value| !value.is_empty()).ok_or(Refusal::NameId)?,
+            value: name.text().filter(|value| !value.is_empty()).ok_or(Refusal::NameId)?,
             format: own("Format"),
             name_qualifier: own("NameQualifier"),
             sp_name_qualifier: own("SPNameQualifier"),

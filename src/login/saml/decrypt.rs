@@ -1,4 +1,4 @@
-//! Encrypted assertions (SAML Core §6, XML Encryption 1.1).
+//! Encrypted assertions and name identifiers (SAML Core §6, XML Encryption 1.1).
 //!
 //! Refuses keys that are not transported with RSA-OAEP and contents that are not AES, and says nothing of why opening failed, because
 //! every difference that can be seen helps whoever guesses at the contents (threats S12).
@@ -36,7 +36,7 @@ impl DecryptionKey {
     }
 }
 
-/// Opens an `EncryptedAssertion`.
+/// Opens an `EncryptedAssertion` or an `EncryptedID`.
 pub(super) fn open(sealed: Element<'_>, key: &DecryptionKey) -> Result<Opened, Refusal> {
     let data = sealed.one(names::ENCRYPTION, "EncryptedData").ok_or(Refusal::Undecryptable)?;
     let algorithm = method(data)?;

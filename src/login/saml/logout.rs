@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::assertion::{NameId, Window};
 use super::binding::{Direction, Received, from_form, from_query};
+use super::decrypt::DecryptionKey;
 use super::idp::IdentityProvider;
 use super::judge::{Expected, shorten};
 use super::message::{Envelope, logout_request, logout_response};
@@ -198,10 +199,10 @@ impl LogoutRequest {
             signed_assertion: false,
             signed_response: false,
         };
-        Self::read(signed, &expected)
+        Self::read(signed, &expected, provider.key.as_ref().map(|key| &key.decryption))
     }
 
-    fn read(root: Signed<'_>, expected: &Expected<'_>) -> Result<Self, Refusal> {
+    fn read(root: Signed<'_>, expected: &Expected<'_>, key: Option<&DecryptionKey>) -> Result<Self, Refusal> {
         if root.attribute("Version") != Some("2.0") {
             return Err(Refusal::Version);
         }
@@ -219,7 +220,7 @@ impl LogoutRequest {
         let sessions = root.all(names::PROTOCOL, "SessionIndex").filter_map(Signed::text);
         Ok(Self {
             id: root.attribute("ID").filter(|id| !id.is_empty()).ok_or(Refusal::Version)?.to_owned(),
-            name: NameId::of(root)?,
+            name: NameId::of(root, key)?,
             sessions: sessions.collect(),
             replayable_until,
         })

@@ -49,12 +49,12 @@ pub(super) enum Refusal {
     SignatureInvalid(String),
     #[error("a signature does not hold, and the certificate in it is none that is configured")]
     UntrustedKey,
-    #[error("the assertion is encrypted and this connection has no key")]
+    #[error("the assertion or its name identifier is encrypted and this connection has no key")]
     NoDecryptionKey,
-    #[error("the assertion is encrypted with `{0}`, which is not taken")]
+    #[error("the assertion or its name identifier is encrypted with `{0}`, which is not taken")]
     EncryptionAlgorithm(String),
     /// One reason for all that can go wrong in there, because the difference is what a decryption oracle tells (threats S12).
-    #[error("the assertion cannot be decrypted")]
+    #[error("the assertion or its name identifier cannot be decrypted")]
     Undecryptable,
     #[error("the issuer is `{0}`")]
     Issuer(String),
@@ -74,7 +74,7 @@ pub(super) enum Refusal {
     StatusMissing,
     #[error("the assertion says nothing of whom it is about")]
     SubjectMissing,
-    #[error("the assertion's name identifier is missing, empty or encrypted")]
+    #[error("the name identifier is missing, empty, or of another kind")]
     NameId,
     #[error("the name identifier is meant for another service")]
     NameQualifier,

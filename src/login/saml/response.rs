@@ -55,7 +55,7 @@ impl Response {
             return Err(Refusal::ResponseUnsigned);
         }
         judge_envelope(root, coverage.root().is_some(), expected)?;
-        if plain { read(child, coverage, expected) } else { read_sealed(child, coverage, expected, keys) }
+        if plain { read(child, coverage, expected, keys) } else { read_sealed(child, coverage, expected, keys) }
     }
 
     /// As [`Self::prove`], but taking every signature as given: for documents of long ago whose keys nobody can use any more.
@@ -65,7 +65,7 @@ impl Response {
         judge_status(root)?;
         let child = self.only_assertion()?;
         judge_envelope(root, false, expected)?;
-        Assertion::read(Signed::taken_as_given(child))
+        Assertion::read(Signed::taken_as_given(child), None)
     }
 
     /// The one assertion, plain or encrypted, which is a child of the response. One anywhere else is an attempt to have it confused.
@@ -78,11 +78,11 @@ impl Response {
     }
 }
 
-fn read(assertion: Element<'_>, coverage: Coverage<'_>, expected: &Expected<'_>) -> Result<Assertion, Refusal> {
+fn read(assertion: Element<'_>, coverage: Coverage<'_>, expected: &Expected<'_>, keys: Keys<'_>) -> Result<Assertion, Refusal> {
     let itself = coverage.itself(assertion);
     match (itself, coverage.of(assertion)) {
         (None, Some(_)) if expected.signed_assertion => Err(Refusal::AssertionUnsigned),
-        (_, Some(signed)) => Assertion::read(signed),
+        (_, Some(signed)) => Assertion::read(signed, keys.decryption),
         (_, None) => Err(Refusal::Unsigned),
     }
 }
@@ -98,9 +98,9 @@ fn read_sealed(sealed: Element<'_>, outer: Coverage<'_>, expected: &Expected<'_>
         let coverage = signature::verify(&opened.tree, Some(assertion), keys.trust)?;
         match sealed {
             Some(sealed) if coverage.itself(assertion).is_none() && !expected.signed_assertion => {
-                Assertion::read(sealed.unsealed(&opened.tree)?)
+                Assertion::read(sealed.unsealed(&opened.tree)?, keys.decryption)
             }
-            _ => read(assertion, coverage, expected),
+            _ => read(assertion, coverage, expected, keys),
         }
     };
     let read = inside(outer.of(sealed));

@@ -9,6 +9,7 @@ use bergshamra::keys::loader::load_x509_cert_der;
 use bergshamra::{DsigContext, KeysManager, VerifyResult};
 
 use super::binding::Detached;
+use super::decrypt::{self, DecryptionKey, Opened};
 use super::names;
 use super::refusal::Refusal;
 use super::tree::{Element, Tree};
@@ -109,6 +110,11 @@ impl<'t> Signed<'t> {
     #[cfg(test)]
     pub(super) fn taken_as_given(element: Element<'t>) -> Self {
         Self(element)
+    }
+
+    /// What is encrypted in it.
+    pub(super) fn open(self, key: &DecryptionKey) -> Result<Opened, Refusal> {
+        decrypt::open(self.0, key)
     }
 
     /// The only element of what was decrypted out of this one: whoever signed the sealed form signed what is in it.

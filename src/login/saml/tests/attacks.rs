@@ -169,6 +169,27 @@ fn s1_signature_wrapping_is_refused_inside_encryption() {
     ] {
         reasons.push(format!("{name}: {}", forge.reason(&Draft::default().response("", &inner))));
     }
+    // XSW1 and XSW2 with what is sealed: the forged response holds a sealed assertion, and the signed original beside it or in its proof.
+    let forged = evil().response("", &forge.encrypt(&evil().assertion(""), GCM, "aes-256")).replace("_response", "_forged");
+    let original = forge.signed_response(&Draft::default());
+    let proof = signature(&original).to_owned();
+    let held = proof.replacen("</ds:Signature>", &format!("<ds:Object>{}</ds:Object></ds:Signature>", bare(&original)), 1);
+    for (name, inner) in [("xsw1, sealed", held), ("xsw2, sealed", format!("{proof}{}", bare(&original)))] {
+        reasons.push(format!("{name}: {}", forge.reason(&within(&forged, &inner))));
+    }
+    // The same where the original's own assertion is sealed, so that the forged response holds two sealed ones.
+    let draft = Draft::default();
+    let text = draft.response(&template("_response", SHA256), &forge.encrypt(&draft.assertion(""), GCM, "aes-256"));
+    let original = forge.sign(&text, "_response", "idp");
+    let proof = signature(&original).to_owned();
+    let held = proof.replacen("</ds:Signature>", &format!("<ds:Object>{}</ds:Object></ds:Signature>", bare(&original)), 1);
+    for (name, inner) in [("xsw1, both sealed", held), ("xsw2, both sealed", format!("{proof}{}", bare(&original)))] {
+        reasons.push(format!("{name}: {}", forge.reason(&within(&forged, &inner))));
+    }
+    // The original's proof alone, in a forged response with a sealed assertion.
+    reasons.push(format!("signature alone, sealed: {}", forge.reason(&within(&forged, &proof))));
+    let id = evil().response(&proof, &forge.encrypt(&evil().assertion(""), GCM, "aes-256"));
+    reasons.push(format!("signature in the response, sealed: {}", forge.reason(&id)));
     // The response was signed around another sealed part.
     let draft = Draft::default();
     let text = draft.response(&template("_response", SHA256), &forge.encrypt(&draft.assertion(""), GCM, "aes-256"));

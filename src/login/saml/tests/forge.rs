@@ -157,6 +157,8 @@ impl Forge {
                 "urn:oasis:names:tc:SAML:2.0:assertion:Assertion",
                 "--id-attr:ID",
                 "urn:oasis:names:tc:SAML:2.0:protocol:Response",
+                "--id-attr:ID",
+                "urn:oasis:names:tc:SAML:2.0:metadata:EntityDescriptor",
                 "--node-xpath",
                 &format!("//*[local-name()='Signature'][.//*[@URI='#{id}']]"),
             ],
@@ -165,25 +167,27 @@ impl Forge {
 
     /// As `EncryptedAssertion`, for our key.
     pub(super) fn encrypt(&self, assertion: &str, cipher: &str, session_key: &str) -> String {
+        format!("<saml:EncryptedAssertion>{}</saml:EncryptedAssertion>", self.seal(assertion, cipher, session_key))
+    }
+
+    /// As `EncryptedID`, for our key.
+    pub(super) fn encrypt_id(&self, name: &str, cipher: &str, session_key: &str) -> String {
+        format!("<saml:EncryptedID>{}</saml:EncryptedID>", self.seal(name, cipher, session_key))
+    }
+
+    /// As `EncryptedData`, for our key.
+    fn seal(&self, plain_text: &str, cipher: &str, session_key: &str) -> String {
         let template = format!(
             r#"<xenc:EncryptedData xmlns:xenc="http://www.w3.org/2001/04/xmlenc#" Type="http://www.w3.org/2001/04/xmlenc#Element"><xenc:EncryptionMethod Algorithm="{cipher}"/><ds:KeyInfo xmlns:ds="http://www.w3.org/2000/09/xmldsig#"><xenc:EncryptedKey><xenc:EncryptionMethod Algorithm="http://www.w3.org/2001/04/xmlenc#rsa-oaep-mgf1p"><ds:DigestMethod Algorithm="http://www.w3.org/2000/09/xmldsig#sha1"/></xenc:EncryptionMethod><xenc:CipherData><xenc:CipherValue/></xenc:CipherData></xenc:EncryptedKey></ds:KeyInfo><xenc:CipherData><xenc:CipherValue/></xenc:CipherData></xenc:EncryptedData>"#
         );
         let folder = tempfile::tempdir_in(self.folder.path()).unwrap();
         let plain = folder.path().join("plain.xml");
-        std::fs::write(&plain, assertion).unwrap();
-        let sealed = self.xmlsec(
+        std::fs::write(&plain, plain_text).unwrap();
+        let plain = plain.to_str().unwrap();
+        self.xmlsec(
             &template,
-            &[
-                "--encrypt",
-                "--pubkey-cert-pem",
-                "own.pem",
-                "--session-key",
-                session_key,
-                "--binary-data",
-                plain.to_str().unwrap(),
-            ],
-        );
-        format!("<saml:EncryptedAssertion>{sealed}</saml:EncryptedAssertion>")
+            &["--encrypt", "--pubkey-cert-pem", "own.pem", "--session-key", session_key, "--binary-data", plain],
+        )
     }
 
     pub(super) fn xmlsec(&self, text: &str, arguments: &[&str]) -> String {

@@ -7,4 +7,5 @@ mod corpus;
 mod forge;
 mod scramble;
 mod scrambled;
+mod sealed_name;
 mod short;

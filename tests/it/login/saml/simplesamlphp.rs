@@ -20,9 +20,10 @@ fn a_person_signs_in_however_the_provider_signs_and_encrypts() {
         ),
         ("sealed", json!({ "sign_response": true, "encrypt": true }), KEY),
         ("inside", json!({ "sign_response": false, "sign_assertion": true, "encrypt": true }), KEY),
+        ("named", json!({ "encrypt_name": true }), KEY),
         ("lasting", json!({ "name_id": "persistent", "signed_requests": true }), &format!("{KEY}\nname_id_format: persistent")),
     ]);
-    for id in ["corp", "assertion", "both", "sealed", "inside", "lasting"] {
+    for id in ["corp", "assertion", "both", "sealed", "inside", "named", "lasting"] {
         let person = house.person();
         let path = if id == "corp" {
             "/reports?x=1".to_owned()
@@ -192,6 +193,28 @@ fn s7_signing_out_there_signs_out_here_at_once() {
     assert_ne!(&moved, request);
     assert!(elsewhere.ask(&moved, &[]).text().contains("saml_query_signature"), "the relay state is signed, too");
     assert_eq!(elsewhere.session().status, 200);
+}
+
+/// Nobody has to have signed one: it ends nothing, tells nothing, and leads to the one page.
+#[test]
+fn an_answer_to_a_sign_out_changes_nothing_whoever_wrote_it() {
+    use base64::Engine as _;
+    let house = SamlHouse::simplesamlphp(&[("corp", json!({}), KEY)]);
+    let person = house.person();
+    let form = answer_for(&person, &house.url("/"), "ada");
+    person.follow(&form.action, form.post(&person));
+    let slo = house.url("/.doorward/saml/corp/slo");
+    let signed_out = "/.doorward/signed-out";
+    let answer = r#"<samlp:LogoutResponse xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol" ID="_x" Version="2.0" InResponseTo="_y" Destination="https://evil.example/"/>"#;
+    for text in [answer, "nothing of the kind"] {
+        let packed = base64::engine::general_purpose::STANDARD.encode(text);
+        let fields = [("SAMLResponse", packed.as_str()), ("RelayState", "https://evil.example/")];
+        let sent = person.post(&slo, &fields, &["Sec-Fetch-Site: cross-site"]);
+        assert_eq!((sent.status, sent.header("location")), (303, Some(signed_out)), "{text}");
+        assert_eq!(sent.header("set-cookie"), None, "{text}");
+        assert_eq!(person.session().status, 200, "{text}");
+    }
+    assert_eq!(house.events("session_ended").len() + house.events("sign_out").len(), 0);
 }
 
 #[test]
