@@ -58,7 +58,7 @@ function relyingParty(client) {
 function serviceProvider(provider) {
   return {
     samlSPMetaDataOptionsNameIDFormat: provider.name_id_format ?? 'persistent',
-    samlSPMetaDataOptionsEncryptionMode: provider.encrypt === true ? 'assertion' : 'none',
+    samlSPMetaDataOptionsEncryptionMode: provider.encrypt === true ? 'assertion' : provider.encrypt || 'none',
     samlSPMetaDataOptionsEnableIDPInitiatedURL: provider.idp_initiated === true ? 1 : 0,
     samlSPMetaDataOptionsSignSSOMessage: provider.sign === false ? 0 : 1,
     samlSPMetaDataOptionsCheckSSOMessageSignature: provider.check_signatures === false ? 0 : 1,

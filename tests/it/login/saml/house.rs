@@ -119,7 +119,7 @@ impl SamlHouse {
         house
     }
 
-    fn around(idp: Part, port: u16, connections: &str, own: &Own) -> Self {
+    pub(super) fn around(idp: Part, port: u16, connections: &str, own: &Own) -> Self {
         let upstream = part("echo", &[]);
         let configuration = format!(
             "\

@@ -1,5 +1,7 @@
 //! LemonLDAP::NG: a third stack (lasso), told of us by our own metadata document.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use super::house::{Form, SamlHouse};
@@ -33,6 +35,8 @@ fn lasso_reads_our_metadata_and_we_read_its_answers() {
         let house = SamlHouse::lemonldap(&settings, &format!("{KEY}\nname_id_format: {format}"));
         let person = house.person();
         let form = answer(&person, &house.url("/reports"));
+        let text = String::from_utf8(STANDARD.decode(form.field("SAMLResponse")).unwrap()).unwrap();
+        assert_eq!(text.contains("EncryptedAssertion"), settings["encrypt"] == "assertion", "{text}");
         let walk = person.follow(&form.action, form.post(&person));
         assert_eq!((walk.answer.status, walk.url), (200, house.url("/reports")), "{settings}: {}", walk.answer.text());
         let echo = walk.answer.json();

@@ -1,6 +1,7 @@
 //! Signing in through SAML 2.0, at identity providers that nobody here wrote.
 
 mod browser;
+mod ended;
 mod house;
 mod lemonldap;
 mod samlp;

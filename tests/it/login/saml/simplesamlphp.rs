@@ -1,5 +1,7 @@
 //! SimpleSAMLphp: a provider that asks for a password, keeps a session, and signs people out everywhere.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use super::house::{Form, SamlHouse, answer_for};
@@ -32,6 +34,8 @@ fn a_person_signs_in_however_the_provider_signs_and_encrypts() {
         };
         let form = answer_for(&person, &house.url(&path), "ada");
         assert_eq!(form.action, house.acs(id));
+        let text = String::from_utf8(STANDARD.decode(form.field("SAMLResponse")).unwrap()).unwrap();
+        assert_eq!(text.contains("EncryptedID"), id == "named", "{text}");
         let walk = person.follow(&form.action, form.post(&person));
         assert_eq!(
             (walk.answer.status, walk.url.as_str()),
@@ -105,8 +109,6 @@ fn s10_a_sign_in_that_the_provider_begins_is_taken_where_it_is_allowed_only_and_
 
 #[test]
 fn a_tampered_answer_and_one_with_another_name_are_refused() {
-    use base64::Engine as _;
-    use base64::engine::general_purpose::STANDARD;
     let house = SamlHouse::simplesamlphp(&[("corp", json!({}), "")]);
     for (from, to, reason) in [
         ("ada@acme.example", "eve@acme.example", "saml_signature_invalid"),
@@ -198,19 +200,18 @@ fn s7_signing_out_there_signs_out_here_at_once() {
 /// Nobody has to have signed one: it ends nothing, tells nothing, and leads to the one page.
 #[test]
 fn an_answer_to_a_sign_out_changes_nothing_whoever_wrote_it() {
-    use base64::Engine as _;
     let house = SamlHouse::simplesamlphp(&[("corp", json!({}), KEY)]);
     let person = house.person();
     let form = answer_for(&person, &house.url("/"), "ada");
     person.follow(&form.action, form.post(&person));
     let slo = house.url("/.doorward/saml/corp/slo");
-    let signed_out = "/.doorward/signed-out";
+    let signed_out = house.url("/.doorward/signed-out");
     let answer = r#"<samlp:LogoutResponse xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol" ID="_x" Version="2.0" InResponseTo="_y" Destination="https://evil.example/"/>"#;
     for text in [answer, "nothing of the kind"] {
-        let packed = base64::engine::general_purpose::STANDARD.encode(text);
+        let packed = STANDARD.encode(text);
         let fields = [("SAMLResponse", packed.as_str()), ("RelayState", "https://evil.example/")];
         let sent = person.post(&slo, &fields, &["Sec-Fetch-Site: cross-site"]);
-        assert_eq!((sent.status, sent.header("location")), (303, Some(signed_out)), "{text}");
+        assert_eq!((sent.status, sent.header("location")), (303, Some(signed_out.as_str())), "{text}");
         assert_eq!(sent.header("set-cookie"), None, "{text}");
         assert_eq!(person.session().status, 200, "{text}");
     }
@@ -245,7 +246,6 @@ fn a_provider_changes_its_key_and_nobody_notices() {
 
 #[test]
 fn a_logout_request_may_be_posted_and_has_to_be_signed_within() {
-    use base64::Engine as _;
     let house = SamlHouse::simplesamlphp(&[("corp", json!({ "slo_post": true }), KEY)]);
     let person = house.person();
     let form = answer_for(&person, &house.url("/"), "ada");
@@ -255,7 +255,7 @@ fn a_logout_request_may_be_posted_and_has_to_be_signed_within() {
         r#"<samlp:LogoutRequest xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol" xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion" ID="_x" Version="2.0" IssueInstant="2026-11-22T00:00:00Z" Destination="{slo}"><saml:Issuer>{}</saml:Issuer><saml:NameID>ada@acme.example</saml:NameID></samlp:LogoutRequest>"#,
         house.idp.ready["entity_id"].as_str().unwrap()
     );
-    let packed = base64::engine::general_purpose::STANDARD.encode(request);
+    let packed = STANDARD.encode(request);
     let refused = person.post(&slo, &[("SAMLRequest", &packed)], &["Sec-Fetch-Site: cross-site"]);
     assert!(refused.text().contains("saml_message_unsigned"), "{}", refused.text());
     let answer = form.fields.iter().find(|(name, _)| name == "SAMLResponse").unwrap();
@@ -269,8 +269,8 @@ fn a_logout_request_may_be_posted_and_has_to_be_signed_within() {
     let form = Form::of(&walk.url, &walk.answer.text());
     assert_eq!(form.action, slo);
     let tampered = form.field("SAMLRequest");
-    let text = String::from_utf8(base64::engine::general_purpose::STANDARD.decode(tampered).unwrap()).unwrap();
-    let other = base64::engine::general_purpose::STANDARD.encode(text.replace("ada@acme.example", "bob@acme.example"));
+    let text = String::from_utf8(STANDARD.decode(tampered).unwrap()).unwrap();
+    let other = STANDARD.encode(text.replace("ada@acme.example", "bob@acme.example"));
     let refused = form.clone().with("SAMLRequest", &other).post(&person);
     assert!(refused.text().contains("saml_signature_invalid"), "{}", refused.text());
     assert_eq!(person.session().status, 200);
