@@ -121,4 +121,6 @@ def start(field):
         "session": [f"Cookie: {sign_in(made)}"],
     }
     public = Peer("Doorward, public route", pid, house.port, "/public")
-    return [public, *(Peer(f"Doorward, {name}", pid, house.port, "", tuple(all)) for name, all in credentials.items())]
+    # HPACK never indexes `Authorization`: over HTTP/2 the token is spelled out and decoded for each request, whoever looks at it.
+    sent = Peer("Doorward, public route, JWT sent and ignored", pid, house.port, "/public", tuple(credentials["JWT"]))
+    return [public, sent, *(Peer(f"Doorward, {name}", pid, house.port, "", tuple(all)) for name, all in credentials.items())]
