@@ -225,6 +225,18 @@ fn whatever_a_server_answers_becomes_the_same_on_both_ways() {
 }
 
 #[test]
+fn what_was_read_of_an_answer_that_breaks_off_reaches_the_client_on_both_ways() {
+    let door = door(&liar().to_string());
+    for fields in ["", "Connection: x-named\r\n"] {
+        let mut client = TcpStream::connect(door.listener(0)).unwrap();
+        write!(client, "GET /half-body HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n").unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\nhalf"), "{fields:?}: {answer:?}");
+    }
+}
+
+#[test]
 fn whatever_a_request_carries_arrives_the_same_on_both_ways() {
     let upstream = part("echo", &[]);
     let door = door(&format!("127.0.0.1:{}", upstream.port()));
