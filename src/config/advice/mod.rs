@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+use tracing::Level;
+use tracing_subscriber::filter::Targets;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
@@ -32,6 +34,7 @@ pub fn advise(config: &Config, sources: &Sources, now: Timestamp) -> Problems {
     certificates(config, now, &mut advice);
     store(config, &mut advice);
     sealed(config, &mut advice);
+    storeless(config, &mut advice);
     for (index, network) in config.trusted_proxies.iter().enumerate().filter(|(_, network)| network.prefix_len() == 0) {
         let path = Path::from("trusted_proxies").item(index);
         advice.add(path, format!("`{network}` is everybody: anyone may claim any address"), "name the proxies' networks");
@@ -102,6 +105,24 @@ fn sealed(config: &Config, advice: &mut Problems) {
     let message = "a sealed session can be listed, and ended from elsewhere, only by replicas that share its store";
     let hint = "`stored` if sign-outs, back-channel logout and deactivation have to reach every replica at once";
     advice.add(Path::from("sessions").key("mode"), message, hint);
+}
+
+/// What is lost or bound to one process where nothing is kept.
+fn storeless(config: &Config, advice: &mut Problems) {
+    if config.store.is_some() {
+        return;
+    }
+    let audible = |level: &Targets| level.would_enable("audit", &Level::INFO);
+    if config.logging.level.parse().is_ok_and(|level| !audible(&level)) {
+        let path = Path::from("logging").key("level");
+        let hint = "`info`, or `store`, which keeps it whatever is logged";
+        advice.add(path, "the audit trail is lost: without `store` it is the log, and its lines are of level `info`", hint);
+    }
+    for (index, _) in config.connections.iter().enumerate().filter(|(_, connection)| connection.magic_link.is_some()) {
+        let path = Path::from("connections").item(index).key("magic_link");
+        let hint = "`store` if there is more than one replica, or if they restart";
+        advice.add(path, "without `store` a mailed link or code works only at the replica that sent it, until that stops", hint);
+    }
 }
 
 fn store(config: &Config, advice: &mut Problems) {

@@ -11,6 +11,22 @@ fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// What helm tells whoever installed the chart with these values.
+fn notes(values: &Path) -> String {
+    let mut helm = Command::new(repository().join("tests/parts/.tools/helm"));
+    helm.args(["install", "door", "--dry-run=client", "-f"]).arg(values).arg(repository().join("helm/doorward"));
+    let output = helm.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().split("NOTES:").nth(1).unwrap().to_owned()
+}
+
+#[test]
+fn a_key_is_suggested_only_where_there_is_a_store_for_it() {
+    let shape = |name: &str| notes(&repository().join("helm/doorward/ci").join(name));
+    assert!(shape("tls.yaml").contains("key create") && !shape("tls.yaml").contains("no store"));
+    assert!(!shape("stateless.yaml").contains("key create") && shape("stateless.yaml").contains("There is no store"));
+}
+
 /// Every object of the chart with these values.
 fn rendered(values: Option<&Path>) -> Vec<Value> {
     let mut helm = Command::new(repository().join("tests/parts/.tools/helm"));

@@ -230,16 +230,7 @@ fn what_is_unwise_is_a_warning_and_not_a_problem() {
         ("secret_key", "{ file: files/secret }"),
     ]);
     set_mode(&desk.path("files/tls.key"), 0o600);
-    let warned = |key: &'static str, value: &'static str| -> Vec<String> {
-        let mut file = base.clone();
-        file.insert(key, value);
-        let lines: Vec<String> = file.iter().map(|(key, value)| format!("{key}: {value}")).collect();
-        desk.write("doorward.yaml", &lines.join("\n"));
-        let output = desk.check(&["--json", "--config", "doorward.yaml"]);
-        let said: Value = serde_json::from_slice(&output.stdout).unwrap();
-        assert_eq!((output.status.code(), &said["ok"]), (Some(0), &Value::Bool(true)), "{said}");
-        said["warnings"].as_array().unwrap().iter().map(|warning| warning["message"].as_str().unwrap().to_owned()).collect()
-    };
+    let warned = |key: &'static str, value: &str| warned_of(&desk, &base, key, value);
     assert_eq!(warned("version", "1"), [""; 0]);
     assert_eq!(warned("secret_key", "an-inline-secret-that-is-long-enough"), ["this secret is written in the file itself"]);
     assert_eq!(warned("public_url", "http://app.example.com"), ["passwords, keys and sessions travel unencrypted"]);
@@ -269,8 +260,33 @@ fn what_is_unwise_is_a_warning_and_not_a_problem() {
         ["`https://login.microsoftonline.com/common/v2.0` does not look like this provider's issuer"]
     );
     assert_eq!(warned("store", "{ url: sqlite:nowhere/doorward.db }"), ["the folder `nowhere` does not exist"]);
+    // A key that ends without a store.
+    let storeless = "{ mode: sealed }\nconnections: [{ id: mail, magic_link: { from: a@acme.com, smtp: 'smtp://127.0.0.1' }, domains: [acme.com] }]";
+    let mut without = base.clone();
+    without.remove("store");
+    assert_eq!(
+        warned_of(&desk, &without, "sessions", storeless)[2..],
+        ["without `store` a mailed link or code works only at the replica that sent it, until that stops"]
+    );
+    for (level, lost) in [("warn", true), ("doorward=debug", true), ("warn,audit=info", false), ("debug", false)] {
+        let logging = format!("{{ level: '{level}' }}\nsessions: {{ mode: sealed }}");
+        let said = warned_of(&desk, &without, "logging", &logging);
+        assert_eq!(said.iter().any(|warning| warning.starts_with("the audit trail is lost")), lost, "{level}: {said:?}");
+    }
     set_mode(&desk.path("files/tls.key"), 0o644);
     assert_eq!(warned("version", "1"), ["`files/tls.key` can be read by every user of this machine"]);
+}
+
+/// What `check` warns of in this file, with one key set to another value.
+fn warned_of(desk: &Desk, base: &BTreeMap<&'static str, &'static str>, key: &'static str, value: &str) -> Vec<String> {
+    let mut file: BTreeMap<&str, &str> = base.clone();
+    file.insert(key, value);
+    let lines: Vec<String> = file.iter().map(|(key, value)| format!("{key}: {value}")).collect();
+    desk.write("doorward.yaml", &lines.join("\n"));
+    let output = desk.check(&["--json", "--config", "doorward.yaml"]);
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((output.status.code(), &said["ok"]), (Some(0), &Value::Bool(true)), "{said}");
+    said["warnings"].as_array().unwrap().iter().map(|warning| warning["message"].as_str().unwrap().to_owned()).collect()
 }
 
 #[test]
