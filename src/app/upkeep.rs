@@ -1,6 +1,6 @@
 //! Upkeep of the stores: what is over leaves after a while.
 //!
-//! Refuses to remove what is recent: an ended session's tombstone outlives every cache that may still hold the session.
+//! Refuses to remove what is recent: an ended session's tombstone outlives every cache and cookie that may still hold the session.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,8 +14,8 @@ use crate::clock::SharedClock;
 use crate::directory::BreakGlassFile;
 
 const EVERY: Duration = Duration::from_secs(3600);
-/// How long an ended session can still be looked at.
-const ENDED_SESSIONS: Duration = Duration::from_secs(24 * 3600);
+/// How long an expired session can still be looked at.
+const EXPIRED_SESSIONS: Duration = Duration::from_secs(24 * 3600);
 
 /// How long a sign-in by mail counts against its address.
 const MAILED_LINKS: Duration = Duration::from_secs(25 * 3600);
@@ -38,7 +38,7 @@ pub fn follow_spool(memory: &Memory, break_glass_file: &Path) -> AbortOnDropHand
 
 async fn purge(memory: &Memory, clock: &SharedClock, retention: Duration) {
     let now = clock.now();
-    match memory.sessions.purge(now.before(ENDED_SESSIONS)).await {
+    match memory.sessions.purge(now.before(EXPIRED_SESSIONS)).await {
         Ok(sessions) => tracing::debug!(sessions, "old sessions were removed"),
         Err(error) => tracing::warn!(%error, "old sessions were not removed"),
     }

@@ -103,7 +103,8 @@ pub trait SessionStore: fmt::Debug + Send + Sync {
     async fn list(&self, filter: &SessionFilter, now: Timestamp) -> Result<Vec<Session>, SessionStoreError>;
     /// Takes `token` if nobody has taken it before: a one-time value such as a sign-in attempt's state. Remembered until `expires_at`.
     async fn take_once(&self, purpose: &str, token: &Digest, expires_at: Timestamp) -> Result<bool, SessionStoreError>;
-    /// Removes what ended or expired before `before`. Says how many sessions.
+    /// Removes what expired before `before`. Says how many sessions. What was ended earlier stays until then: its tombstone is all that
+    /// keeps a copied sealed cookie out (threats C4).
     async fn purge(&self, before: Timestamp) -> Result<u64, SessionStoreError>;
     /// Live sessions, for a gauge.
     async fn count(&self, now: Timestamp) -> Result<u64, SessionStoreError>;

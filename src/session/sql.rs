@@ -318,7 +318,5 @@ async fn take_once(connection: &mut Connection, purpose: String, token: Digest, 
 
 async fn purge(connection: &mut Connection, before: Timestamp) -> Outcome<u64> {
     query("DELETE FROM once WHERE expires_at < $1").bind(before.millis()).execute(&mut *connection).await?;
-    let gone =
-        query("DELETE FROM sessions WHERE expires_at < $1 OR revoked_at < $1").bind(before.millis()).execute(connection).await?;
-    Ok(gone)
+    Ok(query("DELETE FROM sessions WHERE expires_at < $1").bind(before.millis()).execute(connection).await?)
 }

@@ -102,7 +102,7 @@ macro_rules! conformance {
             seen_times_only_move_forward
             live_sessions_are_listed_newest_first
             a_one_time_value_has_one_winner_among_many
-            a_purge_removes_only_what_is_over
+            a_purge_removes_only_what_has_expired
             seen_times_are_gathered_and_written_together
         );
         conformance!(@tests $backend, mail:
