@@ -20,25 +20,35 @@ pub use sqlite::Follower;
 const BACKLOG: usize = 1024;
 const FOLLOWING: i64 = i64::MIN;
 
+/// Where changes are heard from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Feed {
+    /// The store.
+    Store,
+    /// The store of sessions, where that is another.
+    Sessions,
+}
+
 /// Hands changes to whoever has to forget something. Clones share it.
 #[derive(Clone)]
 pub struct Bus {
     changes: broadcast::Sender<Change>,
-    /// Since when nothing could be heard, or [`FOLLOWING`].
-    blind_since: Arc<AtomicI64>,
+    /// For each [`Feed`] since when nothing could be heard from it, or [`FOLLOWING`].
+    blind_since: Arc<[AtomicI64; 2]>,
 }
 
 /// Whether the bus hears of the changes that others make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FeedState {
     Following,
-    /// The store has not answered since then: a revocation made elsewhere is not yet known here.
+    /// A store has not answered since then: a revocation made elsewhere is not yet known here.
     BlindSince(Timestamp),
 }
 
 impl Default for Bus {
     fn default() -> Self {
-        Self { changes: broadcast::Sender::new(BACKLOG), blind_since: Arc::new(AtomicI64::new(FOLLOWING)) }
+        let following = || AtomicI64::new(FOLLOWING);
+        Self { changes: broadcast::Sender::new(BACKLOG), blind_since: Arc::new([following(), following()]) }
     }
 }
 
@@ -60,22 +70,22 @@ impl Bus {
         let _ = self.changes.send(change);
     }
 
+    /// Of all feeds: blind since the first of them is.
     #[must_use]
     pub fn state(&self) -> FeedState {
-        match self.blind_since.load(Ordering::Relaxed) {
-            FOLLOWING => FeedState::Following,
-            since => FeedState::BlindSince(Timestamp::from_millis(since)),
-        }
+        let since = self.blind_since.iter().map(|since| since.load(Ordering::Relaxed)).filter(|since| *since != FOLLOWING);
+        since.min().map_or(FeedState::Following, |since| FeedState::BlindSince(Timestamp::from_millis(since)))
     }
 
-    /// Notes that nothing can be heard since `at`, unless that was so before; says whether it was not.
-    fn blind(&self, at: Timestamp) -> bool {
-        self.blind_since.compare_exchange(FOLLOWING, at.millis(), Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    /// Notes that nothing can be heard from `feed` since `at`, unless that was so before; says whether it was not.
+    fn blind(&self, feed: Feed, at: Timestamp) -> bool {
+        let since = &self.blind_since[feed as usize];
+        since.compare_exchange(FOLLOWING, at.millis(), Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
-    /// Notes that changes are heard again; says whether they were not before.
-    fn following(&self) -> bool {
-        self.blind_since.swap(FOLLOWING, Ordering::Relaxed) != FOLLOWING
+    /// Notes that changes are heard from `feed` again; says whether they were not before.
+    fn following(&self, feed: Feed) -> bool {
+        self.blind_since[feed as usize].swap(FOLLOWING, Ordering::Relaxed) != FOLLOWING
     }
 }
 
@@ -121,11 +131,23 @@ mod tests {
     fn blindness_is_counted_from_its_beginning() {
         let bus = Bus::default();
         assert_eq!(bus.state(), FeedState::Following);
-        assert!(bus.blind(Timestamp::from_seconds(10)));
-        assert!(!bus.blind(Timestamp::from_seconds(20)));
+        assert!(bus.blind(Feed::Store, Timestamp::from_seconds(10)));
+        assert!(!bus.blind(Feed::Store, Timestamp::from_seconds(20)));
         assert_eq!(bus.state(), FeedState::BlindSince(Timestamp::from_seconds(10)));
-        assert!(bus.following());
-        assert!(!bus.following());
+        assert!(bus.following(Feed::Store));
+        assert!(!bus.following(Feed::Store));
+        assert_eq!(bus.state(), FeedState::Following);
+    }
+
+    #[test]
+    fn a_bus_sees_only_when_all_its_feeds_do() {
+        let bus = Bus::default();
+        assert!(bus.blind(Feed::Store, Timestamp::from_seconds(20)));
+        assert!(bus.blind(Feed::Sessions, Timestamp::from_seconds(10)));
+        assert_eq!(bus.state(), FeedState::BlindSince(Timestamp::from_seconds(10)));
+        assert!(bus.following(Feed::Sessions));
+        assert_eq!(bus.state(), FeedState::BlindSince(Timestamp::from_seconds(20)));
+        assert!(bus.following(Feed::Store));
         assert_eq!(bus.state(), FeedState::Following);
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::Bus;
+use super::{Bus, Feed};
 use crate::db::{Connection, Database, Failure, Unavailable, changes, query};
 use crate::model::Change;
 
@@ -86,7 +86,7 @@ impl Task {
                 _ = ticks.tick() => {}
                 committed = self.commits.changed() => if committed.is_err() {
                     // Only a writer that died ends this; then nothing more can be promised.
-                    self.bus.blind(self.database.now());
+                    self.bus.blind(Feed::Store, self.database.now());
                     return;
                 },
             }
@@ -104,14 +104,14 @@ impl Task {
             Err(_) => Err(Unavailable::Late),
         };
         match outcome {
-            Ok(()) if self.bus.following() => {
+            Ok(()) if self.bus.following(Feed::Store) => {
                 tracing::info!("the change feed is heard again");
                 self.bus.publish(Change::Everything);
             }
             Ok(()) => {}
             Err(error) => {
                 self.eyes = None;
-                if self.bus.blind(self.database.now()) {
+                if self.bus.blind(Feed::Store, self.database.now()) {
                     tracing::error!(%error, "the change feed is not heard: revocations made elsewhere are not known here");
                 }
             }
