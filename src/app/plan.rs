@@ -12,11 +12,13 @@ use crate::credential::Sources;
 use crate::edge::redirect::Destination;
 use crate::edge::{Hygiene, tls};
 use crate::forward::Forwarding;
-use crate::login;
+use crate::login::{self, Login};
+use crate::policy::Standing;
 use crate::policy::mfa::Demands;
 use crate::policy::role::Roles;
+use crate::policy::tenancy::Tenancy;
 use crate::proxy::challenge::Challenges;
-use crate::proxy::gateway::{Gateway, Observed};
+use crate::proxy::gateway::{Gateway, Observed, Reception};
 use crate::proxy::metadata;
 use crate::route::Table;
 use crate::session::Seals;
@@ -27,15 +29,16 @@ pub struct Plan {
     /// In the order of `listeners`.
     pub listeners: Vec<ListenerPlan>,
     pub roles: Arc<Roles>,
-    pub config: Config,
+    pub config: Arc<Config>,
     hygiene: Hygiene,
     routes: Table,
     credentials: Sources,
     authn: authn::Rules,
     seals: Arc<Seals>,
     forwarding: Forwarding,
-    login: login::Rules,
-    second_factors: Demands,
+    /// Of each site.
+    login: Vec<login::Rules>,
+    standing: Standing,
 }
 
 /// One address to listen on, and with which TLS.
@@ -54,15 +57,17 @@ pub fn compile(config: Config) -> Result<Plan, Problems> {
     let credentials = Sources::compile(&config, &mut problems);
     let roles = Arc::new(Roles::compile(&config, &mut problems));
     let second_factors = Demands::compile(&config, &mut problems);
+    let standing = Standing { second_factors, tenancy: Arc::new(Tenancy::compile(&config)) };
     let routes = Table::compile(&config, &mut problems);
     let seals = Arc::new(Seals::compile(&config, &mut problems));
     let authn = authn::Rules::compile(&config, Arc::clone(&seals), &mut problems);
     let forwarding = Forwarding::compile(&config, &credentials, &mut problems);
     let listeners = listeners(&config, &mut problems);
     let hygiene = Hygiene::new(config.limits, &config.trusted_proxies);
-    match login::Rules::compile(&config, Arc::clone(&seals), &mut problems) {
+    let config = Arc::new(config);
+    match login::Rules::compile(&config, &standing.tenancy, &seals, &mut problems) {
         Some(login) if problems.is_empty() => {
-            Ok(Plan { listeners, roles, config, hygiene, routes, credentials, authn, seals, forwarding, login, second_factors })
+            Ok(Plan { listeners, roles, config, hygiene, routes, credentials, authn, seals, forwarding, login, standing })
         }
         _ => Err(problems),
     }
@@ -73,7 +78,9 @@ impl Plan {
     #[must_use]
     pub fn judge_at(&self, now: Timestamp) -> Problems {
         let mut problems = Problems::default();
-        self.login.judge_at(now, &mut problems);
+        for site in &self.login {
+            site.judge_at(&self.config, now, &mut problems);
+        }
         problems
     }
 
@@ -82,6 +89,7 @@ impl Plan {
     pub fn destination(&self) -> Destination {
         Destination {
             public_url: self.config.public_url.trim_end_matches('/').into(),
+            hosts: self.standing.tenancy.addresses().map(|(host, address)| (host.into(), address.into())).collect(),
             hygiene: Hygiene::new(self.config.limits, &self.config.trusted_proxies),
         }
     }
@@ -90,14 +98,28 @@ impl Plan {
     #[must_use]
     pub fn gateway(self, memory: &Memory, telemetry: &Telemetry) -> Gateway {
         let jwks = self.forwarding.jwks_router(&self.config.prefix);
-        let pages = Arc::clone(&self.login.pages);
-        let authn = self.authn.with_break_glass(self.login.break_glass_users());
-        let login = login::Login::new(self.login, memory.means());
-        let stores = Stores { refresher: Some(login.refresher()), ..memory.stores(&telemetry.metrics) };
+        let authn = self.authn.with_break_glass(self.login.iter().flat_map(login::Rules::break_glass_users));
+        let means = memory.means();
+        let tasks = means.tasks.clone();
+        let logins: Vec<_> = self.login.into_iter().map(|rules| (rules.site, Login::new(rules, means.clone()))).collect();
+        let all: Vec<_> = logins.iter().map(|(_, login)| Arc::clone(login)).collect();
+        let stores = Stores { refresher: Some(Login::refresher(&all, &tasks)), ..memory.stores(&telemetry.metrics) };
+        let tenancy = &self.standing.tenancy;
+        let reception = |(site, login): (_, Arc<Login>)| {
+            let public_url = &tenancy.site(site).public_url;
+            let metadata = metadata::router(&self.config, public_url, |tenant| tenancy.serves(site, tenant));
+            Reception {
+                challenges: Challenges::compile(&self.config, public_url),
+                doors: login::router(Arc::clone(&login)).merge(jwks.clone()).merge(metadata),
+                pages: Arc::clone(login.shown()),
+                login,
+            }
+        };
+        let receptions = logins.into_iter().map(reception).collect();
         Gateway {
             authn: Authn::new(authn, &stores, &self.roles),
             observed: Observed::new(telemetry, &self.config, &self.routes),
-            second_factors: self.second_factors,
+            standing: self.standing,
             certificates: self
                 .config
                 .listeners
@@ -109,12 +131,8 @@ impl Plan {
             routes: self.routes,
             credentials: self.credentials,
             seals: self.seals,
-            pages,
-            doors: login::router(Arc::clone(&login)).merge(jwks).merge(metadata::router(&self.config)),
-            login,
-            challenges: Challenges::compile(&self.config),
+            receptions,
             forwarding: self.forwarding,
-            public_url: self.config.public_url.trim_end_matches('/').into(),
             prefix: self.config.prefix.as_str().into(),
         }
     }

@@ -27,6 +27,7 @@ use crate::edge::socket::Socket;
 use crate::edge::workers::{Crew, Workers};
 use crate::edge::{CloseReason, LiveStreams, Witness};
 use crate::forward::NO_AUTHORITIES;
+use crate::login::Login;
 use crate::model::Change;
 use crate::proxy::Doorward;
 use crate::proxy::gateway::Gateway;
@@ -225,7 +226,7 @@ async fn follow(mut changes: Subscription, gateway: Arc<ArcSwap<Gateway>>) {
 
 /// Puts the store's connections in force; says whether they could be read.
 async fn take_over(gateway: &Gateway) -> bool {
-    let done = gateway.login.take_over_connections().await;
+    let done = Login::take_over_connections(gateway.logins()).await;
     if let Err(error) = &done {
         tracing::warn!(%error, "the connections of the store could not be read");
     }

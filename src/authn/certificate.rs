@@ -26,6 +26,7 @@ const KIND: CredentialKind = CredentialKind::ClientCertificate;
 #[derive(Debug)]
 struct Rule {
     field: CertificateField,
+    tenant: TenantId,
     roles: Vec<String>,
     scopes: Vec<Scope>,
 }
@@ -40,11 +41,11 @@ pub(super) struct Certificates {
 impl Certificates {
     pub(super) fn new(typed: Option<&ClientCertificates>, roles: &Roles) -> Self {
         let rule = typed.map(|typed| {
-            let held = roles.of(&typed.roles, &[]);
+            let held = roles.of(&typed.tenant, &typed.roles, &[]);
             let mut scopes: Vec<Scope> = typed.scopes.iter().cloned().chain(roles.scopes_of(&held)).collect();
             scopes.sort();
             scopes.dedup();
-            Rule { field: typed.subject, roles: held, scopes }
+            Rule { field: typed.subject, tenant: typed.tenant.clone(), roles: held, scopes }
         });
         Self { rule, known: Cache::builder().max_capacity(10_000).build() }
     }
@@ -79,7 +80,7 @@ fn read(leaf: &CertificateDer<'_>, rule: &Rule) -> Result<Identity, Reason> {
     Ok(Identity {
         credential: KIND,
         subject: name.clone(),
-        tenant: TenantId::default(),
+        tenant: rule.tenant.clone(),
         user: None,
         user_name: None,
         email: (rule.field == CertificateField::SanEmail).then(|| name.clone()),

@@ -95,13 +95,14 @@ fn read(license: &str, issuer: &Issuer, roles: &Roles, now: Timestamp) -> Result
     let audiences = std::slice::from_ref(&issuer.audience);
     let expires_at = claims.check(&Expected { audiences, skew: SKEW }, now)?;
     let subject = claims.text("sub")?.filter(|subject| is_plain(subject)).ok_or(Reason::Claims)?;
-    let tenant = claims.text("tenant")?.map(|tenant| tenant.parse().map_err(|_| Reason::Claims)).transpose()?;
+    let tenant: Option<TenantId> = claims.text("tenant")?.map(|tenant| tenant.parse().map_err(|_| Reason::Claims)).transpose()?;
+    let tenant = tenant.unwrap_or_default();
     let tier = claims.text("tier")?.map(|tier| issuer.roles.get(tier).cloned().unwrap_or_default()).unwrap_or_default();
-    let held = roles.of(&tier, &[]);
+    let held = roles.of(&tenant, &tier, &[]);
     Ok(Identity {
         credential: KIND,
         subject: subject.to_owned(),
-        tenant: tenant.unwrap_or_else(TenantId::default),
+        tenant,
         user: None,
         user_name: None,
         email: None,

@@ -213,7 +213,7 @@ pub(super) fn standing(program: &Program, secret_expires: Option<Timestamp>, cle
 }
 
 pub(super) fn identity(program: &Program, credential: CredentialKind, roles: &Roles) -> Identity {
-    let held = roles.of(&program.roles, &[]);
+    let held = roles.of(&program.tenant, &program.roles, &[]);
     let mut scopes = program.scopes.clone();
     scopes.extend(roles.scopes_of(&held));
     scopes.sort();

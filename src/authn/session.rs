@@ -322,7 +322,7 @@ enum Known {
 }
 
 pub(super) fn identity(session: &Session, user: User, roles: &Roles) -> Identity {
-    let held = roles.of(&user.roles, &user.groups);
+    let held = roles.of(&user.tenant, &user.roles, &user.groups);
     Identity {
         credential: KIND,
         subject: user.id.to_string(),

@@ -29,6 +29,15 @@ impl StandIn {
         }
     }
 
+    /// The roles that they were given themselves.
+    #[must_use]
+    pub fn roles(&self) -> &[String] {
+        match self {
+            Self::Person(user, _) => &user.roles,
+            Self::Program(program) => &program.roles,
+        }
+    }
+
     /// Who they are; `None` for a person who was deactivated, whose session has ended with that.
     pub async fn identify(
         self,

@@ -14,7 +14,7 @@ use crate::audit::Kind;
 use crate::config::connection::{Connection, Written, opened, written};
 use crate::config::{Config, LoadError};
 use crate::login;
-use crate::model::{ConnectionId, StoredConnection};
+use crate::model::{ConnectionId, StoredConnection, TenantId};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -30,6 +30,9 @@ pub(super) enum Command {
 
 #[derive(Debug, Args)]
 pub(super) struct List {
+    /// Only this tenant's.
+    #[arg(long)]
+    tenant: Option<TenantId>,
     /// A JSON array instead of text.
     #[arg(long)]
     json: bool,
@@ -38,6 +41,8 @@ pub(super) struct List {
 #[derive(Debug, Args)]
 pub(super) struct Show {
     id: ConnectionId,
+    #[arg(long, default_value = "default")]
+    tenant: TenantId,
     /// One JSON object instead of YAML.
     #[arg(long)]
     json: bool,
@@ -60,6 +65,8 @@ pub(super) struct Add {
 #[derive(Debug, Args)]
 pub(super) struct Remove {
     id: ConnectionId,
+    #[arg(long, default_value = "default")]
+    tenant: TenantId,
 }
 
 impl Command {
@@ -95,6 +102,7 @@ impl List {
                     "kept": format!("store (cannot be used: {error})") }),
             });
         }
+        lines.retain(|line| self.tenant.as_ref().is_none_or(|tenant| line["tenant"] == tenant.as_str()));
         if self.json {
             return store::print_json(&lines);
         }
@@ -111,11 +119,15 @@ impl List {
 
 impl Show {
     async fn run(self, store: &Store) -> anyhow::Result<()> {
-        match all(store).await?.into_iter().find(|stored| stored.id == self.id) {
+        match all(store).await?.into_iter().find(|stored| stored.id == self.id && stored.tenant == self.tenant) {
             Some(stored) if self.json => store::print_json(&stored),
             Some(stored) => store::say(serde_yaml::to_string(&stored.document)?),
             None if in_file(&store.config, &self.id) => bail!("{} is in the configuration file: look there", self.id),
-            None => bail!("the store has no connection {}; `doorward connection list` shows those there are", self.id),
+            None => bail!(
+                "the store has no connection {} of tenant {}; `doorward connection list` shows those there are",
+                self.id,
+                self.tenant
+            ),
         }
     }
 }
@@ -163,9 +175,13 @@ impl Add {
 
 impl Remove {
     async fn run(self, store: &Store) -> anyhow::Result<()> {
-        let found = all(store).await?.into_iter().find(|stored| stored.id == self.id);
+        let found = all(store).await?.into_iter().find(|stored| stored.id == self.id && stored.tenant == self.tenant);
         let Some(stored) = found else {
-            bail!("the store has no connection {}; `doorward connection list` shows those there are", self.id)
+            bail!(
+                "the store has no connection {} of tenant {}; `doorward connection list` shows those there are",
+                self.id,
+                self.tenant
+            )
         };
         store.memory.connections.delete_connection(&self.id).await.map_err(explained)?;
         store.record(Kind::ConnectionRemoved, &stored.tenant, self.id.as_str(), json!({})).await?;

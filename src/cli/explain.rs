@@ -19,7 +19,8 @@ use crate::config::Config;
 use crate::crypto::Digest;
 use crate::edge::{Arrival, ConnectionFacts, LiveStreams, settle};
 use crate::model::{ProgramKind, Session, SessionHandle, TenantId, User, UserId};
-use crate::proxy::explain::{Cast, Explanation, Rule, Who, explain};
+use crate::policy::role::{Grant, Source};
+use crate::proxy::explain::{Explanation, Known, Rule, Who, explain};
 use crate::telemetry::Telemetry;
 
 /// Say which route decides about a request, why, and what the application would get.
@@ -74,8 +75,9 @@ impl Explain {
         let facts = ConnectionFacts { secure, ..ConnectionFacts::plain(self.from, LiveStreams::default().handle()) };
         let arrival = Arrival { head: &head, facts: &facts, now: store.now };
         settled.map_err(|unclean| anyhow!("the request is refused before anything else looks at it: {}", unclean.reason))?;
-        let cast = self.stand_in(store).await?.map(|stand_in| Cast { stand_in, directory: store.directory(), roles: &roles });
-        let explanation = explain(&gateway, arrival, cast, &hidden).await;
+        let known = Known { directory: store.directory(), roles: &roles };
+        let stand_in = self.stand_in(store).await?;
+        let explanation = explain(&gateway, arrival, known, stand_in, &hidden).await.map_err(store::explained)?;
         if self.json { store::print_json(&explanation) } else { store::say(told(&explanation)) }
     }
 
@@ -105,7 +107,9 @@ impl Explain {
         for (kind, id) in [(ProgramKind::ApiKey, &self.key), (ProgramKind::Client, &self.client)] {
             if let Some(id) = id {
                 let found = store.directory().program(kind, id).await.map_err(store::explained)?;
-                let program = found.with_context(|| format!("there is no {} with the id {id}", kind.as_str()))?;
+                let found = found.filter(|program| program.tenant == self.tenant);
+                let program =
+                    found.with_context(|| format!("there is no {} with the id {id} in tenant {}", kind.as_str(), self.tenant))?;
                 return Ok(Some(StandIn::Program(Box::new(program))));
             }
         }
@@ -176,6 +180,7 @@ fn told(explanation: &Explanation) -> String {
         ("rule", explanation.rule.as_ref().map_or_else(|| "-".to_owned(), rule)),
         ("credential", table::or_dash(explanation.credential)),
         ("identity", explanation.identity.as_ref().map_or_else(|| "-".to_owned(), who)),
+        ("roles by", explanation.identity.as_ref().map_or_else(|| "-".to_owned(), |who| grants(&who.roles_from))),
         ("decision", explanation.decision.to_owned()),
         ("why", explanation.why.clone()),
         ("status", table::or_dash(explanation.status)),
@@ -186,6 +191,16 @@ fn told(explanation: &Explanation) -> String {
         let _ = write!(text, "\n  {}: {}", table::shown(name), table::shown(value));
     }
     text
+}
+
+/// Why each role is held.
+fn grants(grants: &[Grant]) -> String {
+    let told = |grant: &Grant| match &grant.from {
+        Source::Direct => format!("{}: assigned", grant.role),
+        Source::Group { group, table } => format!("{}: group {} ({table})", grant.role, table::shown(group)),
+        Source::Default { table } => format!("{}: nothing else gives one ({table})", grant.role),
+    };
+    if grants.is_empty() { "-".to_owned() } else { grants.iter().map(told).collect::<Vec<_>>().join("; ") }
 }
 
 fn rule(rule: &Rule) -> String {

@@ -16,6 +16,7 @@ use crate::crypto::{Secret, token};
 use crate::login::letters::{self, InvitationLetter};
 use crate::mail::{MailError, Outbox, Server};
 use crate::model::{ConnectionId, EmailAddress, Invitation, InvitationId, TenantId};
+use crate::policy::tenancy::Tenancy;
 
 #[derive(Debug, Args)]
 pub(super) struct Invite {
@@ -32,6 +33,8 @@ pub(super) struct Invite {
     /// Show the link instead of mailing it.
     #[arg(long)]
     no_mail: bool,
+    #[arg(long, default_value = "default")]
+    tenant: TenantId,
     /// One JSON object instead of text.
     #[arg(long)]
     json: bool,
@@ -90,7 +93,7 @@ impl Invite {
         store.memory.invitations.invite(&invitation).await.map_err(explained)?;
         let details = json!({ "address": invitation.address, "connection": invitation.connection, "roles": invitation.roles });
         store.record(Kind::InvitationCreated, &invitation.tenant, &invitation.id.0, details).await?;
-        let link = link(store, &token);
+        let link = link(store, &invitation.tenant, &token);
         match self.mail(store, connection, &invitation, &link).await? {
             Some(Err(error)) => bail!(
                 "{} is invited, but the letter was not sent: {error}. The invitation's link, for this person only: {link}",
@@ -103,10 +106,11 @@ impl Invite {
 
     fn connection<'s>(&self, store: &'s Store) -> anyhow::Result<&'s Connection> {
         let all = &store.config.connections;
-        let invited: Vec<&Connection> = all.iter().filter(|one| one.provision == Provision::Invited).collect();
+        let own = all.iter().filter(|one| one.tenant == self.tenant);
+        let invited: Vec<&Connection> = own.filter(|one| one.provision == Provision::Invited).collect();
         let names = || invited.iter().map(|one| one.id.as_str()).collect::<Vec<_>>().join(", ");
         match (&self.connection, invited.as_slice()) {
-            (_, []) => bail!("no connection has `provision: invited`; the others need no invitation"),
+            (_, []) => bail!("no connection of tenant {} has `provision: invited`; the others need no invitation", self.tenant),
             (None, [only]) => Ok(only),
             (None, _) => bail!("say by which --connection the person is to sign in: {}", names()),
             (Some(id), _) => {
@@ -167,8 +171,9 @@ impl Invite {
     }
 }
 
-fn link(store: &Store, token: &Secret) -> String {
-    let (origin, prefix) = (store.config.public_url.trim_end_matches('/'), &store.config.prefix);
+fn link(store: &Store, tenant: &TenantId, token: &Secret) -> String {
+    let (tenancy, prefix) = (Tenancy::compile(&store.config), &store.config.prefix);
+    let origin = &tenancy.site(tenancy.home(tenant)).public_url;
     format!("{origin}{prefix}/invitation?token={}", token.expose())
 }
 

@@ -22,6 +22,7 @@ mod invitation;
 mod password;
 mod presets;
 mod program;
+mod role;
 mod schema;
 mod serve;
 mod session;

@@ -2,14 +2,14 @@
 //!
 //! Refuses to end everybody's sessions at once by mistake: a handle or a person has to be named.
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use clap::{ArgGroup, Args, Subcommand};
 use serde_json::json;
 
 use super::store::{self, Store};
 use super::table::{Table, or_dash};
 use crate::audit::Kind;
-use crate::model::{Session, SessionHandle, TenantId};
+use crate::model::{Session, TenantId};
 use crate::session::SessionFilter;
 
 const HINT: &str = "nothing was changed; is the disk full, or does another program hold the store? Try again";
@@ -67,11 +67,11 @@ impl List {
             Some(who) => Some(store.person(&self.tenant, who).await?.id),
             None => None,
         };
-        let filter = SessionFilter { user, limit: self.limit };
+        let filter = SessionFilter { tenant: Some(self.tenant.clone()), user, limit: self.limit };
         let mut sessions = store.memory.sessions.list(&filter, store.now).await.context(HINT)?;
         // The store does not know how long is too long without a request; the configuration does.
         let idle = store.config.sessions.idle.0;
-        sessions.retain(|session| session.tenant == self.tenant && session.last_seen_at.after(idle) > store.now);
+        sessions.retain(|session| session.last_seen_at.after(idle) > store.now);
         if self.json {
             return store::print_json(&sessions);
         }
@@ -113,12 +113,23 @@ impl Revoke {
     }
 
     async fn end_one(&self, store: &Store, handle: &str) -> anyhow::Result<u64> {
-        if !store.memory.sessions.end(&SessionHandle(handle.to_owned()), store.now).await.context(HINT)? {
-            bail!("there is no live session {handle}; `doorward session list` shows those there are");
+        // Only this tenant's: whoever ends a session says whose people they mean.
+        let filter = SessionFilter { tenant: Some(self.tenant.clone()), user: None, limit: u32::MAX };
+        let own = store.memory.sessions.list(&filter, store.now).await.context(HINT)?;
+        let handle =
+            own.iter().map(|session| &session.handle).find(|own| own.0 == handle).ok_or_else(|| unknown(&self.tenant, handle))?;
+        if !store.memory.sessions.end(handle, store.now).await.context(HINT)? {
+            return Err(unknown(&self.tenant, &handle.0));
         }
-        store.record(Kind::SessionEnded, &self.tenant, handle, json!({})).await?;
+        store.record(Kind::SessionEnded, &self.tenant, &handle.0, json!({})).await?;
         Ok(1)
     }
+}
+
+fn unknown(tenant: &TenantId, handle: &str) -> anyhow::Error {
+    anyhow!(
+        "there is no live session {handle} in tenant {tenant}; `doorward session list --tenant {tenant}` shows those there are"
+    )
 }
 
 /// Ends and records all sessions of a person.

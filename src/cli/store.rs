@@ -108,6 +108,16 @@ impl Store {
         })
     }
 
+    /// Refuses a tenant that the configuration does not know: what is made for it would be let in nowhere.
+    pub(super) fn check_tenant(&self, tenant: &TenantId) -> anyhow::Result<()> {
+        if !self.config.has_tenant(tenant) {
+            let named = self.config.tenants.iter().map(|known| known.id.as_str()).filter(|id| *id != "default");
+            let names = std::iter::once("default").chain(named).collect::<Vec<_>>().join(", ");
+            bail!("there is no tenant {tenant}; the configuration has: {names}");
+        }
+        Ok(())
+    }
+
     /// Refuses a role that the configuration does not know: it would give nothing and look as if it did.
     pub(super) fn check_roles(&self, roles: &[String]) -> anyhow::Result<()> {
         let known: Vec<&String> = self.config.roles.ranked.iter().chain(&self.config.roles.others).collect();

@@ -14,6 +14,7 @@ use super::break_glass::BreakGlass;
 use super::factor;
 use super::invitation::{Invitations, Invite, Uninvite};
 use super::password::PasswordSource;
+use super::role;
 use super::session::end_all;
 use super::store::{self, Store, explained};
 use super::table::{Table, facts, listed, or_dash};
@@ -46,6 +47,10 @@ pub(super) enum Kept {
     Deactivate(Named),
     /// Let this person in again.
     Activate(Named),
+    /// Give this person roles, besides those that their groups give; they count from the next request.
+    Grant(role::Change),
+    /// Take roles from this person that were given to them; those that their groups give stay.
+    Revoke(role::Change),
     /// Let somebody have an account: a letter with a link goes to their address.
     Invite(Invite),
     /// Who was invited, and what came of it.
@@ -100,12 +105,12 @@ pub(super) struct List {
 #[derive(Debug, Args)]
 pub(super) struct Named {
     /// The name the person signs in with, or their id.
-    user: String,
+    pub(super) user: String,
     #[arg(long, default_value = "default")]
-    tenant: TenantId,
+    pub(super) tenant: TenantId,
     /// One JSON object instead of text.
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -142,6 +147,8 @@ impl Kept {
             Self::Show(command) => command.show(store).await,
             Self::Deactivate(command) => command.set_active(store, false).await,
             Self::Activate(command) => command.set_active(store, true).await,
+            Self::Grant(command) => command.grant(store).await,
+            Self::Revoke(command) => command.revoke(store).await,
             Self::Invite(command) => command.run(store).await,
             Self::Invitations(command) => command.run(store).await,
             Self::Uninvite(command) => command.run(store).await,
@@ -153,6 +160,7 @@ impl Kept {
 
 impl Create {
     async fn run(self, store: &Store) -> anyhow::Result<()> {
+        store.check_tenant(&self.tenant)?;
         store.check_roles(&self.roles)?;
         let user_name = self.name.or_else(|| self.email.as_ref().map(ToString::to_string));
         let user_name = user_name.ok_or_else(|| anyhow!("give a --name or an --email"))?.trim().to_owned();
@@ -259,7 +267,7 @@ impl Named {
     }
 
     /// Changes the person, again and again if somebody else changes them at the same time.
-    async fn amend(&self, store: &Store, change: impl Fn(&mut User)) -> anyhow::Result<User> {
+    pub(super) async fn amend(&self, store: &Store, change: impl Fn(&mut User)) -> anyhow::Result<User> {
         for _ in 1..TRIES {
             match self.try_amend(store, &change).await? {
                 Err(DirectoryError::Stale(_)) => {}

@@ -116,6 +116,9 @@ pub struct License {
 #[serde(deny_unknown_fields)]
 pub struct ClientCertificates {
     pub subject: CertificateField,
+    /// Whose programs have them.
+    #[serde(default)]
+    pub tenant: TenantId,
     #[serde(default)]
     pub roles: Vec<String>,
     #[serde(default)]

@@ -10,7 +10,8 @@ use super::access::{Bearer, ClientCertificates, Credentials, IdentityHeaders, Li
 use super::connection::Connection;
 use super::listener::Listener;
 use super::mail::Mail;
-use super::sign_in::{SignIn, Tenant};
+use super::sign_in::SignIn;
+use super::tenant::Tenant;
 use super::upstream::Upstream;
 use super::value::Span;
 use crate::crypto::Secret;

@@ -26,6 +26,7 @@ pub mod listener;
 pub mod preset;
 pub mod schema;
 pub mod sign_in;
+pub mod tenant;
 pub mod upstream;
 
 pub use advice::advise;

@@ -5,7 +5,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::model::{Domain, EmailAddress, TenantId};
+use crate::model::{Domain, EmailAddress};
 
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -65,18 +65,4 @@ impl RequireSso {
             Self::Domains(domains) => !domains.is_empty(),
         }
     }
-}
-
-/// An organisation or workspace whose people sign in apart from the others'.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Tenant {
-    /// Its name in addresses, headers and records.
-    pub id: TenantId,
-    /// What the sign-in page calls it.
-    #[serde(default)]
-    pub display_name: Option<String>,
-    /// Whether everybody in it needs a second factor.
-    #[serde(default)]
-    pub mfa: SecondFactor,
 }

@@ -3,6 +3,7 @@
 //! Refuses to serve anything itself or to believe the request about where to go: the place is configured (threats C6), and no
 //! application is behind this.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,8 @@ use crate::telemetry::RequestId;
 pub struct Destination {
     /// Scheme, host and port, without a path.
     pub public_url: Box<str>,
+    /// Of hosts that have one of their own.
+    pub hosts: HashMap<Box<str>, Box<str>>,
     pub hygiene: Hygiene,
 }
 
@@ -54,7 +57,8 @@ impl Redirect {
         let status = if safe { StatusCode::MOVED_PERMANENTLY } else { StatusCode::PERMANENT_REDIRECT };
         let path = if clean.path == "*" { "/" } else { clean.path };
         let query = clean.query.map(|query| format!("?{query}")).unwrap_or_default();
-        Ok((status, format!("{}{path}{query}", destination.public_url)))
+        let place = destination.hosts.get(&*clean.host).unwrap_or(&destination.public_url);
+        Ok((status, format!("{place}{path}{query}")))
     }
 
     /// Has a refusal recorded, and says under which name.

@@ -22,7 +22,8 @@ use crate::config::{Config, Problems};
 use crate::credential::Sources;
 use crate::edge::Clean;
 use crate::model::Identity;
-use crate::policy::{Denial, Permit};
+use crate::policy::tenancy::SiteId;
+use crate::policy::{Denial, Permit, Spent};
 use crate::route::{Route, Target};
 
 /// A request that may go out, and what it is to carry.
@@ -32,6 +33,8 @@ pub struct Outbound {
     pub identity: Option<Arc<Identity>>,
     /// What would have refused it, were the route not in report mode.
     pub reported: Option<Denial>,
+    /// Whose host it is for.
+    pub site: SiteId,
     /// When it was judged.
     pub now: Timestamp,
     /// Where it comes from, after trusted proxies.
@@ -69,8 +72,8 @@ impl Forwarding {
     #[must_use]
     pub fn prepare(&self, permit: Permit, clean: &Clean<'_>) -> Outbound {
         let origin = Origin::of(clean);
-        let (route, identity, reported) = permit.spend();
-        Outbound { route, identity, reported, now: clean.now, client: clean.client, origin, lease: None }
+        let Spent { route, identity, reported, site } = permit.spend();
+        Outbound { route, identity, reported, site, now: clean.now, client: clean.client, origin, lease: None }
     }
 
     /// Rewrites the fields that go to the application.

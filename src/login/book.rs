@@ -12,6 +12,7 @@ use tokio::sync::Mutex;
 use super::Login;
 use super::connection::{Connection, Connections};
 use super::return_to::Origins;
+use super::tenants::Tenants;
 use crate::clock::Timestamp;
 use crate::config::connection::{StoredError, opened, review_last, within_last};
 use crate::config::{Config, Problems};
@@ -21,7 +22,9 @@ use crate::model::{ConnectionId, StoredConnection};
 /// All connections, replaced as a whole when the store's change.
 #[derive(Debug)]
 pub(super) struct Book {
-    config: Box<Config>,
+    config: Arc<Config>,
+    /// Whose people sign in here.
+    tenants: Tenants,
     own: Connections,
     current: ArcSwap<Connections>,
     /// Those of the store by id, with the version they were compiled from: what has not changed keeps what it knows of its provider.
@@ -31,9 +34,9 @@ pub(super) struct Book {
 type Stored = HashMap<ConnectionId, (Timestamp, Arc<Connection>)>;
 
 impl Book {
-    pub(super) fn new(config: &Config, own: Connections) -> Self {
+    pub(super) fn new(config: &Arc<Config>, own: Connections, tenants: Tenants) -> Self {
         let current = ArcSwap::from_pointee(own.clone());
-        Self { config: Box::new(config.clone()), own, current, stored: Mutex::default() }
+        Self { config: Arc::clone(config), tenants, own, current, stored: Mutex::default() }
     }
 
     /// The file's, in its order.
@@ -46,15 +49,16 @@ impl Book {
     }
 
     /// Puts `all` that the store has in force, beside the file's.
-    async fn take_over(&self, all: Vec<StoredConnection>, origins: &Origins) {
+    async fn take_over(&self, all: &[StoredConnection], origins: &Origins) {
         let mut known = self.stored.lock().await;
-        let (mut config, mut kept, mut more) = (Config::clone(&self.config), Stored::new(), Vec::new());
-        for stored in all.into_iter().filter(|stored| self.own.find(stored.id.as_str()).is_none()) {
+        let (mut config, mut kept, mut more) = (None, Stored::new(), Vec::new());
+        let in_file = |id: &ConnectionId| self.config.connections.iter().any(|connection| connection.id == *id);
+        for stored in all.iter().filter(|stored| self.tenants.serves(&stored.tenant) && !in_file(&stored.id)) {
             let before = known.get(&stored.id).filter(|(version, _)| *version == stored.updated_at).map(|(_, known)| known);
-            match compile(&mut config, &stored, before, origins) {
+            match compile(config.get_or_insert_with(|| Config::clone(&self.config)), stored, before, origins) {
                 Ok(connection) => {
                     more.push(Arc::clone(&connection));
-                    kept.insert(stored.id, (stored.updated_at, connection));
+                    kept.insert(stored.id.clone(), (stored.updated_at, connection));
                 }
                 Err(error) => tracing::warn!(connection = %stored.id, %error, "a connection of the store is left out"),
             }
@@ -91,17 +95,23 @@ fn compile(
 #[must_use]
 pub fn check_last(config: &Config) -> Problems {
     let problems = review_last(config);
-    let Some(origins) = Origins::of(config).filter(|_| problems.is_empty()) else { return problems };
+    let Some(origins) = Origins::of(config, &config.public_url).filter(|_| problems.is_empty()) else { return problems };
     let mut found = Problems::default();
     Connections::compile_last(config, &origins, &mut found);
     within_last(config, &found)
 }
 
 impl Login {
-    /// Puts the connections that the store keeps now in force.
-    pub async fn take_over_connections(&self) -> Result<(), DirectoryError> {
-        let all = self.means.connections.connections().await?;
-        self.rules.connections.take_over(all, &self.rules.origins).await;
+    /// Puts the connections that the store keeps now in force at all sites, each at its tenant's.
+    pub async fn take_over_connections(sites: impl IntoIterator<Item = &Self>) -> Result<(), DirectoryError> {
+        let mut all = None;
+        for login in sites {
+            let all = match &mut all {
+                Some(all) => all,
+                None => all.insert(login.means.connections.connections().await?),
+            };
+            login.rules.connections.take_over(all, &login.rules.origins).await;
+        }
         Ok(())
     }
 }

@@ -71,9 +71,7 @@ impl BreakGlass {
         let at = || Path::from("sign_in").key("break_glass_file");
         let lockout = Lockout::new(super::connection::password(config));
         let connection = ConnectionId::BREAK_GLASS.parse().ok()?;
-        let Some(path) = &config.sign_in.break_glass_file else {
-            return Some(Self { accounts: Vec::new(), spool: None, used: None, lockout, connection });
-        };
+        let Some(path) = &config.sign_in.break_glass_file else { return Self::none(config) };
         let keys = std::iter::once(&config.secret_key).chain(&config.former_secret_keys);
         let file = BreakGlassFile::new(path, keys).ok()?;
         match file.read() {
@@ -92,6 +90,12 @@ impl BreakGlass {
                 None
             }
         }
+    }
+
+    /// That nobody has such an account.
+    pub(super) fn none(config: &Config) -> Option<Self> {
+        let (lockout, connection) = (Lockout::new(super::connection::password(config)), ConnectionId::BREAK_GLASS.parse().ok()?);
+        Some(Self { accounts: Vec::new(), spool: None, used: None, lockout, connection })
     }
 
     fn account(&self, address: &str) -> Option<&BreakGlassAccount> {

@@ -88,12 +88,17 @@ impl Connections {
 }
 
 impl Login {
+    /// Whether the e-mail address decides, between connections or, where none is named, between tenants.
+    fn asks_for_address(&self, connections: &Connections, tenant: Option<&TenantId>) -> bool {
+        connections.by_address(tenant) || (tenant.is_none() && self.rules.tenants.have_domains())
+    }
+
     /// The page with every way of a tenant to sign in. Where the e-mail address decides, it is asked for first.
     pub(super) fn choices(&self, visitor: &Visitor, ask: &Ask<'_>) -> Result<Response, SignInError> {
         let connections = self.connections();
         let before = self.rules.notes.read(&visitor.headers, self.now());
         let ask = &ask.after(before.as_ref());
-        if connections.by_address(ask.tenant) {
+        if self.asks_for_address(&connections, ask.tenant) {
             let (form, set_cookie) = self.address_form(visitor, ask)?;
             let choices = self.buttons(&connections, ask, true);
             return self.sign_in_page(visitor, ask, SignIn { choices, address: Some(form), ..SignIn::default() }, set_cookie);
@@ -110,7 +115,7 @@ impl Login {
         let connections = self.connections();
         let before = self.rules.notes.read(&visitor.headers, self.now());
         let ask = &ask.after(before.as_ref());
-        let asked = connections.by_address(ask.tenant);
+        let asked = self.asks_for_address(&connections, ask.tenant);
         let (form, set_cookie) = self.password_form(visitor, local, ask)?;
         let choices = self.buttons(&connections, ask, asked);
         self.sign_in_page(visitor, ask, SignIn { choices, password: Some(form), ..SignIn::default() }, set_cookie)

@@ -12,7 +12,7 @@ use super::{Login, SignInError};
 use crate::audit::{Event, Kind, Outcome};
 use crate::clock::Timestamp;
 use crate::crypto::{Digest, random};
-use crate::model::{ConnectionId, CredentialKind, Session, SessionHandle, TenantId, User};
+use crate::model::{ConnectionId, CredentialKind, Session, SessionHandle, User};
 use crate::policy::mfa::METHOD;
 use crate::session::{Carried, ProviderTokens, SealError, cookie};
 
@@ -251,7 +251,7 @@ impl Login {
     }
 
     pub(super) fn event(&self, visitor: &Visitor, kind: Kind, outcome: Outcome) -> Event {
-        let mut event = Event::new(self.now(), kind, outcome, &TenantId::default());
+        let mut event = Event::new(self.now(), kind, outcome, &self.rules.tenants.usual());
         event.source = Some(visitor.client);
         event.user_agent = visitor.user_agent();
         event.request_id.clone_from(&visitor.request_id);

@@ -12,6 +12,7 @@ use super::oidc::Provider;
 use super::pages::text;
 use super::return_to::Origins;
 use super::saml;
+use super::tenants::Tenants;
 use crate::clock::Timestamp;
 use crate::config::connection::{Connection as Typed, Kind, Mfa, Password, Provision};
 use crate::config::{Config, Path as Place, Problems};
@@ -95,9 +96,11 @@ impl Way {
 }
 
 impl Connections {
-    pub(super) fn compile(config: &Config, origins: &Origins, problems: &mut Problems) -> Option<Self> {
+    /// Those whose people sign in here; the others' are as good as not there.
+    pub(super) fn compile(config: &Config, tenants: &Tenants, origins: &Origins, problems: &mut Problems) -> Option<Self> {
+        let own = config.connections.iter().enumerate().filter(|(_, typed)| tenants.serves(&typed.tenant));
         // All of them, so that each tells its problems.
-        let all: Vec<_> = (0..config.connections.len()).map(|index| compile_one(config, index, origins, problems)).collect();
+        let all: Vec<_> = own.map(|(index, _)| compile_one(config, index, origins, problems)).collect();
         all.into_iter().collect::<Option<_>>().map(Self)
     }
 
@@ -107,9 +110,9 @@ impl Connections {
     }
 
     /// What about them does not hold at this moment. They have to be of a configuration, in its order.
-    pub(super) fn judge_at(&self, now: Timestamp, problems: &mut Problems) {
-        for (index, connection) in self.iter().enumerate() {
-            if let Way::Saml(provider) = &connection.way {
+    pub(super) fn judge_at(&self, config: &Config, now: Timestamp, problems: &mut Problems) {
+        for (index, typed) in config.connections.iter().enumerate() {
+            if let Some(Way::Saml(provider)) = self.find(typed.id.as_str()).map(|connection| &connection.way) {
                 provider.judge_at(now, &Place::from("connections").item(index).key("saml"), problems);
             }
         }

@@ -14,7 +14,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde::Deserialize;
 
 use super::chooser::Ask;
-use super::complete::Failed;
+use super::complete::{Failed, redirect};
 use super::connection::{Connection, Way};
 use super::form::Purpose;
 use super::pages::Mistake;
@@ -58,7 +58,8 @@ pub(super) async fn submit(
     if let Err(error) = login.rules.forms.check(Purpose::Address, &visitor.headers, &form.token, login.now()) {
         return login.refuse(&visitor, &failed, &error);
     }
-    let tenant = form.tenant.as_deref().and_then(|tenant| login.rules.tenants.find(tenant)).cloned();
+    let tenants = &login.rules.tenants;
+    let tenant = form.tenant.as_deref().and_then(|tenant| tenants.find(tenant)).or(tenants.owner()).cloned();
     login
         .go_by_address(&visitor, tenant.as_ref(), &wish, &form.email)
         .await
@@ -76,9 +77,17 @@ impl Login {
         let connections = self.connections();
         let typed = typed.trim_matches([' ', '\t']);
         let address = typed.parse::<EmailAddress>().ok().filter(|_| typed.len() <= LONGEST);
+        let owner =
+            address.as_ref().and_then(|address| self.rules.tenants.of_domain(address.domain())).filter(|_| tenant.is_none());
+        if let Some(home) = owner.and_then(|owner| self.rules.tenants.elsewhere(owner.as_str())) {
+            let answer = redirect(&self.sign_in_at(home, &wish.return_to), [])?;
+            return Ok(self.by_way_of_a_page(self.pages().title(), answer));
+        }
+        let of_owner = || owner.and_then(|_| self.straight(&connections, owner).or_else(|| connections.fallback(owner)));
         let led = match &address {
             Some(address) => {
-                connections.of_domain(tenant, address.domain()).or_else(|| connections.fallback(tenant)).ok_or(Mistake::NoWay)
+                let own = connections.of_domain(tenant, address.domain()).or_else(of_owner);
+                own.or_else(|| connections.fallback(tenant).filter(|_| owner.is_none())).ok_or(Mistake::NoWay)
             }
             // A local account may have a name that is no address.
             None if !typed.is_empty() && !typed.contains('@') => {
@@ -99,8 +108,10 @@ impl Login {
             Ok(connection) => {
                 let wish = Wish { login_hint: Some(shown), ..wish.clone() };
                 let answer = self.begin(visitor, connection, &wish).await?;
-                Ok(self.by_way_of_a_page(connection, answer))
+                Ok(self.by_way_of_a_page(&connection.name, answer))
             }
+            // The tenant has several ways and none for addresses: its people choose.
+            Err(Mistake::NoWay) if owner.is_some() => self.with_typed("/sign-in", &Ask { typed: &shown, ..Ask::of(owner, wish) }),
             Err(mistake) => self.with_typed("/sign-in", &Ask { typed: &shown, mistake: Some(mistake), ..Ask::of(tenant, wish) }),
         }
     }
@@ -108,14 +119,14 @@ impl Login {
     /// The answer to a form that leads off the origin. Chromium holds a form's redirects against the page's `form-action`, and naming every
     /// provider there would tell everybody whose people sign in here; so a page of ours stands in between, which goes on by
     /// itself.
-    fn by_way_of_a_page(&self, connection: &Connection, answer: Response) -> Response {
+    fn by_way_of_a_page(&self, name: &str, answer: Response) -> Response {
         let location = answer.headers().get(header::LOCATION).and_then(|location| location.to_str().ok()).map(str::to_owned);
         let own = self.rules.origins.own().as_str();
         let Some(location) = location.filter(|to| answer.status() == StatusCode::SEE_OTHER && !to.starts_with(own)) else {
             return answer;
         };
         let Ok(refresh) = HeaderValue::try_from(format!("0; url={location}")) else { return answer };
-        let page = self.pages().leaving(&connection.name, &location);
+        let page = self.pages().leaving(name, &location);
         let (mut parts, _) = answer.into_parts();
         parts.headers.remove(header::LOCATION);
         parts.headers.extend(page.headers());

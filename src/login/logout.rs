@@ -106,11 +106,14 @@ impl Login {
         let Some(held) = self.rules.seals.held(&visitor.headers) else { return Ok(None) };
         let id = held.id().to_owned();
         if let Some(session) = self.means.sessions.find(&Digest::of(id.as_bytes())).await? {
-            return Ok(Some((id, session)));
+            return Ok(self.rules.tenants.serves(&session.tenant).then_some((id, session)));
         }
         // Sealed, and not known here: it has to be, or it could not be ended.
         let Held::Sealed(carried) = held else { return Ok(None) };
         let (session, _) = carried.into_parts();
+        if !self.rules.tenants.serves(&session.tenant) {
+            return Ok(None);
+        }
         self.means.sessions.create(&session).await?;
         Ok(Some((id, session)))
     }

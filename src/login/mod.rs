@@ -53,9 +53,12 @@ pub use mfa::one_time_code;
 use crate::audit::Recorder;
 use crate::clock::{SharedClock, Timestamp};
 use crate::config::{Config, Path, Problems, Sessions as Lifetimes};
+use crate::crypto::mac::Mac;
+use crate::crypto::seal::Unsealable;
 use crate::directory::{self, Directory, Factors, Invitations};
 use crate::mail::{Post, Server};
-use crate::model::UserId;
+use crate::model::{TenantId, UserId};
+use crate::policy::tenancy::{SiteId, Tenancy};
 use crate::session::{MailedLinks, Refresher, Seals, SessionStore};
 use attempt::Attempts;
 use book::Book;
@@ -63,6 +66,7 @@ use break_glass::BreakGlass;
 use connection::Connections;
 use enforcement::Enforcement;
 use form::Forms;
+use lockout::Lockout;
 use mfa::SecondFactors;
 use pages::Pages;
 use password::Accounts;
@@ -73,20 +77,21 @@ use typed::Notes;
 /// Bytes of a form; the longest fields are an address and a password.
 const FORM_BYTES: usize = 16 * 1024;
 
-/// What the configuration says about signing in; pure.
+/// What the configuration says about signing in at one site; pure.
 #[derive(Debug)]
 pub struct Rules {
+    pub site: SiteId,
     pub pages: Arc<Pages>,
     origins: Origins,
     connections: Book,
-    enforcement: Enforcement,
+    enforcement: Arc<Enforcement>,
     tenants: Tenants,
     attempts: Attempts,
     forms: Forms,
     notes: Notes,
-    accounts: Accounts,
+    accounts: Arc<Accounts>,
     second_factors: SecondFactors,
-    break_glass: BreakGlass,
+    break_glass: Arc<BreakGlass>,
     lifetimes: Lifetimes,
     seals: Arc<Seals>,
     /// Whether the directory outlives the process.
@@ -119,50 +124,98 @@ pub struct Login {
 }
 
 impl Rules {
-    /// `None` where a problem was added, or the review has already told of one.
-    pub fn compile(config: &Config, seals: Arc<Seals>, problems: &mut Problems) -> Option<Self> {
-        let origins = Origins::of(config)?;
+    /// Those of each site, in the order of their ids. `None` where a problem was added, or the review has already told of one.
+    pub fn compile(
+        config: &Arc<Config>,
+        tenancy: &Arc<Tenancy>,
+        seals: &Arc<Seals>,
+        problems: &mut Problems,
+    ) -> Option<Vec<Self>> {
         if let Some(mail) = &config.mail {
             Server::compile(mail, &Path::from("mail"), problems)?;
         }
-        let connections = Connections::compile(config, &origins, problems)?;
-        let master = config.secret_key.expose().as_bytes();
-        let broken = |problems: &mut Problems| {
-            problems.add(Path::from("secret_key"), "no keys can be derived from it", "use at least 32 random bytes");
+        let shared = Shared {
+            config: Arc::clone(config),
+            pages: Pages::compile(config, problems),
+            accounts: Arc::new(Accounts::new(connection::password(config), config.limits.failures_per_minute)),
+            lockout: Arc::new(Lockout::new(connection::password(config))),
+            break_glass: Arc::new(BreakGlass::compile(config, problems)?),
+            enforcement: Arc::new(Enforcement::compile(&config.sign_in)),
+            tenants: Tenants::compile(config, tenancy),
+            seals: Arc::clone(seals),
         };
-        let origin = origins.own().origin().ascii_serialization();
-        let second_factors = SecondFactors::compile(config);
-        let sealed = (Attempts::new(master), Forms::new(master, origin), Notes::new(master));
-        let ((Ok(attempts), Ok(forms), Ok(notes)), Ok(second_factors)) = (sealed, second_factors) else {
-            broken(problems);
-            return None;
-        };
-        Some(Self {
-            pages: Arc::new(Pages::compile(config, problems)),
-            accounts: Accounts::new(connection::password(config), config.limits.failures_per_minute),
-            second_factors,
-            break_glass: BreakGlass::compile(config, problems)?,
-            lifetimes: config.sessions,
-            seals,
-            keeps_people: config.store.is_some(),
-            origins,
-            connections: Book::new(config, connections),
-            enforcement: Enforcement::compile(&config.sign_in),
-            tenants: Tenants::compile(config),
-            attempts,
-            forms,
-            notes,
-        })
+        // All of them, so that each tells its problems.
+        let all: Vec<_> = tenancy.iter().map(|(id, site)| shared.at(id, &site.public_url, problems)).collect();
+        all.into_iter().collect()
     }
 
     /// What about the configuration does not hold at this moment, though it is well written.
-    pub fn judge_at(&self, now: Timestamp, problems: &mut Problems) {
-        self.connections.own().judge_at(now, problems);
+    pub fn judge_at(&self, config: &Config, now: Timestamp, problems: &mut Problems) {
+        self.connections.own().judge_at(config, now, problems);
     }
 
     /// Whose break-glass sessions count: of the accounts that there are now.
     pub fn break_glass_users(&self) -> Vec<UserId> {
         self.break_glass.users()
+    }
+}
+
+/// What is the same at every site.
+struct Shared {
+    config: Arc<Config>,
+    pages: Pages,
+    accounts: Arc<Accounts>,
+    lockout: Arc<Lockout>,
+    break_glass: Arc<BreakGlass>,
+    enforcement: Arc<Enforcement>,
+    tenants: Tenants,
+    seals: Arc<Seals>,
+}
+
+impl Shared {
+    /// The rules of one site: its own address, its tenants' connections, and keys that seal nothing for any other.
+    fn at(&self, site: SiteId, public_url: &str, problems: &mut Problems) -> Option<Rules> {
+        let (config, tenants) = (&self.config, self.tenants.at(site));
+        let origins = Origins::of(config, public_url)?;
+        let connections = Connections::compile(config, &tenants, &origins, problems)?;
+        let origin = origins.own().origin().ascii_serialization();
+        let sealed = keys_of(config, tenants.owner().map(|_| origin.as_str())).and_then(|key| {
+            let second_factors = SecondFactors::compile(config, &origins, &key, Arc::clone(&self.lockout))?;
+            Ok((Attempts::new(&key)?, Forms::new(&key, origin)?, Notes::new(&key)?, second_factors))
+        });
+        let Ok((attempts, forms, notes, second_factors)) = sealed else {
+            problems.add(Path::from("secret_key"), "no keys can be derived from it", "use at least 32 random bytes");
+            return None;
+        };
+        // Break-glass accounts are the tenant `default`'s, which is not let in everywhere.
+        let break_glass = tenants.serves(&TenantId::default());
+        Some(Rules {
+            site,
+            pages: Arc::new(self.pages.at(public_url, break_glass)),
+            break_glass: if break_glass { Arc::clone(&self.break_glass) } else { Arc::new(BreakGlass::none(config)?) },
+            connections: Book::new(config, connections, tenants.clone()),
+            accounts: Arc::clone(&self.accounts),
+            enforcement: Arc::clone(&self.enforcement),
+            lifetimes: config.sessions,
+            seals: Arc::clone(&self.seals),
+            keeps_people: config.store.is_some(),
+            second_factors,
+            origins,
+            tenants,
+            attempts,
+            forms,
+            notes,
+        })
+    }
+}
+
+/// What seals a site's attempts and forms: the secret key, or a key of its own for the host of a tenant, so that what was begun at one
+/// is not even readable at another.
+fn keys_of(config: &Config, host: Option<&str>) -> Result<Vec<u8>, Unsealable> {
+    let master = config.secret_key.expose().as_bytes();
+    match host {
+        None => Ok(master.to_vec()),
+        Some(origin) => Ok(Mac::new(master, "site")?.of_parts(&[origin.as_bytes()]).as_bytes().to_vec()),
     }
 }
 
@@ -206,10 +259,16 @@ impl Login {
         Arc::new(Self { rules, means })
     }
 
-    /// What asks providers for new tokens. Needs a tokio runtime, and uses it.
+    /// What asks the providers of `all` sites for new tokens. Needs a tokio runtime, and uses it.
     #[must_use]
-    pub fn refresher(self: &Arc<Self>) -> Arc<dyn Refresher> {
-        Arc::new(oidc::Background::new(Arc::clone(self), self.means.tasks.clone()))
+    pub fn refresher(all: &[Arc<Self>], tasks: &TaskTracker) -> Arc<dyn Refresher> {
+        Arc::new(oidc::Background::new(all.into(), tasks.clone()))
+    }
+
+    /// The pages of this site, for answers that are made elsewhere.
+    #[must_use]
+    pub fn shown(&self) -> &Arc<Pages> {
+        &self.rules.pages
     }
 
     fn now(&self) -> Timestamp {

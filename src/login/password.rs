@@ -150,8 +150,10 @@ impl Login {
         }
         let user = self.local_user(&connection.tenant, typed).await?;
         // One counter for all spellings of an account; a name that nobody has counts under itself.
-        let account =
-            user.as_ref().map_or_else(|| Party::name("nobody", typed), |user| Party::name("account", &user.id.to_string()));
+        let account = user.as_ref().map_or_else(
+            || Party::name("nobody", &format!("{} {typed}", connection.tenant)),
+            |user| Party::name("account", &user.id.to_string()),
+        );
         let begun = accounts.lockout.begin(account, now).await.map_err(|retry_after| SignInError::TooMany { retry_after })?;
         let stored = user.as_ref().and_then(|user| user.password_hash.clone());
         let right = match accounts.verify(form.password.clone(), stored).await {

@@ -28,10 +28,10 @@ impl Origins {
         Self { own, others }
     }
 
-    /// Those of the configuration; `None` where its public address is none, of which the review tells.
+    /// Those of the configuration for a site; `None` where its public address is none, of which the review tells.
     #[must_use]
-    pub(super) fn of(config: &Config) -> Option<Self> {
-        let own = Url::parse(&config.public_url).ok()?;
+    pub(super) fn of(config: &Config, public_url: &str) -> Option<Self> {
+        let own = Url::parse(public_url).ok()?;
         let others = config.sign_in.return_origins.iter().filter_map(|origin| Url::parse(origin).ok()).map(|url| url.origin());
         Some(Self::new(own.join("/").ok()?, others.collect()))
     }

@@ -10,7 +10,7 @@ use http::{Method, StatusCode, header};
 
 use super::chooser::Ask;
 use super::complete::{Failed, redirect};
-use super::connection::{Connection, Way};
+use super::connection::{Connection, Connections, Way};
 use super::magic_link::Wanted;
 use super::oidc::Remote;
 use super::pages::negotiate;
@@ -39,15 +39,43 @@ impl Login {
         redirect(return_to.as_str(), [self.count_turn(&visitor.headers, return_to, None)?])
     }
 
+    /// To a tenant by its name: here, or at the host that is its own.
+    async fn arrive_at(&self, visitor: &Visitor, tenant: Option<&str>, query: Option<&str>) -> Response {
+        let tenants = &self.rules.tenants;
+        let Some(home) = tenant.and_then(|tenant| tenants.elsewhere(tenant)) else {
+            return self.arrive(visitor, tenant.and_then(|tenant| tenants.find(tenant)), query).await;
+        };
+        let answer = self.wish(query).and_then(|wish| redirect(&self.sign_in_at(home, &wish.return_to), []));
+        answer.unwrap_or_else(|error| self.refuse(visitor, &Failed::NOWHERE, &error))
+    }
+
+    /// The sign-in page at the host of a tenant, with the same place there as the way back.
+    pub(super) fn sign_in_at(&self, home: &str, return_to: &ReturnTo) -> String {
+        let own = self.rules.origins.own().as_str().trim_end_matches('/');
+        let path = return_to.as_str().strip_prefix(own).filter(|path| path.starts_with('/')).unwrap_or("/");
+        let back = percent_encoding::utf8_percent_encode(path, percent_encoding::NON_ALPHANUMERIC);
+        format!("{home}{}/sign-in?return_to={back}", self.pages().prefix())
+    }
+
+    /// The connection that a tenant's people are sent to without being asked: the one that is configured so, or the only one.
+    pub(super) fn straight<'c>(&self, connections: &'c Connections, tenant: Option<&TenantId>) -> Option<&'c Connection> {
+        let own = tenant.cloned().unwrap_or_else(|| self.rules.tenants.usual());
+        let named = self.rules.tenants.default_connection(&own).and_then(|id| connections.find(id.as_str()));
+        let named = named.filter(|connection| connection.tenant == own);
+        let only = || connections.only(tenant).filter(|_| tenant.is_some() || !self.rules.tenants.have_domains());
+        named.or_else(only)
+    }
+
     /// Back if somebody is signed in, straight on if there is one way only, else the page.
     async fn arrive(&self, visitor: &Visitor, tenant: Option<&TenantId>, query: Option<&str>) -> Response {
         let wish = match self.wish(query) {
             Ok(wish) => wish,
             Err(error) => return self.refuse(visitor, &Failed::NOWHERE, &error),
         };
-        let connections = self.connections();
+        let usual = self.rules.tenants.owner();
+        let (connections, tenant) = (self.connections(), tenant.or(usual));
         let here = |tenant: &TenantId| visitor.identity.as_ref().is_some_and(|identity| identity.tenant == *tenant);
-        let answer = match connections.only(tenant) {
+        let answer = match self.straight(&connections, tenant) {
             _ if visitor.is_signed_in() && !wish.prompt && tenant.is_none_or(here) => self.bounce(visitor, &wish.return_to),
             Some(connection) if !wish.prompt => self.begin(visitor, connection, &wish).await,
             _ => self.choices(visitor, &Ask::of(tenant, &wish)),
@@ -60,10 +88,7 @@ impl Login {
 /// `GET /.doorward/sign-in`; with `?tenant=…` as the tenant's link.
 pub(super) async fn choose(State(login): State<Arc<Login>>, RawQuery(query): RawQuery, visitor: Visitor) -> Response {
     match Parameters::read(query.as_deref()).one("tenant") {
-        Ok(tenant) => {
-            let tenant = tenant.and_then(|tenant| login.rules.tenants.find(tenant));
-            login.arrive(&visitor, tenant, query.as_deref()).await
-        }
+        Ok(tenant) => login.arrive_at(&visitor, tenant, query.as_deref()).await,
         Err(error) => login.refuse(&visitor, &Failed::NOWHERE, &error),
     }
 }
@@ -75,7 +100,7 @@ pub(super) async fn of_tenant(
     RawQuery(query): RawQuery,
     visitor: Visitor,
 ) -> Response {
-    login.arrive(&visitor, login.rules.tenants.find(&tenant), query.as_deref()).await
+    login.arrive_at(&visitor, Some(&tenant), query.as_deref()).await
 }
 
 /// `GET /.doorward/sign-in/{connection}`: straight to that one.

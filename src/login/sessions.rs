@@ -116,7 +116,7 @@ impl Login {
     /// What the store holds that can still be used, newest first.
     async fn live_sessions(&self, user: UserId) -> Result<Vec<Session>, SignInError> {
         let now = self.now();
-        let filter = SessionFilter { user: Some(user), limit: MOST };
+        let filter = SessionFilter { tenant: None, user: Some(user), limit: MOST };
         let mut sessions = self.means.sessions.list(&filter, now).await?;
         sessions.retain(|session| session.last_seen_at.after(self.rules.lifetimes.idle.0) > now);
         Ok(sessions)

@@ -4,10 +4,12 @@
 
 pub mod mfa;
 pub mod role;
+pub mod tenancy;
 
 use std::sync::Arc;
 
 use self::mfa::Demands;
+use self::tenancy::{SiteId, Tenancy};
 use crate::clock::Timestamp;
 use crate::config::access::{Access, Mode};
 use crate::edge::Clean;
@@ -21,13 +23,24 @@ pub struct Permit {
     identity: Option<Arc<Identity>>,
     /// What would have refused it, were the route not in report mode.
     reported: Option<Denial>,
+    site: SiteId,
+}
+
+/// What a permit holds.
+#[derive(Debug)]
+pub struct Spent {
+    pub route: Arc<Route>,
+    pub identity: Option<Arc<Identity>>,
+    pub reported: Option<Denial>,
+    pub site: SiteId,
 }
 
 impl Permit {
     /// Takes the permit apart; it can be spent once.
     #[must_use]
-    pub fn spend(self) -> (Arc<Route>, Option<Arc<Identity>>, Option<Denial>) {
-        (self.route, self.identity, self.reported)
+    pub fn spend(self) -> Spent {
+        let Self { route, identity, reported, site } = self;
+        Spent { route, identity, reported, site }
     }
 }
 
@@ -44,6 +57,9 @@ pub enum Denial {
     Network,
     #[error("the tenant is another one")]
     Tenant,
+    /// The host is another tenant's. No route in report mode changes that.
+    #[error("the host is not this tenant's")]
+    ForeignHost,
     #[error("none of the needed roles is held")]
     Role,
     #[error("none of the needed groups is held")]
@@ -67,6 +83,7 @@ impl Denial {
             Self::IdentityNeeded => "identity_needed",
             Self::Network => "network",
             Self::Tenant => "tenant",
+            Self::ForeignHost => "foreign_host",
             Self::Role => "role",
             Self::Group => "group",
             Self::Scope => "scope",
@@ -83,19 +100,31 @@ pub struct Denied {
     pub identity: Option<Arc<Identity>>,
 }
 
-/// Judges a request by its route's rule.
+/// Rules that hold on every route.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// Who needs a second factor.
+    pub second_factors: Demands,
+    pub tenancy: Arc<Tenancy>,
+}
+
+/// Judges a request by its host's tenant and its route's rule.
 pub fn decide(
-    demands: &Demands,
+    standing: &Standing,
     route: &Arc<Route>,
     clean: &Clean<'_>,
     identity: Option<Arc<Identity>>,
 ) -> Result<Permit, Denied> {
-    let reported = match (judge(demands, route, clean, identity.as_deref()), route.mode) {
+    let site = standing.tenancy.at(&clean.host);
+    if identity.as_ref().is_some_and(|identity| !standing.tenancy.admits(site, identity)) {
+        return Err(Denied { denial: Denial::ForeignHost, identity });
+    }
+    let reported = match (judge(&standing.second_factors, route, clean, identity.as_deref()), route.mode) {
         (Ok(()), _) => None,
         (Err(denial), Mode::Report) => Some(denial),
         (Err(denial), Mode::Enforce) => return Err(Denied { denial, identity }),
     };
-    Ok(Permit { route: Arc::clone(route), identity, reported })
+    Ok(Permit { route: Arc::clone(route), identity, reported, site })
 }
 
 fn judge(demands: &Demands, route: &Route, clean: &Clean<'_>, identity: Option<&Identity>) -> Result<(), Denial> {

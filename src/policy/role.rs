@@ -5,16 +5,44 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::config::{Config, Path, Problems};
-use crate::model::Scope;
+use crate::model::{Scope, TenantId};
 
 /// The roles, ranked, and how they are come by.
 #[derive(Clone, Debug, Default)]
 pub struct Roles {
     /// Ranked ones highest first, then those beside the ranking.
     order: Vec<String>,
+    /// How they are come by where a tenant has no table of its own.
+    common: Mapping,
+    tenants: HashMap<TenantId, Mapping>,
+    scopes: BTreeMap<String, Vec<Scope>>,
+}
+
+/// How roles are come by.
+#[derive(Clone, Debug, Default)]
+struct Mapping {
     default: Option<String>,
     groups: HashMap<String, String>,
-    scopes: BTreeMap<String, Vec<Scope>>,
+}
+
+/// Why somebody has a role.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Grant {
+    pub role: String,
+    #[serde(flatten)]
+    pub from: Source,
+}
+
+/// What gives a role.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case", tag = "from")]
+pub enum Source {
+    /// It was assigned to the person or program itself.
+    Direct,
+    /// A group gives it, by the table at this place of the configuration.
+    Group { group: String, table: String },
+    /// There is no other; the place of the configuration that says so.
+    Default { table: String },
 }
 
 /// A role has one rank.
@@ -42,11 +70,17 @@ impl Roles {
                 problems.add(path, format!("role `{role}` is not declared"), "add it to `roles.ranked` or `roles.others`");
             }
         };
-        if let Some(role) = &typed.default {
-            declared(at.key("default"), role);
-        }
-        for (group, role) in &typed.groups {
-            declared(at.key("groups").key(group), role);
+        let own = config.tenants.iter().enumerate().filter_map(|(index, tenant)| {
+            let roles = tenant.roles.as_ref()?;
+            Some((Path::from("tenants").item(index).key("roles"), &roles.default, &roles.groups))
+        });
+        for (at, default, groups) in std::iter::once((at.clone(), &typed.default, &typed.groups)).chain(own) {
+            if let Some(role) = default {
+                declared(at.key("default"), role);
+            }
+            for (group, role) in groups {
+                declared(at.key("groups").key(group), role);
+            }
         }
         for role in typed.scopes.keys() {
             declared(at.key("scopes").key(role), role);
@@ -64,21 +98,53 @@ impl Roles {
                 declared(Path::from("routes").item(index).key("roles").item(place), role);
             }
         }
-        Self {
-            default: typed.default.clone(),
-            groups: typed.groups.clone().into_iter().collect(),
-            scopes: typed.scopes.clone(),
-            order,
-        }
+        let mapping = |default: &Option<String>, groups: &BTreeMap<String, String>| Mapping {
+            default: default.clone(),
+            groups: groups.clone().into_iter().collect(),
+        };
+        let own = config.tenants.iter().filter_map(|tenant| {
+            let roles = tenant.roles.as_ref()?;
+            Some((tenant.id.clone(), mapping(&roles.default, &roles.groups)))
+        });
+        Self { common: mapping(&typed.default, &typed.groups), tenants: own.collect(), scopes: typed.scopes.clone(), order }
     }
 
-    /// The roles of somebody who was given `direct` ones and is in `groups`: highest first, each once; the default role if
-    /// there is no other. Roles that are not declared are left out.
+    /// The roles of somebody of `tenant` who was given `direct` ones and is in `groups`: highest first, each once; the default role
+    /// if there is no other. Roles that are not declared are left out.
     #[must_use]
-    pub fn of(&self, direct: &[String], groups: &[String]) -> Vec<String> {
-        let mapped: Vec<&String> = groups.iter().filter_map(|group| self.groups.get(group)).chain(direct).collect();
+    pub fn of(&self, tenant: &TenantId, direct: &[String], groups: &[String]) -> Vec<String> {
+        let mapping = self.mapping(tenant);
+        let mapped: Vec<&String> = groups.iter().filter_map(|group| mapping.groups.get(group)).chain(direct).collect();
         let held: Vec<String> = self.order.iter().filter(|role| mapped.contains(role)).cloned().collect();
-        if held.is_empty() { self.default.iter().cloned().collect() } else { held }
+        if held.is_empty() { mapping.default.iter().cloned().collect() } else { held }
+    }
+
+    /// Why they are those of [`Self::of`]: every way to each, in its order.
+    #[must_use]
+    pub fn why(&self, tenant: &TenantId, direct: &[String], groups: &[String]) -> Vec<Grant> {
+        let mapping = self.mapping(tenant);
+        let at = if self.tenants.contains_key(tenant) { format!("tenants[{tenant}].roles") } else { "roles".to_owned() };
+        let mut grants = Vec::new();
+        for role in self.of(tenant, direct, groups) {
+            let before = grants.len();
+            if direct.contains(&role) {
+                grants.push(Grant { role: role.clone(), from: Source::Direct });
+            }
+            for group in groups.iter().filter(|group| mapping.groups.get(*group) == Some(&role)) {
+                let from = Source::Group { group: group.clone(), table: format!("{at}.groups") };
+                grants.push(Grant { role: role.clone(), from });
+            }
+            if grants.len() == before {
+                grants.push(Grant { role, from: Source::Default { table: format!("{at}.default") } });
+            }
+        }
+        grants
+    }
+
+    /// The table that counts for somebody of `tenant`: its own, or else the common one. Never both: whoever names the groups of one
+    /// tenant must not be able to name one that means something elsewhere.
+    fn mapping(&self, tenant: &TenantId) -> &Mapping {
+        self.tenants.get(tenant).unwrap_or(&self.common)
     }
 
     /// What these roles may do.

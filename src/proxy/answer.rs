@@ -8,19 +8,23 @@ use std::sync::Arc;
 use http::{Method, StatusCode, header};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
+use pingora::{ErrorType, OrErr as _};
 use serde_json::json;
 
 use super::account::Account;
-use super::gateway::Gateway;
+use super::gateway::{Gateway, Reception};
 use super::reject::{Cause, Rejection};
 use super::renewal;
 use crate::credential;
 use crate::login::pages::negotiate;
 use crate::policy::Denial;
+use crate::session::cookie;
 
 /// One answer about to be written.
 struct Answering<'a> {
     gateway: &'a Gateway,
+    /// Of the host that was asked.
+    reception: &'a Reception,
     rejection: &'a Rejection,
     account: &'a Account,
     /// Where to sign in, with the way back.
@@ -47,12 +51,14 @@ pub(super) async fn answer(
         _ => None,
     };
     let nobody = denial == Some(Denial::IdentityNeeded) && rejection.takes_sessions();
+    let reception = gateway.reception(rejection.site);
     let answering = Answering {
         gateway,
+        reception,
         rejection,
         account,
-        sign_in: gateway.pages.sign_in_address(back(session), false),
-        step_up: rejection.need().map(|need| gateway.pages.step_up_address(back(session), need)),
+        sign_in: reception.pages.sign_in_address(back(session), false),
+        step_up: rejection.need().map(|need| reception.pages.step_up_address(back(session), need)),
         session_ended: nobody && credential::carries_session(&head.headers),
     };
     if !negotiate::reads_pages(&head.headers) {
@@ -69,11 +75,15 @@ pub(super) async fn answer(
 impl Answering<'_> {
     /// The page that tells a person what happened.
     async fn page(&self, session: &mut Session) -> pingora::Result<()> {
-        let (pages, rejection) = (&self.gateway.pages, self.rejection);
+        let (pages, rejection) = (&self.reception.pages, self.rejection);
         let page = match &rejection.cause {
             Cause::Denied { denial: Denial::IdentityNeeded, .. } if !rejection.takes_sessions() => pages.programs_only(),
             // What was sent is lost; the person goes back to where a page can be read.
             Cause::Denied { denial: Denial::IdentityNeeded, .. } => pages.sign_in_needed("/"),
+            // Who they are elsewhere is nobody's business here.
+            Cause::Denied { denial: Denial::ForeignHost, .. } => {
+                pages.denied(None, Denial::ForeignHost.reason(), back(session), None)
+            }
             Cause::Denied { denial, identity } => {
                 pages.denied(identity.as_deref(), denial.reason(), back(session), self.step_up.as_deref())
             }
@@ -119,11 +129,11 @@ impl Answering<'_> {
     async fn send(&self, session: &mut Session, mut head: ResponseHeader, body: String) -> pingora::Result<()> {
         let rejection = self.rejection;
         if head.status == StatusCode::UNAUTHORIZED {
-            for challenge in self.gateway.challenges.of(rejection, &session.req_header().headers, &self.sign_in) {
+            for challenge in self.reception.challenges.of(rejection, &session.req_header().headers, &self.sign_in) {
                 head.append_header(header::WWW_AUTHENTICATE, challenge)?;
             }
         }
-        if let Some(challenge) = self.gateway.challenges.of_denial(rejection) {
+        if let Some(challenge) = self.reception.challenges.of_denial(rejection) {
             head.insert_header(header::WWW_AUTHENTICATE, challenge)?;
         }
         if let Some(wait) = rejection.retry_after() {
@@ -131,7 +141,15 @@ impl Answering<'_> {
         }
         // The cookie of a session that has ended stays: this answer may be overtaken by that of a sign-in in another tab, whose new
         // cookie of the same name it would take away. It opens nothing, and the next sign-in replaces it.
-        renewal::renew(session, self.gateway, rejection.identity().map(Arc::as_ref), self.account.at(), &mut head)?;
+        if rejection.is_foreign_session() {
+            // It never opens anything here, and stands in the way of the sign-in that would.
+            let removal = cookie::remove_session(&session.req_header().headers).or_err(ErrorType::InternalError, "a cookie")?;
+            for line in removal {
+                head.append_header(cookie::FIELD, line)?;
+            }
+        } else {
+            renewal::renew(session, self.gateway, rejection.identity().map(Arc::as_ref), self.account.at(), &mut head)?;
+        }
         head.insert_header(header::CONTENT_LENGTH, body.len().to_string())?;
         self.account.label(&mut head)?;
         let bodiless = body.is_empty() || session.req_header().method == Method::HEAD;

@@ -27,10 +27,10 @@ pub struct Challenges {
 
 impl Challenges {
     #[must_use]
-    pub fn compile(config: &Config) -> Self {
+    /// `public_url`: of the site.
+    pub fn compile(config: &Config, public_url: &str) -> Self {
         let bearer = !config.bearer.is_empty();
-        let public = config.public_url.trim_end_matches('/');
-        Self { bearer, metadata: bearer.then(|| format!("{public}{RESOURCE_METADATA}").into()) }
+        Self { bearer, metadata: bearer.then(|| format!("{public_url}{RESOURCE_METADATA}").into()) }
     }
 
     /// One value for each scheme that would be taken; `sign_in` is where a person goes.

@@ -13,11 +13,12 @@ use super::journey;
 use super::reject::Rejection;
 use crate::authn::StandIn;
 use crate::config::access::{Access, Mode};
-use crate::directory::Directory;
+use crate::directory::{Directory, DirectoryError};
 use crate::edge::Arrival;
 use crate::forward::Outbound;
-use crate::model::{CredentialKind, Identity};
-use crate::policy::{self, role::Roles};
+use crate::model::{CredentialKind, Identity, ProgramKind};
+use crate::policy;
+use crate::policy::role::{Grant, Roles};
 use crate::route::{Route, Target};
 use crate::telemetry::Decision;
 
@@ -65,45 +66,89 @@ pub struct Who {
     pub subject: String,
     pub tenant: String,
     pub roles: Vec<String>,
+    /// Why each of them is held.
+    pub roles_from: Vec<Grant>,
     pub groups: Vec<String>,
     pub scopes: Vec<String>,
 }
 
-/// Whom to take as shown, and where they are known.
-pub struct Cast<'a> {
-    pub stand_in: StandIn,
+/// Where people and programs are known, and what their groups mean.
+#[derive(Clone, Copy)]
+pub struct Known<'a> {
     pub directory: &'a dyn Directory,
     pub roles: &'a Roles,
 }
 
-/// Explains what would become of `arrival`. `hidden`: names of headers whose values are not shown.
-pub async fn explain(gateway: &Gateway, arrival: Arrival<'_>, cast: Option<Cast<'_>>, hidden: &[String]) -> Explanation {
-    let judged = match cast {
+/// Explains what would become of `arrival`, with `stand_in` taken as shown. `hidden`: names of headers whose values are not shown.
+///
+/// # Errors
+/// Where the directory cannot be asked.
+pub async fn explain(
+    gateway: &Gateway,
+    arrival: Arrival<'_>,
+    known: Known<'_>,
+    stand_in: Option<StandIn>,
+    hidden: &[String],
+) -> Result<Explanation, DirectoryError> {
+    let shown = stand_in.as_ref().map(|stand_in| stand_in.roles().to_vec());
+    let judged = match stand_in {
         None => journey::journey(gateway, arrival).await,
-        Some(cast) => with_stand_in(gateway, arrival, cast).await,
+        Some(stand_in) => with_stand_in(gateway, arrival, known, stand_in).await,
     };
-    match judged {
-        Ok(outbound) => passed(gateway, &outbound, arrival.head, hidden),
-        Err(rejection) => stopped(&rejection),
+    let mut explanation = match &judged {
+        Ok(outbound) => passed(gateway, outbound, arrival.head, hidden),
+        Err(rejection) => stopped(rejection),
+    };
+    let identity = judged.as_ref().map_or_else(Rejection::identity, |outbound| outbound.identity.as_ref());
+    if let (Some(who), Some(identity)) = (&mut explanation.identity, identity) {
+        let direct = match shown {
+            Some(roles) => roles,
+            None => assigned(identity, known).await?,
+        };
+        who.roles_from = known.roles.why(&identity.tenant, &direct, &identity.groups);
     }
+    Ok(explanation)
 }
 
-async fn with_stand_in(gateway: &Gateway, arrival: Arrival<'_>, cast: Cast<'_>) -> Result<Outbound, Rejection> {
+/// The roles that the identity has of its own, beside those of groups: assigned in the directory, or by the credential itself.
+async fn assigned(identity: &Identity, known: Known<'_>) -> Result<Vec<String>, DirectoryError> {
+    let program = match identity.credential {
+        CredentialKind::ApiKey => Some(ProgramKind::ApiKey),
+        CredentialKind::ClientSecret => Some(ProgramKind::Client),
+        _ => None,
+    };
+    if let Some(kind) = program {
+        return Ok(known.directory.program(kind, &identity.subject).await?.map(|program| program.roles).unwrap_or_default());
+    }
+    if let Some(user) = identity.user {
+        return Ok(known.directory.user(user).await?.map(|user| user.roles).unwrap_or_default());
+    }
+    let by_groups = known.roles.of(&identity.tenant, &[], &identity.groups);
+    Ok(identity.roles.iter().filter(|role| !by_groups.contains(role)).cloned().collect())
+}
+
+async fn with_stand_in(
+    gateway: &Gateway,
+    arrival: Arrival<'_>,
+    known: Known<'_>,
+    stand_in: StandIn,
+) -> Result<Outbound, Rejection> {
     let clean = gateway.hygiene.inspect(arrival)?;
     let route = gateway.routes.find(&clean);
-    let kind = cast.stand_in.credential();
+    let site = gateway.standing.tenancy.at(&clean.host);
+    let kind = stand_in.credential();
     let taken = match gateway.credentials.takes(kind, route) {
         Err(_) if route.mode == Mode::Report => false,
-        taken => taken.map_err(|error| Rejection::on(error, route, &clean))?,
+        taken => taken.map_err(|error| Rejection::on(error, route, &clean, site))?,
     };
     let identity = if taken {
-        let identified = cast.stand_in.identify(cast.directory, cast.roles, &clean).await;
-        identified.map_err(|error| Rejection::on(error, route, &clean))?
+        let identified = stand_in.identify(known.directory, known.roles, &clean).await;
+        identified.map_err(|error| Rejection::on(error, route, &clean, site))?
     } else {
         None
     };
-    let permit = policy::decide(&gateway.second_factors, route, &clean, identity)
-        .map_err(|denied| Rejection::on(denied, route, &clean))?;
+    let permit = policy::decide(&gateway.standing, route, &clean, identity)
+        .map_err(|denied| Rejection::on(denied, route, &clean, site))?;
     Ok(gateway.forwarding.prepare(permit, &clean))
 }
 
@@ -193,6 +238,7 @@ impl Who {
             subject: identity.user_name.clone().unwrap_or_else(|| identity.subject.clone()),
             tenant: identity.tenant.to_string(),
             roles: identity.roles.clone(),
+            roles_from: Vec::new(),
             groups: identity.groups.clone(),
             scopes: identity.scopes.iter().map(ToString::to_string).collect(),
         }

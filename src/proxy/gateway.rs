@@ -13,7 +13,8 @@ use crate::edge::tls::Expiry;
 use crate::forward::Forwarding;
 use crate::login::Login;
 use crate::login::pages::Pages;
-use crate::policy::mfa::Demands;
+use crate::policy::Standing;
+use crate::policy::tenancy::SiteId;
 use crate::route;
 use crate::session::Seals;
 use crate::telemetry::{AccessLog, RouteMeter, Telemetry, UpstreamMeter};
@@ -24,14 +25,21 @@ pub struct Gateway {
     pub routes: route::Table,
     pub credentials: credential::Sources,
     pub authn: Authn,
-    /// Who needs a second factor.
-    pub second_factors: Demands,
+    pub standing: Standing,
     /// Writes the cookies of sealed sessions anew while they are used.
     pub seals: Arc<Seals>,
     pub forwarding: Forwarding,
     pub observed: Observed,
     /// When the listeners' certificates end.
     pub certificates: Box<[Expiry]>,
+    /// In the order of the sites' ids; the first is the shared one.
+    pub receptions: Box<[Reception]>,
+    /// `/.doorward`
+    pub prefix: Box<str>,
+}
+
+/// What is found at one site.
+pub struct Reception {
     pub challenges: Challenges,
     /// Signing in, whose connections may change while it runs.
     pub login: Arc<Login>,
@@ -39,10 +47,19 @@ pub struct Gateway {
     pub doors: axum::Router,
     /// What people are shown who get no further.
     pub pages: Arc<Pages>,
-    /// `https://app.example.com`
-    pub public_url: Box<str>,
-    /// `/.doorward`
-    pub prefix: Box<str>,
+}
+
+impl Gateway {
+    /// What is found at `site`.
+    #[must_use]
+    pub fn reception(&self, site: SiteId) -> &Reception {
+        self.receptions.get(site.place()).unwrap_or(&self.receptions[0])
+    }
+
+    /// Signing in, at every site.
+    pub fn logins(&self) -> impl Iterator<Item = &Login> {
+        self.receptions.iter().map(|reception| &*reception.login)
+    }
 }
 
 /// Where this configuration's requests are counted and written down.

@@ -18,7 +18,8 @@ use crate::route::Route;
 pub async fn journey(gateway: &Gateway, arrival: Arrival<'_>) -> Result<Outbound, Rejection> {
     let clean = gateway.hygiene.inspect(arrival)?;
     let route = gateway.routes.find(&clean);
-    onward(gateway, &clean, route).await.map_err(|cause| Rejection::on(cause, route, &clean))
+    let site = gateway.standing.tenancy.at(&clean.host);
+    onward(gateway, &clean, route).await.map_err(|cause| Rejection::on(cause, route, &clean, site))
 }
 
 /// From a route to what may go out.
@@ -32,7 +33,7 @@ async fn onward(gateway: &Gateway, clean: &Clean<'_>, route: &Arc<Route>) -> Res
         }
         identity => identity?,
     };
-    let permit = policy::decide(&gateway.second_factors, route, clean, identity)?;
+    let permit = policy::decide(&gateway.standing, route, clean, identity)?;
     Ok(gateway.forwarding.prepare(permit, clean))
 }
 

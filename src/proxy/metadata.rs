@@ -8,21 +8,23 @@ use axum::routing::get;
 use serde_json::json;
 
 use crate::config::Config;
-use crate::model::Scope;
+use crate::config::access::Bearer;
+use crate::model::{Scope, TenantId};
 use crate::route::RESOURCE_METADATA;
 
-/// The document's door; empty where no issuer is configured.
-pub fn router(config: &Config) -> Router {
-    if config.bearer.is_empty() {
+/// The document's door at the site with this address; empty where nobody's issuer is configured that it `serves`.
+pub fn router(config: &Config, public_url: &str, serves: impl Fn(&TenantId) -> bool) -> Router {
+    let own: Vec<&Bearer> = config.bearer.iter().filter(|bearer| serves(&bearer.tenant)).collect();
+    if own.is_empty() {
         return Router::new();
     }
     let mut scopes: Vec<&str> = config.routes.iter().flat_map(|route| &route.scopes).map(Scope::as_str).collect();
     scopes.sort_unstable();
     scopes.dedup();
-    let mut issuers: Vec<&str> = config.bearer.iter().map(|bearer| bearer.issuer.as_str()).collect();
+    let mut issuers: Vec<&str> = own.iter().map(|bearer| bearer.issuer.as_str()).collect();
     issuers.dedup();
     let document = json!({
-        "resource": config.public_url.trim_end_matches('/'),
+        "resource": public_url,
         "authorization_servers": issuers,
         "bearer_methods_supported": ["header"],
         "scopes_supported": scopes,

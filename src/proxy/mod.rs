@@ -36,6 +36,7 @@ use crate::audit::Recorder;
 use crate::clock::{SharedClock, Timestamp};
 use crate::edge::{self, Arrival, ConnectionFacts, LiveHandle, Unclean, settle};
 use crate::forward::{Late, Lease, Outbound, Pool, Way};
+use crate::policy::tenancy::SiteId;
 use crate::route::Target;
 use crate::telemetry::Telemetry;
 use account::Account;
@@ -299,7 +300,8 @@ impl ProxyHttp for Doorward {
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Progress) -> FailToProxy {
         let slow = (ctx.late() == Some(Late::Request)).then_some(Unclean::SLOW_BODY);
         let flaw = slow.or_else(|| ConnectionFacts::of(session).and_then(|facts| facts.wire.flaw()));
-        let rejection = Rejection::from_engine(error, flaw);
+        let site = ctx.outbound().map_or(SiteId::SHARED, |(_, outbound, _)| outbound.site);
+        let rejection = Rejection { site, ..Rejection::from_engine(error, flaw) };
         ctx.account.reject(&rejection);
         if let Some(event) = record::event(session, &ctx.account, &rejection) {
             self.audit.note(event);

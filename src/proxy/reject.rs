@@ -14,6 +14,7 @@ use crate::credential::CredentialError;
 use crate::edge::{Clean, Unclean};
 use crate::login::pages::step_up::Need;
 use crate::model::{CredentialKind, Identity};
+use crate::policy::tenancy::SiteId;
 use crate::policy::{Denial, Denied};
 use crate::route::Route;
 use crate::telemetry::Decision;
@@ -25,6 +26,8 @@ pub struct Rejection {
     pub route: Option<Arc<Route>>,
     /// Where the request came from, after trusted proxies; `None` where that could not be judged.
     pub client: Option<IpAddr>,
+    /// Whose host it was for; the shared one where that could not be judged.
+    pub site: SiteId,
 }
 
 /// What stopped it.
@@ -46,12 +49,12 @@ pub enum Cause {
 }
 
 impl Rejection {
-    pub const UNJUDGED: Self = Self { cause: Cause::Internal, route: None, client: None };
+    pub const UNJUDGED: Self = Self { cause: Cause::Internal, route: None, client: None, site: SiteId::SHARED };
 
     /// What stopped a request on its route.
     #[must_use]
-    pub fn on(cause: impl Into<Cause>, route: &Arc<Route>, clean: &Clean<'_>) -> Self {
-        Self { cause: cause.into(), route: Some(Arc::clone(route)), client: Some(clean.client) }
+    pub fn on(cause: impl Into<Cause>, route: &Arc<Route>, clean: &Clean<'_>, site: SiteId) -> Self {
+        Self { cause: cause.into(), route: Some(Arc::clone(route)), client: Some(clean.client), site }
     }
 
     /// What the engine's error means for the client; `flaw` is what was wrong with a body, if that was it.
@@ -70,7 +73,7 @@ impl Rejection {
             (ErrorSource::Downstream, _) => Cause::Client(StatusCode::BAD_REQUEST),
             (ErrorSource::Internal | ErrorSource::Unset, _) => Cause::Internal,
         };
-        Self { cause, route: None, client: None }
+        Self { cause, route: None, client: None, site: SiteId::SHARED }
     }
 
     #[must_use]
@@ -134,6 +137,13 @@ impl Rejection {
             Cause::Denied { identity, .. } => identity.as_ref(),
             _ => None,
         }
+    }
+
+    /// Whether it is a session of another tenant's host.
+    #[must_use]
+    pub fn is_foreign_session(&self) -> bool {
+        let Cause::Denied { denial: Denial::ForeignHost, identity: Some(identity) } = &self.cause else { return false };
+        identity.credential == CredentialKind::Session
     }
 
     /// What a person with a session can do about it.
@@ -205,6 +215,9 @@ impl Rejection {
                 "Too many refused credentials came from your address; wait before the next try."
             }
             Cause::Denied { denial: Denial::IdentityNeeded, .. } => "Sign in, or send a credential.",
+            Cause::Denied { denial: Denial::ForeignHost, .. } => {
+                "The credential is another organisation's; it opens nothing here."
+            }
             Cause::Denied { .. } => "You are not allowed to do this.",
             Cause::Upstream(StatusCode::GATEWAY_TIMEOUT) => "The application did not answer in time.",
             Cause::Upstream(_) => "The application cannot be reached.",
@@ -216,7 +229,7 @@ impl Rejection {
 
 impl From<Unclean> for Rejection {
     fn from(unclean: Unclean) -> Self {
-        Self { cause: Cause::Unclean(unclean), route: None, client: None }
+        Self { cause: Cause::Unclean(unclean), route: None, client: None, site: SiteId::SHARED }
     }
 }
 

@@ -18,7 +18,7 @@ use async_trait::async_trait;
 use crate::clock::Timestamp;
 use crate::crypto::Digest;
 use crate::db::Unavailable;
-use crate::model::{ProviderLogout, Session, SessionHandle, UserId};
+use crate::model::{ProviderLogout, Session, SessionHandle, TenantId, UserId};
 
 pub use mailed_link::{Asked, CodeTry, MailedLinks};
 pub use refresh::{Due, Refresher};
@@ -41,13 +41,15 @@ impl From<Unavailable> for SessionStoreError {
 /// Which sessions to list: live ones, newest first, at most `limit`.
 #[derive(Clone, Debug)]
 pub struct SessionFilter {
+    /// Whose; `None`: every tenant's.
+    pub tenant: Option<TenantId>,
     pub user: Option<UserId>,
     pub limit: u32,
 }
 
 impl Default for SessionFilter {
     fn default() -> Self {
-        Self { user: None, limit: 200 }
+        Self { tenant: None, user: None, limit: 200 }
     }
 }
 

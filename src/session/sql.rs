@@ -131,10 +131,11 @@ impl SessionStore for SqlSessions {
     async fn list(&self, filter: &SessionFilter, now: Timestamp) -> Result<Vec<Session>, SessionStoreError> {
         let query = query(
             "SELECT * FROM sessions WHERE revoked_at IS NULL AND expires_at > $1 AND ($2 IS NULL OR \"user\" = $2) \
-             ORDER BY created_at DESC, handle LIMIT $3",
+             AND ($3 IS NULL OR tenant = $3) ORDER BY created_at DESC, handle LIMIT $4",
         )
         .bind(now.millis())
         .bind(filter.user.map(|user| user.to_string()))
+        .bind(filter.tenant.as_ref().map(|tenant| tenant.as_str().to_owned()))
         .bind(filter.limit);
         let found = self.database.read(query.fetch_all(self.database.readers())).await?;
         Ok(found.into_iter().map(|Stored(session)| session).collect())

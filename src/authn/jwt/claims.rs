@@ -141,7 +141,7 @@ impl Claims {
         let owned = |list: Vec<&str>| list.into_iter().map(str::to_owned).collect::<Vec<String>>();
         let subject = self.text("sub")?.filter(|subject| is_plain(subject)).ok_or(Reason::Claims)?;
         let groups = owned(self.list(&names.groups)?);
-        let held = roles.of(&owned(self.list(&names.roles)?), &groups);
+        let held = roles.of(tenant, &owned(self.list(&names.roles)?), &groups);
         let mut scopes = self.scopes(&names.scopes)?;
         scopes.extend(roles.scopes_of(&held));
         scopes.sort();

@@ -71,6 +71,8 @@ pub(super) struct List {
 pub(super) struct Named {
     /// Its id, as `list` shows it.
     id: String,
+    #[arg(long, default_value = "default")]
+    tenant: TenantId,
     /// One JSON object instead of text.
     #[arg(long)]
     json: bool,
@@ -83,6 +85,8 @@ pub(super) struct Rotate {
     /// How long the old secret works yet; `0s` stops it at once.
     #[arg(long, value_name = "SPAN", default_value = "24h")]
     overlap: Span,
+    #[arg(long, default_value = "default")]
+    tenant: TenantId,
     /// One JSON object instead of text.
     #[arg(long)]
     json: bool,
@@ -123,14 +127,19 @@ fn new_secret(kind: ProgramKind, id: &str) -> Result<(Secret, Digest), NoRandomn
     }
 }
 
-async fn find(store: &Store, kind: ProgramKind, id: &str) -> anyhow::Result<Program> {
+async fn find(store: &Store, kind: ProgramKind, tenant: &TenantId, id: &str) -> anyhow::Result<Program> {
     let found = store.directory().program(kind, id).await.map_err(explained)?;
-    let word = words(kind).0;
-    found.ok_or_else(|| anyhow::anyhow!("there is no {word} {id}; `doorward {word} list` shows those there are"))
+    let (word, found) = (words(kind).0, found.filter(|program| program.tenant == *tenant));
+    found.ok_or_else(|| {
+        anyhow::anyhow!(
+            "there is no {word} {id} in tenant {tenant}; `doorward {word} list --tenant {tenant}` shows those there are"
+        )
+    })
 }
 
 impl Create {
     async fn run(self, store: &Store, kind: ProgramKind) -> anyhow::Result<()> {
+        store.check_tenant(&self.tenant)?;
         store.check_roles(&self.roles)?;
         let owner = match &self.owner {
             Some(who) => Some(store.person(&self.tenant, who).await?),
@@ -189,7 +198,7 @@ impl List {
 
 impl Named {
     async fn show(self, store: &Store, kind: ProgramKind) -> anyhow::Result<()> {
-        let program = find(store, kind, &self.id).await?;
+        let program = find(store, kind, &self.tenant, &self.id).await?;
         if self.json {
             return store::print_json(&program);
         }
@@ -197,13 +206,13 @@ impl Named {
     }
 
     async fn revoke(self, store: &Store, kind: ProgramKind) -> anyhow::Result<()> {
-        let before = find(store, kind, &self.id).await?;
+        let before = find(store, kind, &self.tenant, &self.id).await?;
         store.directory().revoke_program(kind, &self.id, store.now).await.map_err(explained)?;
         if before.revoked_at.is_none() {
             store.record(words(kind).1[2], &before.tenant, &self.id, json!({ "name": before.name })).await?;
         }
         if self.json {
-            return store::print_json(&find(store, kind, &self.id).await?);
+            return store::print_json(&find(store, kind, &self.tenant, &self.id).await?);
         }
         store::say(match before.revoked_at {
             Some(at) => format!("{} was already revoked at {at}", self.id),
@@ -214,14 +223,14 @@ impl Named {
 
 impl Rotate {
     async fn run(self, store: &Store, kind: ProgramKind) -> anyhow::Result<()> {
-        let before = find(store, kind, &self.id).await?;
+        let before = find(store, kind, &self.tenant, &self.id).await?;
         let (secret, digest) = new_secret(kind, &self.id)?;
         let newest = ProgramSecret { digest, created_at: store.now, expires_at: None };
         let previous_until: Timestamp = store.now.after(self.overlap.0);
         store.directory().rotate_program(kind, &self.id, &newest, previous_until).await.map_err(explained)?;
         let details = json!({ "name": before.name, "previous_until": previous_until.to_string() });
         store.record(words(kind).1[1], &before.tenant, &self.id, details).await?;
-        reveal(&find(store, kind, &self.id).await?, &secret, self.json)?;
+        reveal(&find(store, kind, &self.tenant, &self.id).await?, &secret, self.json)?;
         if self.json { Ok(()) } else { store::say(format!("The secret before it works until {previous_until}.")) }
     }
 }

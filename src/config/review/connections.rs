@@ -37,7 +37,6 @@ pub(super) fn review(config: &Config, problems: &mut Problems) {
             problems.add(path.key("id"), format!("the id `{}` is used twice", connection.id), format!("`{first}` has it"));
         }
         kind(connection, &path, problems);
-        tenant(config, &connection.tenant, &path, problems);
         if connection.password.is_some() {
             if let Some(first) = passwords.get(&connection.tenant) {
                 problems.add(path.key("password"), "a tenant's local accounts are one connection", format!("`{first}` is it"));
@@ -46,13 +45,6 @@ pub(super) fn review(config: &Config, problems: &mut Problems) {
             }
         }
         claimed(connection, &path, &mut domains, problems);
-    }
-}
-
-fn tenant(config: &Config, tenant: &TenantId, path: &Path, problems: &mut Problems) {
-    let named = *tenant == TenantId::default() || config.tenants.iter().any(|named| named.id == *tenant);
-    if !named {
-        problems.add(path.key("tenant"), format!("there is no tenant `{tenant}`"), "name it under `tenants`");
     }
 }
 

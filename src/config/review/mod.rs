@@ -10,6 +10,7 @@ mod listeners;
 mod saml;
 mod sign_in;
 mod store;
+mod tenants;
 mod upstream;
 
 pub use address::is_loopback;
@@ -37,6 +38,7 @@ pub fn review(config: &Config, problems: &mut Problems) {
     level(config, problems);
     connections::review(config, problems);
     sign_in::review(config, problems);
+    tenants::review(config, problems);
     access::review(config, problems);
 }
 

@@ -2,25 +2,15 @@
 //!
 //! Refuses a return origin that is more or less than an origin: a path in it would be trusted by mistake.
 
-use std::collections::HashMap;
-
 use super::address;
 use crate::config::shown::shown_address as shown;
 use crate::config::{Config, Path, Problems};
-use crate::model::TenantId;
 
 pub(super) fn review(config: &Config, problems: &mut Problems) {
     for (index, origin) in config.sign_in.return_origins.iter().enumerate() {
         if let Err(what) = address::origin(origin) {
             let path = Path::from("sign_in").key("return_origins").item(index);
             problems.add(path, format!("`{}`: {what}", shown(origin)), "write `https://other.example.com`");
-        }
-    }
-    let mut tenants: HashMap<&TenantId, Path> = HashMap::new();
-    for (index, tenant) in config.tenants.iter().enumerate() {
-        let path = Path::from("tenants").item(index);
-        if let Some(first) = tenants.insert(&tenant.id, path.clone()) {
-            problems.add(path.key("id"), format!("the tenant `{}` is named twice", tenant.id), format!("`{first}` has it"));
         }
     }
 }

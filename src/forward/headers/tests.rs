@@ -13,7 +13,8 @@ use crate::config::{Config, Limits};
 use crate::edge::{Arrival, ConnectionFacts, Hygiene, LiveStreams, settle};
 use crate::forward::Forwarding;
 use crate::model::{CredentialKind, Identity, TenantId};
-use crate::policy::{self, mfa::Demands};
+use crate::policy::tenancy::Tenancy;
+use crate::policy::{self, Standing, mfa::Demands};
 use crate::route::Table;
 
 const ALL: &str = "[doorward, oauth2-proxy, authelia, authentik, pomerium]";
@@ -32,17 +33,20 @@ struct Bench {
     forwarding: Forwarding,
     routes: Table,
     hygiene: Hygiene,
+    standing: Standing,
 }
 
 /// A front door as far as this stage needs it.
 fn bench(more: &str) -> Bench {
-    let config = config(&format!("{UPSTREAM}routes: [{{ path: /public/**, access: public }}]\n{more}"));
+    let config =
+        config(&format!("{UPSTREAM}tenants: [{{ id: acme }}]\nroutes: [{{ path: /public/**, access: public }}]\n{more}"));
     let mut problems = Problems::default();
     let credentials = Sources::compile(&config, &mut problems);
     let forwarding = Forwarding::compile(&config, &credentials, &mut problems);
     let routes = Table::compile(&config, &mut problems);
     assert!(problems.is_empty(), "{problems:?}");
-    Bench { forwarding, routes, hygiene: Hygiene::new(Limits::default(), &config.trusted_proxies) }
+    let standing = Standing { second_factors: Demands::default(), tenancy: Arc::new(Tenancy::compile(&config)) };
+    Bench { forwarding, routes, standing, hygiene: Hygiene::new(Limits::default(), &config.trusted_proxies) }
 }
 
 impl Bench {
@@ -62,7 +66,7 @@ impl Bench {
         let facts = ConnectionFacts { secure: true, ..ConnectionFacts::plain(peer, LiveStreams::default().handle()) };
         let arrival = Arrival { head: &head, facts: &facts, now: Timestamp::from_seconds(1_800_000_000) };
         let clean = self.hygiene.inspect(arrival).unwrap();
-        let permit = policy::decide(&Demands::default(), self.routes.find(&clean), &clean, identity.map(Arc::new)).unwrap();
+        let permit = policy::decide(&self.standing, self.routes.find(&clean), &clean, identity.map(Arc::new)).unwrap();
         let outbound = self.forwarding.prepare(permit, &clean);
         let mut sent = head.as_owned_parts();
         self.forwarding.request(&outbound, &mut sent.headers).unwrap();
@@ -266,7 +270,8 @@ fn an_upstreams_secret_headers_replace_what_the_client_sent() {
     let credentials = Sources::compile(&config, &mut problems);
     let forwarding = Forwarding::compile(&config, &credentials, &mut problems);
     let routes = Table::compile(&config, &mut problems);
-    let bench = Bench { forwarding, routes, hygiene: Hygiene::new(Limits::default(), &[]) };
+    let standing = Standing { second_factors: Demands::default(), tenancy: Arc::new(Tenancy::compile(&config)) };
+    let bench = Bench { forwarding, routes, standing, hygiene: Hygiene::new(Limits::default(), &[]) };
     let spoofed = [("X-Static-Key", "mine"), ("x_static_key", "mine"), ("Authorization", "Digest mine")];
     let sent = bench.send("/", Some(Identity::sample(CredentialKind::Session)), &spoofed);
     assert_eq!(value(&sent, "x-static-key"), Some("s3cret"));

@@ -20,6 +20,7 @@ use webauthn_rs::Webauthn;
 pub use recovery::one as one_time_code;
 
 use super::lockout::Lockout;
+use super::return_to::Origins;
 use super::{Login, SignInError};
 use crate::config::Config;
 use crate::crypto::random;
@@ -37,7 +38,7 @@ pub(super) struct SecondFactors {
     enrolment: Sealer,
     /// For sign-ins that wait for a second factor.
     pending: Sealer,
-    lockout: Lockout,
+    lockout: Arc<Lockout>,
     /// The relying party of passkeys, where browsers do them.
     webauthn: Option<Webauthn>,
     /// What apps show beside the code.
@@ -49,15 +50,15 @@ pub(super) struct SecondFactors {
 struct Shown(&'static str);
 
 impl SecondFactors {
-    pub(super) fn compile(config: &Config) -> Result<Self, Unsealable> {
-        let master = config.secret_key.expose().as_bytes();
-        let host = url::Url::parse(&config.public_url).ok().and_then(|url| url.host_str().map(str::to_owned));
+    /// `key`: seals what the site hands out; what is kept in the store opens at each of a tenant's sites.
+    pub(super) fn compile(config: &Config, origins: &Origins, key: &[u8], lockout: Arc<Lockout>) -> Result<Self, Unsealable> {
+        let host = origins.own().host_str().map(str::to_owned);
         Ok(Self {
-            secrets: Sealer::new(master, "second factor")?,
-            enrolment: Sealer::new(master, "second factor enrolment")?,
-            pending: Sealer::new(master, "sign-in without second factor")?,
-            lockout: Lockout::new(super::connection::password(config)),
-            webauthn: passkey::compile(config),
+            secrets: Sealer::new(config.secret_key.expose().as_bytes(), "second factor")?,
+            enrolment: Sealer::new(key, "second factor enrolment")?,
+            pending: Sealer::new(key, "sign-in without second factor")?,
+            lockout,
+            webauthn: passkey::compile(config, origins.own()),
             issuer: config.sign_in.title.clone().or(host).unwrap_or_else(|| "Doorward".to_owned()),
         })
     }

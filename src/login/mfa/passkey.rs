@@ -39,11 +39,10 @@ struct Sealed<S> {
 }
 
 /// The relying party; `None` for an address that has no domain, where browsers do no passkeys.
-pub(super) fn compile(config: &Config) -> Option<Webauthn> {
-    let origin = url::Url::parse(&config.public_url).ok()?;
+pub(super) fn compile(config: &Config, origin: &url::Url) -> Option<Webauthn> {
     let domain = origin.domain()?.to_owned();
     let name = config.sign_in.title.clone().unwrap_or_else(|| domain.clone());
-    WebauthnBuilder::new(&domain, &origin).ok()?.rp_name(&name).build().ok()
+    WebauthnBuilder::new(&domain, origin).ok()?.rp_name(&name).build().ok()
 }
 
 impl SecondFactors {

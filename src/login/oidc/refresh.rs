@@ -42,27 +42,45 @@ const SECOND_THOUGHT: Duration = Duration::from_secs(2);
 /// Refreshes in the background, on a runtime that outlives connections.
 #[derive(Debug)]
 pub(in crate::login) struct Background {
-    login: Arc<Login>,
+    /// Of each site.
+    logins: Arc<[Arc<Login>]>,
     runtime: Handle,
     tasks: TaskTracker,
 }
 
 impl Background {
     /// On the runtime this is called from. `tasks`: whoever stops the process waits for these.
-    pub(in crate::login) fn new(login: Arc<Login>, tasks: TaskTracker) -> Self {
-        Self { login, runtime: Handle::current(), tasks }
+    pub(in crate::login) fn new(logins: Arc<[Arc<Login>]>, tasks: TaskTracker) -> Self {
+        Self { logins, runtime: Handle::current(), tasks }
     }
 }
 
 impl Refresher for Background {
     fn begin(&self, due: Due) -> BoxFuture<'static, ()> {
-        let login = Arc::clone(&self.login);
+        let logins = Arc::clone(&self.logins);
         let refresh = async move {
-            if let Err(error) = login.refresh_tokens(&due.digest, &due.value).await {
+            if let Err(error) = refresh(&logins, &due).await {
                 tracing::warn!(error = &error as &dyn std::error::Error, "a session's tokens were not refreshed; it goes on");
             }
         };
         self.tasks.spawn_on(refresh, &self.runtime).map(drop).boxed()
+    }
+}
+
+/// Refreshes at the site that has the session's connection.
+async fn refresh(logins: &[Arc<Login>], due: &Due) -> Result<(), SignInError> {
+    let [first, others @ ..] = logins else { return Ok(()) };
+    if others.is_empty() {
+        return first.refresh_tokens(&due.digest, &due.value).await;
+    }
+    let Some(session) = first.means.sessions.find(&due.digest).await? else { return Ok(()) };
+    let has = |login: &&Arc<Login>| {
+        let connections = login.connections();
+        connections.find(session.connection.as_str()).is_some_and(|connection| connection.tenant == session.tenant)
+    };
+    match logins.iter().find(has) {
+        Some(login) => login.refresh_tokens(&due.digest, &due.value).await,
+        None => Ok(()),
     }
 }
 

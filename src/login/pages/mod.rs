@@ -16,6 +16,8 @@ mod sign_in;
 pub mod step_up;
 pub(in crate::login) mod text;
 
+use std::sync::Arc;
+
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use maud::{DOCTYPE, Markup, html};
@@ -31,8 +33,8 @@ pub use sign_in::{AddressForm, Choice, Mistake, PasswordForm, SignIn};
 /// What all pages share.
 #[derive(Debug)]
 pub struct Pages {
-    brand: Brand,
-    assets: Assets,
+    brand: Arc<Brand>,
+    assets: Arc<Assets>,
     /// `/.doorward`
     prefix: String,
     /// `https://app.example.com`
@@ -76,16 +78,35 @@ impl Pages {
         let brand = Brand::compile(config, &mut assets, problems);
         let public_url = config.public_url.trim_end_matches('/').to_owned();
         let at = |name: String| format!("{}/assets/{name}", config.prefix);
+        let (stylesheet, icon) = (at(assets.style(&brand.rules)), at(assets.icon()));
+        let (script, passkey_script) = (at(assets.fragment()), at(assets.passkey()));
         Self {
-            stylesheet: at(assets.style(&brand.rules)),
-            icon: at(assets.icon()),
-            script: format!("{public_url}{}", at(assets.fragment())),
-            passkey_script: format!("{public_url}{}", at(assets.passkey())),
-            brand,
-            assets,
+            stylesheet,
+            icon,
+            script: format!("{public_url}{script}"),
+            passkey_script: format!("{public_url}{passkey_script}"),
+            brand: Arc::new(brand),
+            assets: Arc::new(assets),
             prefix: config.prefix.clone(),
             public_url,
             break_glass: config.sign_in.break_glass_file.is_some(),
+        }
+    }
+
+    /// The same at another address.
+    #[must_use]
+    pub fn at(&self, public_url: &str, break_glass: bool) -> Self {
+        let moved = |address: &str| format!("{public_url}{}", address.strip_prefix(&self.public_url).unwrap_or(address));
+        Self {
+            brand: Arc::clone(&self.brand),
+            assets: Arc::clone(&self.assets),
+            prefix: self.prefix.clone(),
+            public_url: public_url.to_owned(),
+            stylesheet: self.stylesheet.clone(),
+            icon: self.icon.clone(),
+            script: moved(&self.script),
+            passkey_script: moved(&self.passkey_script),
+            break_glass: self.break_glass && break_glass,
         }
     }
 

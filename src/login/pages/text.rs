@@ -191,6 +191,7 @@ pub(super) fn denial(reason: &str) -> &'static str {
         "closed" => "Nobody may go there.",
         "network" => "It may not be reached from the network you are in.",
         "tenant" => "It belongs to another organisation.",
+        "foreign_host" => "You are signed in to another organisation. Sign in to this one to go on.",
         "role" => "It needs a role that you do not have.",
         "group" => "It is for a group that you are not in.",
         "scope" => "It needs a permission that you do not have.",

@@ -271,6 +271,11 @@ impl Person {
         Self { address: Some(address.to_owned()), ..self }
     }
 
+    /// Somebody new at `origin` first, who finds any host on this port.
+    pub(super) fn anywhere(origin: &str, port: u16) -> Self {
+        Self { resolve: format!("*:{port}:127.0.0.1"), ..Self::new(origin) }
+    }
+
     pub(super) fn jar(&self) -> PathBuf {
         self.folder.path().join("jar")
     }

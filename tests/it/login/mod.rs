@@ -29,5 +29,6 @@ mod sign_out;
 mod step_up;
 mod stored;
 mod storeless;
+mod tenants;
 mod torture;
 mod turns;

@@ -80,7 +80,8 @@ fn all_others_are_all_others_however_many_there_are() {
     let config = doorward::config::load(&house.door.config()).unwrap().config;
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let memory = Memory::open(&config, &clock).await.unwrap();
-        let known = memory.sessions.list(&SessionFilter { user: None, limit: 1 }, clock.now()).await.unwrap().remove(0);
+        let known =
+            memory.sessions.list(&SessionFilter { tenant: None, user: None, limit: 1 }, clock.now()).await.unwrap().remove(0);
         for number in 0..120_u32 {
             let (handle, digest) = (SessionHandle(format!("copy{number}")), Digest::of(&number.to_be_bytes()));
             let copy = Session { handle, digest, created_at: clock.now(), last_seen_at: clock.now(), ..known.clone() };

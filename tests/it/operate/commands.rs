@@ -205,12 +205,12 @@ fn errors_say_what_to_do_next() {
     insta::assert_snapshot!(said.concat(), @r"
     doorward: there is no role boss; the configuration's `roles` has: admin, editor, viewer
     doorward: there is nobody called nobody in tenant default; `doorward user list --tenant default` shows who is there
-    doorward: there is no key nope; `doorward key list` shows those there are
-    doorward: there is no client nope; `doorward client list` shows those there are
+    doorward: there is no key nope in tenant default; `doorward key list --tenant default` shows those there are
+    doorward: there is no client nope in tenant default; `doorward client list --tenant default` shows those there are
     doorward: there is nobody called nobody in tenant default; `doorward user list --tenant default` shows who is there
     doorward: the user name ADA@example.com is taken; choose another
     doorward: a user name has 1 to 254 bytes and no control characters
-    doorward: there is no live session nope; `doorward session list` shows those there are
+    doorward: there is no live session nope in tenant default; `doorward session list --tenant default` shows those there are
     ");
 }
 

@@ -72,6 +72,7 @@ route       /admin/**
 rule        required; roles admin
 credential  session
 identity    somebody (tenant default, roles viewer, groups -)
+roles by    viewer: assigned
 decision    denied
 why         none of the needed roles is held
 status      403

@@ -207,9 +207,9 @@ pub(crate) async fn live_sessions_are_listed_newest_first(backend: &impl Backend
     }
     sessions.end(&SessionHandle("handle-ended".to_owned()), at(99)).await?;
     let names = |found: Vec<Session>| found.into_iter().map(|kept| kept.handle.0).collect::<Vec<_>>();
-    let all = SessionFilter { user: None, limit: 10 };
+    let all = SessionFilter { tenant: None, user: None, limit: 10 };
     assert_eq!(names(sessions.list(&all, at(100)).await?), ["handle-new", "handle-eve", "handle-old"]);
-    let adas = SessionFilter { user: Some(ada), limit: 10 };
+    let adas = SessionFilter { tenant: None, user: Some(ada), limit: 10 };
     assert_eq!(names(sessions.list(&adas, at(100)).await?), ["handle-new", "handle-old"]);
     assert_eq!(names(sessions.list(&SessionFilter { limit: 1, ..adas }, at(100)).await?), ["handle-new"]);
     assert_eq!(sessions.count(at(100)).await?, 3);
