@@ -13,6 +13,7 @@ use super::Exit;
 use super::table::Table;
 use crate::config::preset::{self, PROTOCOLS, Preset, Protocol};
 use crate::config::{self, Config};
+use crate::policy::tenancy::{SiteId, Tenancy};
 
 /// Say what is known of an identity provider, and what to do there.
 #[derive(Debug, Args)]
@@ -94,12 +95,20 @@ impl Own {
         let uses = |connection: &&config::connection::Connection| {
             connection.provider().is_some_and(|provider| provider.as_str() == name)
         };
-        let known = || config.and_then(|config| config.connections.iter().find(uses)).map(|connection| connection.id.to_string());
+        let named = |connection: &&config::connection::Connection| id.is_none_or(|id| connection.id.as_str() == id);
+        let known = config.and_then(|config| config.connections.iter().filter(named).find(|one| id.is_some() || uses(one)));
+        // A tenant's people sign in at its own host, if it has one.
+        let home = |config: &Config| {
+            let tenancy = Tenancy::compile(config);
+            let site = known.map_or(SiteId::SHARED, |connection| tenancy.home(&connection.tenant));
+            tenancy.site(site).public_url.clone()
+        };
         let base = config.map_or_else(
             || "https://app.example.com/.doorward".to_owned(),
-            |config| format!("{}{}", config.public_url.trim_end_matches('/'), config.prefix),
+            |config| format!("{}{}", home(config), config.prefix),
         );
-        Self { base, id: id.map(str::to_owned).or_else(known).unwrap_or_else(|| name.to_owned()) }
+        let id = id.map(str::to_owned).or_else(|| known.map(|connection| connection.id.to_string()));
+        Self { base, id: id.unwrap_or_else(|| name.to_owned()) }
     }
 
     /// Placeholder and address.

@@ -172,7 +172,7 @@ impl ProxyHttp for Doorward {
             Err(rejection) => {
                 ctx.stage = Stage::Answered;
                 ctx.account.reject(&rejection);
-                if let Some(event) = record::event(session, &ctx.account, &rejection) {
+                if let Some(event) = record::event(session, &ctx.gateway, &ctx.account, &rejection) {
                     self.audit.note(event);
                 }
                 answer::answer(session, &ctx.gateway, &rejection, &ctx.account).await?;
@@ -303,7 +303,7 @@ impl ProxyHttp for Doorward {
         let site = ctx.outbound().map_or(SiteId::SHARED, |(_, outbound, _)| outbound.site);
         let rejection = Rejection { site, ..Rejection::from_engine(error, flaw) };
         ctx.account.reject(&rejection);
-        if let Some(event) = record::event(session, &ctx.account, &rejection) {
+        if let Some(event) = record::event(session, &ctx.gateway, &ctx.account, &rejection) {
             self.audit.note(event);
         }
         let error_code = rejection.status().as_u16();

@@ -8,6 +8,7 @@ use http::header;
 use pingora::proxy::Session;
 
 use super::account::Account;
+use super::gateway::Gateway;
 use super::reject::Rejection;
 use crate::audit::{Event, Kind, Outcome};
 use crate::forward::Outbound;
@@ -18,7 +19,7 @@ use crate::telemetry::Decision;
 const LONGEST_AGENT: usize = 256;
 
 /// The event of a refused credential, a denied request, or one that was none.
-pub(super) fn event(session: &Session, account: &Account, rejection: &Rejection) -> Option<Event> {
+pub(super) fn event(session: &Session, gateway: &Gateway, account: &Account, rejection: &Rejection) -> Option<Event> {
     let kind = match rejection.decision() {
         Decision::Refused => Kind::CredentialRefused,
         Decision::Denied => Kind::AccessDenied,
@@ -26,6 +27,14 @@ pub(super) fn event(session: &Session, account: &Account, rejection: &Rejection)
         _ => return None,
     };
     let mut event = describe(session, account, kind, rejection.reason(), rejection.identity());
+    // Whose door it was tried at: who has no name yet is their matter, and so is a neighbour who does not belong there.
+    if let Some(owner) = &gateway.standing.tenancy.site(rejection.site).tenant {
+        if rejection.identity().is_none() {
+            event.tenant = owner.to_string();
+        } else if *owner.as_str() != *event.tenant {
+            event.details.insert("host_of".to_owned(), owner.as_str().into());
+        }
+    }
     event.credential = event.credential.or(rejection.refused_kind());
     event.target = rejection.route.as_ref().map(|route| route.name.to_string());
     Some(event)

@@ -3,6 +3,7 @@
 //! Refuses nothing; a warning that stops people would be an error that is sometimes wrong.
 
 mod sign_in;
+mod tenants;
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path as FilePath;
@@ -40,6 +41,7 @@ pub fn advise(config: &Config, sources: &Sources, now: Timestamp) -> Problems {
         advice.add(path, format!("`{network}` is everybody: anyone may claim any address"), "name the proxies' networks");
     }
     sign_in::advise(config, &mut advice);
+    tenants::advise(config, &mut advice);
     for (index, route) in config.routes.iter().enumerate() {
         let path = Path::from("routes").item(index);
         if route.mode == Mode::Report {
@@ -153,8 +155,8 @@ fn writable(path: &FilePath) -> bool {
 }
 
 fn certificates(config: &Config, now: Timestamp, advice: &mut Problems) {
-    let host = url::Url::parse(&config.public_url).ok().and_then(|url| url.host().map(|host| host.to_owned()));
-    let mut covered = None;
+    let mut uncovered = tenants::hosts(config);
+    let mut read = false;
     for (index, listener) in config.listeners.iter().enumerate() {
         let at = Path::from("listeners").item(index).key("tls").key("certificates");
         for (place, files) in listener.tls.iter().flat_map(|tls| &tls.certificates).enumerate() {
@@ -163,13 +165,12 @@ fn certificates(config: &Config, now: Timestamp, advice: &mut Problems) {
             let Ok(leaf) = CertificateDer::from_pem_file(&files.cert) else { continue };
             let Ok((_, leaf)) = X509Certificate::from_der(&leaf) else { continue };
             validity(&leaf, now, path.key("cert"), advice);
-            if let Some(host) = &host {
-                *covered.get_or_insert(false) |= names(&leaf, host);
-            }
+            uncovered.retain(|(_, host)| !names(&leaf, host));
+            read = true;
         }
     }
-    if let (Some(false), Some(host)) = (covered, host) {
-        advice.add(Path::from("public_url"), format!("no certificate is for `{host}`"), "browsers will refuse the connection");
+    for (path, host) in uncovered.into_iter().filter(|_| read) {
+        advice.add(path, format!("no certificate is for `{host}`"), "browsers will refuse the connection");
     }
 }
 

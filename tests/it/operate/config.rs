@@ -236,6 +236,13 @@ fn what_is_unwise_is_a_warning_and_not_a_problem() {
     assert_eq!(warned("public_url", "http://app.example.com"), ["passwords, keys and sessions travel unencrypted"]);
     assert_eq!(warned("public_url", "https://other.example.com"), ["no certificate is for `other.example.com`"]);
     assert_eq!(
+        warned("tenants", "[{ id: a, hosts: [app.example.com] }, { id: b, hosts: [b.example.com] }]"),
+        ["no certificate is for `b.example.com`"]
+    );
+    let homeless = "[{ id: a, hosts: [APP.example.com] }]\nconnections: [{ id: local, password: {} }]";
+    let lost = "links for people of `default` lead to `app.example.com`, where nobody of that tenant is let in";
+    assert_eq!(warned("tenants", homeless), [lost]);
+    assert_eq!(
         warned("listeners", "[{ address: 127.0.0.1:8080 }]"),
         ["no listener has TLS and no proxy is trusted, so every request looks unencrypted"]
     );

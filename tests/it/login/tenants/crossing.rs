@@ -110,6 +110,41 @@ fn no_credential_of_a_tenant_opens_anything_at_another_host() {
 }
 
 #[test]
+fn no_sealed_session_of_a_tenant_opens_anything_at_another_host() {
+    let street = Street::with("sessions: { mode: sealed }");
+    let (ada, _) = street.signed_in(ACME, "acme-idp", "ada");
+    let mut attempts = Attempts(Vec::new());
+    let with = cookies(&ada);
+    assert_eq!(street.send(ACME, "/", &["-H", &with]).status, 200);
+    for host in [GLOBEX, SHARED] {
+        for path in ["/", "/optional/x", "/report/x", "/.doorward/session", "/.doorward/sessions"] {
+            let answer = street.send(host, path, &["-H", &with]);
+            assert_eq!(answer.json()["code"], "foreign_host", "{host}{path}: {}", answer.text());
+            attempts.note(format!("{host}{path}"), &answer);
+        }
+    }
+    attempts.judge(10);
+    assert_eq!(street.send(ACME, "/", &["-H", &with]).status, 200, "still good at home");
+}
+
+#[test]
+fn what_is_refused_at_a_tenants_host_is_in_its_part_of_the_trail() {
+    let street = Street::new();
+    let made = street.door.command(&["key", "create", "--name", "k", "--tenant", "acme"]);
+    let foreign = format!("X-Api-Key: {}", made["secret"].as_str().unwrap());
+    assert_eq!(street.send(GLOBEX, "/", &["-H", "X-Api-Key: dw_nonsense"]).status, 401);
+    assert_eq!(street.send(GLOBEX, "/", &["-H", &foreign]).status, 403);
+    street.type_password(&street.person(GLOBEX), GLOBEX, "globex-local", "nobody", "wrong");
+    let first = |kind: &str, tenant: &str| {
+        eventually(kind, || street.door.command(&["audit", "list", "--kind", kind, "--tenant", tenant]).get(0).cloned())
+    };
+    assert_eq!(first("credential_refused", "globex")["credential"], "api_key");
+    assert_eq!(first("sign_in", "globex")["outcome"], "failure");
+    let denied = first("access_denied", "acme");
+    assert_eq!((&denied["actor"], &denied["details"]["host_of"]), (&made["id"], &json!("globex")), "{denied}");
+}
+
+#[test]
 fn no_page_of_a_tenants_host_reads_or_changes_another_tenants_people() {
     let street = Street::new();
     let (ada, _) = street.signed_in(ACME, "acme-idp", "ada");

@@ -137,6 +137,27 @@ fn a_changed_role_counts_from_the_next_request_in_a_live_session() {
 }
 
 #[test]
+fn a_changed_role_counts_on_every_replica() {
+    let street = Street::new();
+    let (_replica, port) = street.replica();
+    let (bob, _) = street.signed_in(ACME, "acme-idp", "bob");
+    let resolve = format!("*:{port}:127.0.0.1");
+    let there = || {
+        let url = format!("https://{ACME}:{port}/x");
+        let answer = bob.ask(&url, &["--resolve", &resolve, "-H", "Accept: application/json"]);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        received(&answer.json(), "x-doorward-role").map(str::to_owned)
+    };
+    // Asked twice, so that both have it in memory.
+    assert_eq!([there(), there(), role(&bob, &street.url(ACME, "/x"))].map(Option::unwrap), ["viewer"; 3]);
+    for (change, wanted) in [("grant", "editor"), ("revoke", "viewer")] {
+        street.door.command(&["user", change, "bob@acme.example", "--role", "editor", "--tenant", "acme"]);
+        eventually("the replica has heard of it", || (there().as_deref() == Some(wanted)).then_some(()));
+        eventually("so has the first", || (role(&bob, &street.url(ACME, "/x")).as_deref() == Some(wanted)).then_some(()));
+    }
+}
+
+#[test]
 fn a_tenant_that_is_taken_out_of_the_configuration_is_let_in_nowhere() {
     let street = Street::new();
     let made = street.door.command(&["key", "create", "--name", "k", "--tenant", "initech"]);

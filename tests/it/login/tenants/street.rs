@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::login::house::{Person, Walk, field};
 use crate::support::process::Part;
-use crate::support::{Answer, Door, curl, doorward, free_port, part, python_part};
+use crate::support::{Answer, Door, Process, curl, doorward, free_port, part, python_part};
 
 pub(super) const ACME: &str = "acme.test";
 pub(super) const GLOBEX: &str = "globex.test";
@@ -86,6 +86,12 @@ fn connections(issuer: &str) -> String {
 impl Street {
     #[track_caller]
     pub(super) fn new() -> Self {
+        Self::with("")
+    }
+
+    /// `settings`: further top-level lines.
+    #[track_caller]
+    pub(super) fn with(settings: &str) -> Self {
         let port = free_port();
         let client = |tenant: &str, host: &str| {
             let own = format!("https://{host}:{port}/.doorward");
@@ -136,6 +142,7 @@ license: {{ public_keys: [\"{}\"], audience: app }}
 client_certificates: {{ subject: common_name, tenant: acme }}
 identity_headers: {{ presets: [doorward] }}
 limits: {{ failures_per_minute: 100000 }}
+{settings}
 routes:
   - {{ path: /public/**, access: public }}
   - {{ path: /optional/**, access: optional }}
@@ -215,6 +222,19 @@ routes:
         let output = doorward(arguments).arg("--config").arg(self.door.config()).output().unwrap();
         assert!(!output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stdout));
         String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
+    /// Another replica on the same store; its port.
+    #[track_caller]
+    pub(super) fn replica(&self) -> (Process, u16) {
+        let port = free_port();
+        let typed = std::fs::read_to_string(self.door.config()).unwrap();
+        let file = self.door.folder().join("replica.yaml");
+        let (mine, theirs) = (format!("address: 127.0.0.1:{}", self.port), format!("address: 127.0.0.1:{port}"));
+        std::fs::write(&file, typed.replace(&mine, &theirs)).unwrap();
+        let process = Process::start(doorward(&["serve", "--json", "--config"]).arg(&file));
+        process.json_line();
+        (process, port)
     }
 
     /// How many requests the application got.
