@@ -18,20 +18,20 @@ pub(super) struct SamlHouse {
 }
 
 /// Our key and certificate, as PEM.
-pub(super) struct Own {
-    pub(super) key: String,
-    pub(super) certificate: String,
+pub(in crate::login) struct Own {
+    pub(in crate::login) key: String,
+    pub(in crate::login) certificate: String,
 }
 
 impl Own {
-    pub(super) fn new() -> Self {
+    pub(in crate::login) fn new() -> Self {
         let key = KeyPair::generate_for(&PKCS_RSA_SHA256).unwrap();
         let certificate = CertificateParams::new([HOST.to_owned()]).unwrap().self_signed(&key).unwrap();
         Self { key: key.serialize_pem(), certificate: certificate.pem() }
     }
 
     /// Base64 alone, as metadata has it.
-    pub(super) fn base64(&self) -> String {
+    pub(in crate::login) fn base64(&self) -> String {
         self.certificate.lines().filter(|line| !line.starts_with('-')).collect()
     }
 }
@@ -173,15 +173,15 @@ identity_headers: {{ presets: [doorward] }}
 
 /// A form that a page holds: where it goes, and what is in it.
 #[derive(Clone, Debug)]
-pub(super) struct Form {
-    pub(super) action: String,
-    pub(super) fields: Vec<(String, String)>,
+pub(in crate::login) struct Form {
+    pub(in crate::login) action: String,
+    pub(in crate::login) fields: Vec<(String, String)>,
 }
 
 impl Form {
     /// The first form of the page at `url`.
     #[track_caller]
-    pub(super) fn of(url: &str, page: &str) -> Self {
+    pub(in crate::login) fn of(url: &str, page: &str) -> Self {
         let begin = page.find("<form").unwrap_or_else(|| panic!("no form at {url}: {page}"));
         let end = page[begin..].find("</form>").map_or(page.len(), |end| begin + end);
         let form = &page[begin..end];
@@ -192,7 +192,7 @@ impl Form {
         Self { action: url::Url::parse(url).unwrap().join(&action).unwrap().into(), fields: fields.collect() }
     }
 
-    pub(super) fn field(&self, name: &str) -> &str {
+    pub(in crate::login) fn field(&self, name: &str) -> &str {
         &self.fields.iter().find(|(found, _)| found == name).unwrap_or_else(|| panic!("no {name} in {self:?}")).1
     }
 
@@ -204,7 +204,7 @@ impl Form {
 
     /// Posts it as a browser does for another site's page.
     #[track_caller]
-    pub(super) fn post(&self, person: &Person) -> Answer {
+    pub(in crate::login) fn post(&self, person: &Person) -> Answer {
         let fields: Vec<(&str, &str)> = self.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         person.post(&self.action, &fields, &["Origin: http://127.0.0.1", "Sec-Fetch-Site: cross-site"])
     }
@@ -218,7 +218,7 @@ fn attribute(tag: &str, name: &str) -> Option<String> {
 
 /// From `path` to the form with the answer, having logged in at SimpleSAMLphp as `who` if it asked.
 #[track_caller]
-pub(super) fn answer_for(person: &Person, url: &str, who: &str) -> Form {
+pub(in crate::login) fn answer_for(person: &Person, url: &str, who: &str) -> Form {
     let walk = person.walk(url);
     assert_eq!(walk.answer.status, 200, "{:#?} {}", walk.hops, walk.answer.text());
     let form = Form::of(&walk.url, &walk.answer.text());

@@ -2,7 +2,7 @@
 
 mod browser;
 mod ended;
-mod house;
+pub(super) mod house;
 mod lemonldap;
 mod samlp;
 mod simplesamlphp;

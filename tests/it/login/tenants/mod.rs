@@ -2,4 +2,5 @@
 
 mod crossing;
 mod homes;
+mod saml;
 mod street;
