@@ -156,6 +156,10 @@ impl Add {
         let at = before.as_ref().map_or(store.now, |before| before.updated_at);
         let new = StoredConnection { id, tenant, document: document.open, secrets, created_at: at, updated_at: at };
         let kind = match before {
+            // Its people would come along, and they are of the tenant that it was of.
+            Some(before) if self.replace && before.tenant != new.tenant => {
+                bail!("{} is of tenant {}, and a connection does not change tenants; choose another id", new.id, before.tenant)
+            }
             Some(_) if self.replace => {
                 store.memory.connections.update_connection(&new).await.map_err(explained)?;
                 Kind::ConnectionUpdated

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::config::Config;
-use crate::model::{ConnectionId, Domain, TenantId};
+use crate::model::{ConnectionId, TenantId};
 use crate::policy::tenancy::{SiteId, Tenancy};
 
 /// What the configuration says of all of them.
@@ -15,7 +15,7 @@ use crate::policy::tenancy::{SiteId, Tenancy};
 struct Known {
     names: HashMap<TenantId, Option<String>>,
     default_connections: HashMap<TenantId, ConnectionId>,
-    domains: HashMap<Domain, TenantId>,
+    domains: HashMap<String, TenantId>,
 }
 
 /// All of them, as one site sees them.
@@ -33,7 +33,7 @@ impl Tenants {
         let mut known = Known::default();
         for tenant in &config.tenants {
             known.names.insert(tenant.id.clone(), tenant.display_name.clone());
-            known.domains.extend(tenant.domains.iter().map(|domain| (domain.clone(), tenant.id.clone())));
+            known.domains.extend(tenant.domains.iter().map(|domain| (domain.as_str().to_owned(), tenant.id.clone())));
             known.default_connections.extend(tenant.default_connection.iter().map(|id| (tenant.id.clone(), id.clone())));
         }
         Self { known: Arc::new(known), tenancy: Arc::clone(tenancy), site: SiteId::SHARED }
@@ -63,17 +63,21 @@ impl Tenants {
         self.owner().cloned().unwrap_or_default()
     }
 
+    fn named(&self, id: &str) -> Option<&TenantId> {
+        Some(self.known.names.get_key_value(&id.parse::<TenantId>().ok()?)?.0)
+    }
+
     /// The tenant of this name, if its people sign in here.
     #[must_use]
     pub(super) fn find(&self, id: &str) -> Option<&TenantId> {
-        self.known.names.keys().find(|known| known.as_str() == id).filter(|known| self.serves(known))
+        self.named(id).filter(|known| self.serves(known))
     }
 
     /// The address of the tenant of this name, if its people sign in at a host of its own that is not this one. A tenant's host tells
     /// of no other.
     #[must_use]
     pub(super) fn elsewhere(&self, id: &str) -> Option<&str> {
-        let tenant = self.known.names.keys().find(|known| known.as_str() == id && self.owner().is_none())?;
+        let tenant = self.named(id).filter(|_| self.owner().is_none())?;
         let home = self.tenancy.home(tenant);
         (home != SiteId::SHARED).then(|| &*self.tenancy.site(home).public_url)
     }
@@ -81,8 +85,7 @@ impl Tenants {
     /// Whose people have addresses of this domain. A tenant's host tells of no other.
     #[must_use]
     pub(super) fn of_domain(&self, domain: &str) -> Option<&TenantId> {
-        let found = self.known.domains.iter().find(|(known, _)| known.as_str() == domain).map(|(_, tenant)| tenant);
-        found.filter(|tenant| self.owner().is_none_or(|owner| owner == *tenant))
+        self.known.domains.get(domain).filter(|tenant| self.owner().is_none_or(|owner| owner == *tenant))
     }
 
     /// Whether domains lead from here to a tenant.

@@ -62,6 +62,8 @@ pub struct Session {
 /// Which sessions a provider's logout means: those of one of its sessions, of one person, or both at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProviderLogout {
+    /// Whose connection it is; an earlier tenant's sessions by a connection of the same id are not meant.
+    pub tenant: TenantId,
     pub connection: ConnectionId,
     pub session: Option<String>,
     pub subject: Option<String>,

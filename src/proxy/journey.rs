@@ -18,8 +18,8 @@ use crate::route::Route;
 pub async fn journey(gateway: &Gateway, arrival: Arrival<'_>) -> Result<Outbound, Rejection> {
     let clean = gateway.hygiene.inspect(arrival)?;
     let route = gateway.routes.find(&clean);
-    let site = gateway.standing.tenancy.at(&clean.host);
-    onward(gateway, &clean, route).await.map_err(|cause| Rejection::on(cause, route, &clean, site))
+    let site = || gateway.standing.tenancy.at(&clean.host);
+    onward(gateway, &clean, route).await.map_err(|cause| Rejection::on(cause, route, &clean, site()))
 }
 
 /// From a route to what may go out.

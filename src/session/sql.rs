@@ -249,11 +249,11 @@ async fn end_named(connection: &mut Connection, logout: ProviderLogout, at: Time
     let text = match (&logout.session, &logout.subject) {
         (Some(_), _) => {
             "UPDATE sessions SET revoked_at = $4 WHERE connection = $1 AND provider_session = $2 \
-             AND ($3 IS NULL OR provider_subject = $3) AND revoked_at IS NULL RETURNING *"
+             AND ($3 IS NULL OR provider_subject = $3) AND tenant = $5 AND revoked_at IS NULL RETURNING *"
         }
         (None, Some(_)) => {
             "UPDATE sessions SET revoked_at = $4 WHERE connection = $1 AND $2 IS NULL AND provider_subject = $3 \
-             AND revoked_at IS NULL RETURNING *"
+             AND tenant = $5 AND revoked_at IS NULL RETURNING *"
         }
         (None, None) => return Ok(Vec::new()),
     };
@@ -262,6 +262,7 @@ async fn end_named(connection: &mut Connection, logout: ProviderLogout, at: Time
         .bind(logout.session)
         .bind(logout.subject)
         .bind(at.millis())
+        .bind(logout.tenant.as_str().to_owned())
         .fetch_all(&mut *connection)
         .await?;
     for Stored(session) in &ended {

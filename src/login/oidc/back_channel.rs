@@ -211,7 +211,12 @@ impl Provider {
         if claims.sub.is_none() && claims.sid.is_none() {
             return Err(Refused::Token("logout_token_nobody"));
         }
-        let logout = ProviderLogout { connection: connection.id.clone(), session: claims.sid, subject: claims.sub };
+        let logout = ProviderLogout {
+            tenant: connection.tenant.clone(),
+            connection: connection.id.clone(),
+            session: claims.sid,
+            subject: claims.sub,
+        };
         Ok(Held { issuer: claims.iss, id: claims.jti, logout })
     }
 }

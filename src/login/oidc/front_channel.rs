@@ -40,7 +40,12 @@ pub(in crate::login) async fn front_channel(
         if provider.metadata(login.now()).await?.issuer().as_str() != issuer || session.len() < SHORTEST {
             return Ok(StatusCode::BAD_REQUEST);
         }
-        let logout = ProviderLogout { connection: connection.id.clone(), session: Some(session.to_owned()), subject: None };
+        let logout = ProviderLogout {
+            tenant: connection.tenant.clone(),
+            connection: connection.id.clone(),
+            session: Some(session.to_owned()),
+            subject: None,
+        };
         login.end_by_provider(&visitor, &[logout], None, "frontchannel_logout").await?;
         Ok::<_, SignInError>(StatusCode::OK)
     };

@@ -151,8 +151,12 @@ impl Login {
 
 /// What the request names: sessions of a person, or all of them.
 fn meant(connection: &Connection, request: &LogoutRequest) -> Vec<ProviderLogout> {
-    let logout =
-        |session| ProviderLogout { connection: connection.id.clone(), session, subject: Some(request.name.value.clone()) };
+    let logout = |session| ProviderLogout {
+        tenant: connection.tenant.clone(),
+        connection: connection.id.clone(),
+        session,
+        subject: Some(request.name.value.clone()),
+    };
     match request.sessions.as_slice() {
         [] => vec![logout(None)],
         sessions => sessions.iter().cloned().map(Some).map(logout).collect(),

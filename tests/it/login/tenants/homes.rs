@@ -72,6 +72,37 @@ fn a_tenants_host_offers_only_its_own_ways_and_says_whose_it_is() {
     }
 }
 
+#[test]
+fn a_connection_of_the_store_is_its_tenants_and_stays_so() {
+    let street = Street::new();
+    let file = street.door.folder().join("second.yaml");
+    let typed = |tenant: &str| {
+        let issuer = street.idp.ready["issuer"].as_str().unwrap();
+        let text =
+            format!("id: second\ndisplay_name: Second SSO\ntenant: {tenant}\noidc: {{ issuer: '{issuer}', client_id: x }}\n");
+        std::fs::write(&file, text).unwrap();
+        file.to_str().unwrap().to_owned()
+    };
+    street.door.command(&["connection", "add", "--file", &typed("acme")]);
+    let shown = |host: &str| {
+        let page = street.person(host).ask(&street.url(host, "/.doorward/sign-in?prompt=login"), &[]).text();
+        page.contains("Second SSO")
+    };
+    eventually("it is on its tenant's page", || shown(ACME).then_some(()));
+    assert!(!shown(GLOBEX) && !shown(SHARED));
+    let statuses = [ACME, GLOBEX, SHARED].map(|host| street.send(host, "/.doorward/sign-in/second", &[]).status);
+    assert_eq!(statuses, [303, 404, 404]);
+    let moved = street.failing(&["connection", "add", "--replace", "--file", &typed("globex")]);
+    assert!(moved.contains("does not change tenants"), "{moved}");
+    assert!(street.failing(&["connection", "show", "second", "--tenant", "globex"]).contains("no connection second"));
+    assert!(street.failing(&["connection", "remove", "second"]).contains("no connection second"));
+    let unknown = street.failing(&["connection", "add", "--replace", "--file", &typed("umbrella")]);
+    assert!(unknown.contains("there is no tenant `umbrella`"), "{unknown}");
+    let own = street.door.command(&["connection", "list", "--tenant", "globex"]);
+    let ids: Vec<_> = own.as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["globex-idp", "globex-local", "globex-mail", "globex-saml"]);
+}
+
 /// Types an address on the shared page; where it leads.
 #[track_caller]
 fn led(street: &Street, address: &str) -> String {

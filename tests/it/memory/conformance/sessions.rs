@@ -7,7 +7,7 @@ use doorward::model::{ProviderLogout, Session, SessionHandle};
 use doorward::session::{Once, Renewals, SealedTokens, SessionFilter};
 use tokio::task::JoinSet;
 
-use super::{Backend, Outcome, at, eventually, nobody, session};
+use super::{Backend, Outcome, at, eventually, nobody, session, tenant};
 
 pub(crate) async fn a_session_comes_back_with_every_field(backend: &impl Backend) -> Outcome {
     let sessions = backend.open().await?.sessions;
@@ -95,13 +95,19 @@ pub(crate) async fn a_providers_logout_ends_what_it_names_and_nothing_else(backe
     let expired = Session { expires_at: at(5), ..session(nobody(), "expired")? };
     sessions.create(&Session { provider_session: Some("s1".to_owned()), ..expired }).await?;
     let okta = "okta".parse()?;
+    let own = tenant("default")?;
     let named = |session: Option<&str>, subject: Option<&str>| ProviderLogout {
+        tenant: own.clone(),
         connection: Clone::clone(&okta),
         session: session.map(str::to_owned),
         subject: subject.map(str::to_owned),
     };
+    let other = tenant("other")?;
+    let elsewhere = |logout: ProviderLogout| ProviderLogout { tenant: other.clone(), ..logout };
     for (logout, expected) in [
         (named(None, None), vec![]),
+        (elsewhere(named(Some("s1"), Some("ada"))), vec![]),
+        (elsewhere(named(None, Some("ada"))), vec![]),
         (named(Some("s9"), None), vec![]),
         (named(Some("s1"), Some("ada")), vec!["handle-a"]),
         (named(Some("s1"), Some("ada")), vec![]),
@@ -125,9 +131,13 @@ pub(crate) async fn a_logout_that_may_come_once_has_one_winner_who_ends_all_it_n
         let kept = Session { provider_session: Some(format!("at-{name}")), ..session(nobody(), name)? };
         handles[0].create(&kept).await?;
     }
-    let connection = session(nobody(), "any")?.connection;
-    let named =
-        |name: &str| ProviderLogout { connection: connection.clone(), session: Some(format!("at-{name}")), subject: None };
+    let (own, connection) = (tenant("default")?, session(nobody(), "any")?.connection);
+    let named = |name: &str| ProviderLogout {
+        tenant: own.clone(),
+        connection: connection.clone(),
+        session: Some(format!("at-{name}")),
+        subject: None,
+    };
     let once = |text: &str| Once { purpose: "logout", token: Digest::of(text.as_bytes()), expires_at: at(1000) };
     let mut tasks = JoinSet::new();
     for number in 0..20 {
