@@ -11,7 +11,7 @@ use crate::audit::{AuditStore, LoggedAudit, Recorder, SqlAudit};
 use crate::authn::Stores;
 use crate::clock::SharedClock;
 use crate::config::Config;
-use crate::db::{Database, OpenError};
+use crate::db::{Database, OpenError, Terms};
 use crate::directory::{self, Connections, Directory, Factors, Invitations, SqlDirectory};
 use crate::login::{Means, UsedCodes};
 use crate::mail::Post;
@@ -53,7 +53,10 @@ impl Memory {
     /// Opens what `store.url` names; without it, what lasts as long as the process.
     pub async fn open(config: &Config, clock: &SharedClock) -> Result<Self, OpenError> {
         let database = match &config.store {
-            Some(store) => Database::open(store.url.expose(), Arc::clone(clock)).await?,
+            Some(store) => {
+                let terms = Terms { password: store.password.clone(), connections: store.connections };
+                Database::open_on(store.url.expose(), &terms, Arc::clone(clock)).await?
+            }
             None => Database::in_memory(Arc::clone(clock)).await?,
         };
         let follower = Arc::new(Follower::start(database.clone()).await?);

@@ -104,8 +104,19 @@ pub struct Operations {
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Store {
-    /// `sqlite:/path/to/doorward.db`.
+    /// `sqlite:/path/to/doorward.db`, or for many replicas `postgres://user@host:5432/database`, where `?sslmode=verify-full` is what another
+    /// machine is spoken to with unless it says `verify-ca`, `require` or `disable`, and `sslrootcert=FILE` names its authority.
     pub url: Secret,
+    /// The password for PostgreSQL, where the URL holds none.
+    pub password: Option<Secret>,
+    /// At most so many connections of each replica to PostgreSQL, besides two that listen for changes. Default: 16.
+    #[serde(default = "connections_of_a_replica")]
+    #[schemars(range(min = 2, max = 1000))]
+    pub connections: u32,
+}
+
+const fn connections_of_a_replica() -> u32 {
+    16
 }
 
 /// How long people stay signed in.

@@ -23,6 +23,7 @@ mod watch;
 pub mod access;
 pub mod connection;
 pub mod listener;
+pub mod postgres;
 pub mod preset;
 pub mod schema;
 pub mod sign_in;

@@ -2,23 +2,23 @@
 //!
 //! Refuses to be written apart from the change it announces, because a change nobody hears of is a revocation that does not work.
 
-use super::{Connection, query};
+use super::postgres::CHANNEL;
+use super::statement::Wire;
+use super::{Connection, Json, query};
 use crate::clock::Timestamp;
 use crate::crypto::Digest;
 use crate::model::{Change, ProgramKind};
 
-/// Writes `change` into the transaction of the work that makes it.
+/// Writes `change` into the transaction of the work that makes it. With PostgreSQL that happens when the transaction ends.
 ///
 /// # Errors
 /// The database's own, which undoes the work too.
 pub async fn announce(connection: &mut Connection, change: &Change, at: Timestamp) -> Result<(), sqlx::Error> {
-    let (kind, key) = match change {
-        Change::Session(digest) => ("session", digest.to_hex()),
-        Change::User(id) => ("user", id.to_string()),
-        Change::Program(kind, id) => (kind.as_str(), id.clone()),
-        Change::Connections => ("connections", String::new()),
-        Change::Everything => ("everything", String::new()),
-    };
+    if let Connection(Wire::Postgres(lease)) = connection {
+        lease.announced.push((change.clone(), at));
+        return Ok(());
+    }
+    let (kind, key) = written(change);
     query("INSERT INTO changes (kind, key, at) VALUES ($1, $2, $3)")
         .bind(kind)
         .bind(key)
@@ -28,12 +28,49 @@ pub async fn announce(connection: &mut Connection, change: &Change, at: Timestam
         .map(drop)
 }
 
+/// Numbers what a transaction on PostgreSQL has announced and tells those that listen, when it commits. Says whether there was something.
+pub(super) async fn publish(connection: &mut Connection) -> Result<bool, sqlx::Error> {
+    let Connection(Wire::Postgres(lease)) = connection else { return Ok(false) };
+    let announced = std::mem::take(&mut lease.announced);
+    if announced.is_empty() {
+        return Ok(false);
+    }
+    let count = i64::try_from(announced.len()).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
+    let newest: i64 =
+        query("UPDATE change_counter SET newest = newest + $1 RETURNING newest").bind(count).fetch_one(&mut *connection).await?;
+    let rows: Vec<_> = announced.iter().map(|(change, at)| (written(change), at.millis())).collect();
+    query(
+        "INSERT INTO changes (seq, kind, key, at) SELECT $1 + place, one->0->>0, one->0->>1, (one->>1)::BIGINT \
+         FROM jsonb_array_elements($2) WITH ORDINALITY AS announced (one, place)",
+    )
+    .bind(newest - count)
+    .bind(Json(rows))
+    .execute(&mut *connection)
+    .await?;
+    query("SELECT pg_notify($1, '')").bind(CHANNEL).execute(connection).await?;
+    Ok(true)
+}
+
+fn written(change: &Change) -> (&'static str, String) {
+    match change {
+        Change::Session(digest) => ("session", digest.to_hex()),
+        Change::User(id) => ("user", id.to_string()),
+        Change::Program(kind, id) => (kind.as_str(), id.clone()),
+        Change::Connections => ("connections", String::new()),
+        Change::Everything => ("everything", String::new()),
+    }
+}
+
 /// The number of the newest change; 0 before the first.
 ///
 /// # Errors
 /// The database's own.
 pub async fn newest(connection: &mut Connection) -> Result<i64, sqlx::Error> {
-    query("SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'changes'), 0)").fetch_one(connection).await
+    let text = match &connection.0 {
+        Wire::Sqlite(_) => "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'changes'), 0)",
+        Wire::Postgres(_) => "SELECT newest FROM change_counter",
+    };
+    query(text).fetch_one(connection).await
 }
 
 /// The changes after number `seen`, in order, at most `limit`.

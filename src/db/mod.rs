@@ -4,23 +4,28 @@
 //! says [`Unavailable`] within seconds, because a front door that hangs is as closed as one that lies is open.
 
 pub mod changes;
+mod compatibility;
+mod error;
+mod postgres;
 mod row;
 mod sqlite;
 mod statement;
 mod value;
 
-use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use sqlx::postgres::PgListener;
 use tokio::sync::watch;
 
 use crate::clock::{SharedClock, Timestamp};
+use crate::config::postgres::is_postgres;
 
+pub use error::OpenError;
+pub use postgres::Terms;
 pub use row::{Column, FromRow, Row};
-pub use sqlite::OpenError;
 pub use sqlx::types::Json;
 pub use statement::{Connection, On, Query, Readers, list, query};
 pub use value::{Bind, Value};
@@ -39,6 +44,9 @@ pub enum Unavailable {
     Overloaded,
     #[error("the database is closed")]
     Closed,
+    /// The server has not been reached since the start.
+    #[error("the database is not there yet")]
+    Unprepared,
 }
 
 impl From<sqlx::Error> for Unavailable {
@@ -62,25 +70,40 @@ impl<E> From<sqlx::Error> for Failure<E> {
 }
 
 /// An open database. Clones share it.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Database {
-    sqlite: sqlite::Sqlite,
+    engine: Engine,
     clock: SharedClock,
 }
 
-impl fmt::Debug for Database {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Database").field("engine", &self.sqlite).finish_non_exhaustive()
-    }
+#[derive(Clone, Debug)]
+enum Engine {
+    Sqlite(Box<sqlite::Sqlite>),
+    Postgres(postgres::Postgres),
 }
 
 impl Database {
-    /// Opens what `url` names (`sqlite:/path` is made if it is new) and brings its tables up to date.
+    /// Opens what `url` names (`sqlite:/path` is made if it is new, `postgres://user@host/database` has to be there) and brings its tables up to
+    /// date.
     ///
     /// # Errors
     /// [`OpenError`] says which store and what to do.
     pub async fn open(url: &str, clock: SharedClock) -> Result<Self, OpenError> {
-        Ok(Self { sqlite: sqlite::Sqlite::open(url).await?, clock })
+        Self::open_on(url, &Terms::default(), clock).await
+    }
+
+    /// The same, where more is said than the URL does. A PostgreSQL server that cannot be reached is tried again until it can; meanwhile
+    /// everything is [`Unavailable`].
+    ///
+    /// # Errors
+    /// [`OpenError`] says which store and what to do.
+    pub async fn open_on(url: &str, terms: &Terms, clock: SharedClock) -> Result<Self, OpenError> {
+        let engine = if is_postgres(url) {
+            Engine::Postgres(postgres::Postgres::open(url, terms).await?)
+        } else {
+            Engine::Sqlite(Box::new(sqlite::Sqlite::open(url).await?))
+        };
+        Ok(Self { engine, clock })
     }
 
     /// A new database in memory, which ends with the process.
@@ -88,7 +111,7 @@ impl Database {
     /// # Errors
     /// [`OpenError`], only in a broken build.
     pub async fn in_memory(clock: SharedClock) -> Result<Self, OpenError> {
-        Ok(Self { sqlite: sqlite::Sqlite::in_memory().await?, clock })
+        Ok(Self { engine: Engine::Sqlite(Box::new(sqlite::Sqlite::in_memory().await?)), clock })
     }
 
     #[must_use]
@@ -97,8 +120,11 @@ impl Database {
     }
 
     #[must_use]
-    pub const fn readers(&self) -> &Readers {
-        self.sqlite.readers()
+    pub fn readers(&self) -> &Readers {
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.readers(),
+            Engine::Postgres(postgres) => postgres.readers(),
+        }
     }
 
     /// Waits for a query on [`Self::readers`], seconds at most.
@@ -106,6 +132,9 @@ impl Database {
     /// # Errors
     /// [`Unavailable`] when it failed or took too long.
     pub async fn read<T>(&self, query: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, Unavailable> {
+        if let Engine::Postgres(postgres) = &self.engine {
+            postgres.check()?;
+        }
         tokio::time::timeout(DEADLINE, query).await.map_err(|_| Unavailable::Late)?.map_err(Unavailable::from)
     }
 
@@ -120,17 +149,40 @@ impl Database {
         E: Send + 'static,
         F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, Failure<E>>> + Send + 'static,
     {
-        self.sqlite.write(work).await
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.write(work).await,
+            Engine::Postgres(postgres) => postgres.write(work).await,
+        }
     }
 
-    /// Counts the commits of this process's writer; a change means there may be something new to read.
+    /// Counts the commits of this process's writers; a change means there may be something new to read.
     #[must_use]
     pub fn commits(&self) -> watch::Receiver<u64> {
-        self.sqlite.commits()
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.commits(),
+            Engine::Postgres(postgres) => postgres.commits(),
+        }
+    }
+
+    /// Whether it is a file, and no server.
+    #[must_use]
+    pub const fn is_embedded(&self) -> bool {
+        matches!(self.engine, Engine::Sqlite(_))
     }
 
     /// One more connection that only reads.
     pub(crate) async fn reader(&self) -> Result<Connection, Unavailable> {
-        self.read(self.sqlite.reader()).await
+        match &self.engine {
+            Engine::Sqlite(sqlite) => self.read(sqlite.reader()).await,
+            Engine::Postgres(postgres) => self.read(postgres.reader()).await,
+        }
+    }
+
+    /// What the server says when something was announced; `None` where no server is.
+    pub(crate) async fn listen(&self) -> Result<Option<PgListener>, Unavailable> {
+        match &self.engine {
+            Engine::Sqlite(_) => Ok(None),
+            Engine::Postgres(postgres) => self.read(postgres.listen()).await.map(Some),
+        }
     }
 }

@@ -3,9 +3,11 @@
 //! Refuses to be told apart by engine but for one thing, locking: SQLite has one writer, PostgreSQL has many. sqlx's own `Any` would
 //! do, if it knew JSON and the types of absent values.
 
+use sqlx::postgres::{PgArguments, PgPool, Postgres};
 use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnection, SqlitePool};
-use sqlx::{SqlSafeStr, SqlStr};
+use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
+use super::postgres::Lease;
 use super::row::FromRow;
 use super::value::{Bind, Value};
 
@@ -16,12 +18,13 @@ use super::value::{Bind, Value};
 pub struct Query {
     text: SqlStr,
     values: Vec<Value>,
+    locks: bool,
 }
 
 /// Begins a statement.
 #[must_use]
 pub fn query(text: impl SqlSafeStr) -> Query {
-    Query { text: text.into_sql_str(), values: Vec::new() }
+    Query { text: text.into_sql_str(), values: Vec::new(), locks: false }
 }
 
 /// `$first, …` for as many values as `count`, to stand within `IN (…)`.
@@ -35,6 +38,7 @@ pub struct Connection(pub(super) Wire);
 
 pub(super) enum Wire {
     Sqlite(SqliteConnection),
+    Postgres(Lease),
 }
 
 /// Connections that read.
@@ -44,6 +48,7 @@ pub struct Readers(pub(super) Pool);
 #[derive(Clone, Debug)]
 pub(super) enum Pool {
     Sqlite(SqlitePool),
+    Postgres(PgPool),
 }
 
 /// Where a statement is executed.
@@ -76,6 +81,14 @@ macro_rules! run {
                 let $outcome = $query.for_sqlite()?.$run(pool).await?;
                 $made
             }
+            On::Connection(Connection(Wire::Postgres(connection))) => {
+                let $outcome = $query.for_postgres()?.$run(&mut *connection.line).await?;
+                $made
+            }
+            On::Readers(Readers(Pool::Postgres(pool))) => {
+                let $outcome = $query.for_postgres()?.$run(pool).await?;
+                $made
+            }
         }
     };
 }
@@ -90,7 +103,8 @@ impl Query {
 
     /// Locks the rows it reads until the transaction ends: for whoever then writes what depends on them. SQLite's one writer needs none.
     #[must_use]
-    pub const fn for_update(self) -> Self {
+    pub const fn for_update(mut self) -> Self {
+        self.locks = true;
         self
     }
 
@@ -132,5 +146,17 @@ impl Query {
             value.add_to_sqlite(&mut arguments).map_err(sqlx::Error::Encode)?;
         }
         Ok(sqlx::query_with(self.text, arguments))
+    }
+
+    fn for_postgres(self) -> Result<sqlx::query::Query<'static, Postgres, PgArguments>, sqlx::Error> {
+        let mut arguments = PgArguments::default();
+        for value in self.values {
+            value.add_to_postgres(&mut arguments).map_err(sqlx::Error::Encode)?;
+        }
+        // The text was safe, and so is its end.
+        let locking = || AssertSqlSafe(format!("{} FOR UPDATE", self.text.as_str())).into_sql_str();
+        let text = if self.locks { locking() } else { self.text };
+        // Not prepared to be used again: a newer replica's migration changes what `*` means, and a pooler in between forgets.
+        Ok(sqlx::query_with(text, arguments).persistent(false))
     }
 }

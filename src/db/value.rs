@@ -5,6 +5,7 @@
 use serde::Serialize;
 use sqlx::Arguments as _;
 use sqlx::error::BoxDynError;
+use sqlx::postgres::PgArguments;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::types::Json;
 
@@ -26,6 +27,17 @@ pub(super) struct NulInText;
 
 impl Value {
     pub(super) fn add_to_sqlite(self, arguments: &mut SqliteArguments) -> Result<(), BoxDynError> {
+        match self.checked()? {
+            Self::Integer(value) => arguments.add(value),
+            Self::Truth(value) => arguments.add(value),
+            Self::Text(value) => arguments.add(value),
+            Self::Bytes(value) => arguments.add(value),
+            Self::Json(value) => arguments.add(value),
+            Self::Unfit(error) => Err(error),
+        }
+    }
+
+    pub(super) fn add_to_postgres(self, arguments: &mut PgArguments) -> Result<(), BoxDynError> {
         match self.checked()? {
             Self::Integer(value) => arguments.add(value),
             Self::Truth(value) => arguments.add(value),

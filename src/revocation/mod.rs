@@ -3,7 +3,8 @@
 //! Refuses to lose a change silently: a subscriber that fell behind is told [`Change::Everything`], because forgetting too much
 //! costs a look-up and forgetting too little keeps a door open.
 
-mod sqlite;
+mod ear;
+mod follower;
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use tokio::sync::broadcast;
 use crate::clock::Timestamp;
 use crate::model::Change;
 
-pub use sqlite::Follower;
+pub use follower::Follower;
 
 /// Changes a subscriber may be behind before it has to forget everything.
 const BACKLOG: usize = 1024;

@@ -13,6 +13,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
+use url::Url;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
@@ -57,7 +58,8 @@ pub fn advise(config: &Config, sources: &Sources, now: Timestamp) -> Problems {
 
 fn inline_secrets(config: &Config, sources: &Sources, advice: &mut Problems) {
     let store = Path::from("store").key("url");
-    let open = config.store.as_ref().is_some_and(|store| !store.url.expose().contains('@'));
+    let says_no_password = |url: &str| Url::parse(url).is_ok_and(|url| url.password().is_none());
+    let open = config.store.as_ref().is_some_and(|store| says_no_password(store.url.expose()));
     let harmless = |path: &&Path| **path == store && open || is_plain_server(config, path);
     for path in sources.inline_secrets().filter(|path| !harmless(path)) {
         let hint = "`{ file: path }` or `{ env: NAME }` keeps it out of backups and version control";
@@ -78,7 +80,7 @@ fn is_plain_server(config: &Config, path: &Path) -> bool {
 
 fn public_url(config: &Config, advice: &mut Problems) {
     let path = Path::from("public_url");
-    let Ok(url) = url::Url::parse(&config.public_url) else { return };
+    let Ok(url) = Url::parse(&config.public_url) else { return };
     let encrypted = config.listeners.iter().any(|listener| listener.tls.is_some());
     if url.scheme() == "http" && !is_loopback(&url) {
         advice.add(

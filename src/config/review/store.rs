@@ -2,16 +2,15 @@
 //!
 //! Refuses what a restart would forget without a word: an account, a key, or that a proof was used, would be there today and gone tomorrow.
 
+use url::Url;
+
 use crate::config::connection::{Connection, Provision};
-use crate::config::{Config, Path, Problems, SessionMode};
+use crate::config::postgres::{self, is_postgres};
+use crate::config::{Config, Path, Problems, SessionMode, Store};
 
 pub(super) fn review(config: &Config, problems: &mut Problems) {
     match &config.store {
-        Some(store) if !store.url.expose().starts_with("sqlite:") => {
-            let path = Path::from("store").key("url");
-            problems.add(path, "this kind of store is not known", "write `sqlite:/path/to/doorward.db`");
-        }
-        Some(_) => {}
+        Some(store) => kept(store, &Path::from("store"), problems),
         None if config.sessions.mode == SessionMode::Stored => {
             let hint = "write `store: { url: sqlite:/path/to/doorward.db }`, or `sessions: { mode: sealed }` to do without";
             problems.add(Path::root(), "`store` is missing in the configuration", hint);
@@ -21,6 +20,26 @@ pub(super) fn review(config: &Config, problems: &mut Problems) {
                 without(connection, &Path::from("connections").item(index), problems);
             }
         }
+    }
+}
+
+/// Whether it is a kind of store that is known.
+fn kept(store: &Store, path: &Path, problems: &mut Problems) {
+    let (url, hint) = (store.url.expose(), "write `sqlite:/path/to/doorward.db` or `postgres://user@host/database`");
+    if is_postgres(url) {
+        if let Some(flaw) = postgres::flaw(url) {
+            problems.add(path.key("url"), flaw, "write `postgres://user@host:5432/database?sslmode=verify-full`");
+        }
+        let twice = store.password.is_some() && Url::parse(url).is_ok_and(|url| url.password().is_some());
+        if twice {
+            problems.add(path.key("password"), "the URL holds a password, too", "take it out of the URL");
+        }
+    } else if url.starts_with("sqlite:") {
+        if store.password.is_some() {
+            problems.add(path.key("password"), "an embedded store has no password", "leave it out");
+        }
+    } else {
+        problems.add(path.key("url"), "this kind of store is not known", hint);
     }
 }
 

@@ -15,9 +15,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tokio::sync::watch;
 
 use super::statement::{Pool, Wire};
-use super::{Connection, DEADLINE, Failure, Readers, Unavailable};
-
-pub use open::OpenError;
+use super::{Connection, DEADLINE, Failure, OpenError, Readers, Unavailable};
 
 /// How long SQLite waits for another process's lock; a batch that waits this long in the queue and again at the lock still
 /// answers before [`DEADLINE`].

@@ -11,37 +11,23 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sqlx::ConnectOptions as _;
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
 use super::{DEADLINE, LOCK_WAIT};
+use crate::db::OpenError;
+use crate::db::compatibility::{self, Standing};
 
-static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+static MIGRATIONS: Migrator = {
+    let mut migrator = sqlx::migrate!("migrations/sqlite");
+    // A newer version may have gone ahead; whether that is borne says the table `compatibility`.
+    migrator.ignore_missing = true;
+    migrator
+};
 /// As many as a small machine has cores; look-ups are cached before they come here.
 const READERS: u32 = 4;
 /// How long another process may take to bring the tables up to date.
 const MIGRATION_WAIT: Duration = Duration::from_secs(30);
-
-/// Why the database could not be opened, and what to do about it.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    #[error("`store.url` has to be `sqlite:/path/to/doorward.db`")]
-    Url,
-    #[error("the store's folder {0} does not exist: make it, and let the user that runs Doorward write there")]
-    Folder(PathBuf),
-    #[error("the store's file {file} cannot be opened: {source}")]
-    File { file: PathBuf, source: io::Error },
-    #[error("the store {file} cannot be opened as a database: name a file of its own in `store.url`, or restore a backup")]
-    Database { file: PathBuf, source: sqlx::Error },
-    #[error("the store {0} was written by a newer Doorward: run that version, or restore a backup made before the upgrade")]
-    Newer(PathBuf),
-    #[error("the store {file} could not be brought up to date")]
-    Migration { file: PathBuf, source: MigrateError },
-    #[error("the store cannot be read")]
-    Unreadable(#[from] crate::db::Unavailable),
-    #[error("another process has been bringing the store {0} up to date for too long: look for one that hangs")]
-    Waiting(PathBuf),
-}
 
 pub(super) struct Opened {
     pub options: SqliteConnectOptions,
@@ -75,10 +61,13 @@ pub(super) async fn open_in_memory() -> Result<(Opened, SqliteConnection), OpenE
 /// Brings the tables up to date.
 async fn opened(file: &Path, mut connection: SqliteConnection, options: SqliteConnectOptions) -> Result<Opened, OpenError> {
     // `run` asks for a connection of any lifetime, which no future that is `Send` can promise.
-    MIGRATIONS.run_direct(None, &mut connection, false).await.map_err(|source| match source {
-        MigrateError::VersionMissing(_) => OpenError::Newer(file.to_owned()),
-        source => OpenError::Migration { file: file.to_owned(), source },
-    })?;
+    let migrated = MIGRATIONS.run_direct(None, &mut connection, false).await;
+    migrated.map_err(|source| OpenError::Migration { file: file.to_owned(), source })?;
+    let oldest = sqlx::query_scalar(compatibility::OLDEST).fetch_one(&mut connection).await;
+    let oldest = oldest.map_err(|source| OpenError::Database { file: file.to_owned(), source })?;
+    if matches!(compatibility::standing(oldest, &MIGRATIONS), Standing::Newer) {
+        return Err(OpenError::Newer(file.to_owned()));
+    }
     let readers =
         SqlitePoolOptions::new().max_connections(READERS).acquire_timeout(DEADLINE).connect_lazy_with(reading(&options));
     Ok(Opened { options, connection, readers })

@@ -120,7 +120,7 @@ impl Directory for SqlDirectory {
     }
 
     async fn ping(&self) -> Result<(), DirectoryError> {
-        let ping = query("SELECT count(*) FROM (SELECT 1 FROM users LIMIT 1)");
+        let ping = query("SELECT count(*) FROM (SELECT id FROM users LIMIT 1) AS one");
         let _: i64 = self.database.read(ping.fetch_one(self.database.readers())).await?;
         Ok(())
     }

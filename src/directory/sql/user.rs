@@ -178,11 +178,14 @@ pub(super) async fn delete(connection: &mut Connection, id: UserId, now: Timesta
     Ok(())
 }
 
-/// Which name is taken: SQLite names the index's columns, which no statement of ours depends on but this message.
+/// Which name is taken: PostgreSQL names the index, SQLite its columns.
 fn taken(error: sqlx::Error, user: &User) -> Failure<DirectoryError> {
     match &error {
         sqlx::Error::Database(conflict) if conflict.is_unique_violation() => {
-            let linked = user.link.as_ref().filter(|_| conflict.message().contains("users.subject"));
+            let linked = user
+                .link
+                .as_ref()
+                .filter(|_| conflict.constraint() == Some("users_by_link") || conflict.message().contains("users.subject"));
             Failure::Refused(DirectoryError::Conflict(match linked {
                 Some(link) => format!("the account {} of connection {}", link.subject, link.connection),
                 None => format!("the user name {}", user.user_name),

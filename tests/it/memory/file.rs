@@ -78,7 +78,11 @@ async fn what_is_no_store_is_refused_with_a_remedy() -> Outcome {
     std::fs::write(folder.path().join("text.db"), "this is no database, and long enough for a header ".repeat(100))?;
     std::fs::create_dir(folder.path().join("folder.db"))?;
     let said = [
+        refused("mysql://localhost/doorward".to_owned()).await,
         refused("postgres://localhost/doorward".to_owned()).await,
+        refused("postgres://doorward@localhost".to_owned()).await,
+        refused("postgres://doorward@localhost/doorward?sslmode=maybe".to_owned()).await,
+        refused("postgres://doorward@localhost/doorward?target_session_attrs=any".to_owned()).await,
         refused("sqlite::memory:".to_owned()).await,
         refused(format!("sqlite:{path}/a.db?mode=ro")).await,
         refused(format!("sqlite:{path}/no/where.db")).await,
@@ -86,9 +90,13 @@ async fn what_is_no_store_is_refused_with_a_remedy() -> Outcome {
         refused(format!("sqlite:{path}/folder.db")).await,
     ];
     insta::assert_snapshot!(said.join("\n"), @r"
-    `store.url` has to be `sqlite:/path/to/doorward.db`
-    `store.url` has to be `sqlite:/path/to/doorward.db`
-    `store.url` has to be `sqlite:/path/to/doorward.db`
+    `store.url` has to be `sqlite:/path/to/doorward.db` or `postgres://user@host/database`
+    `store.url`: the URL names no user; it is written `postgres://user@host/database`
+    `store.url`: the URL names no database; it is written `postgres://user@host/database`
+    `store.url`: `sslmode` is one of `disable`, `require`, `verify-ca`, `verify-full`; it is written `postgres://user@host/database`
+    `store.url`: the URL has a parameter besides `sslmode`, `sslrootcert`, `sslcert`, `sslkey`, `host`; it is written `postgres://user@host/database`
+    `store.url` has to be `sqlite:/path/to/doorward.db` or `postgres://user@host/database`
+    `store.url` has to be `sqlite:/path/to/doorward.db` or `postgres://user@host/database`
     the store's folder FOLDER/no does not exist: make it, and let the user that runs Doorward write there
     the store FOLDER/text.db cannot be opened as a database: name a file of its own in `store.url`, or restore a backup
     the store FOLDER/folder.db cannot be opened as a database: name a file of its own in `store.url`, or restore a backup
@@ -96,8 +104,9 @@ async fn what_is_no_store_is_refused_with_a_remedy() -> Outcome {
     Ok(())
 }
 
+/// What a newer version has added is borne, so that two versions can serve during an upgrade; what it has changed is not.
 #[tokio::test]
-async fn a_store_of_a_newer_version_is_left_alone() -> Outcome {
+async fn a_store_that_a_newer_version_changed_is_left_alone_and_one_it_added_to_is_not() -> Outcome {
     let folder = tempfile::tempdir()?;
     drop(open(folder.path()).await?);
     let mut connection = stranger(folder.path()).await?;
@@ -106,6 +115,8 @@ async fn a_store_of_a_newer_version_is_left_alone() -> Outcome {
     )
     .execute(&mut connection)
     .await?;
+    drop(open(folder.path()).await?);
+    sqlx::query("UPDATE compatibility SET oldest = 9999").execute(&mut connection).await?;
     assert!(matches!(open(folder.path()).await, Err(OpenError::Newer(_))));
     Ok(())
 }

@@ -5,4 +5,6 @@ mod crash;
 mod failure;
 mod feed;
 mod file;
+mod postgres;
 mod sqlite;
+mod tables;

@@ -24,17 +24,22 @@ impl Backend for Sqlite {
         let url = format!("sqlite:{}", self.0.path().join("doorward.db").display());
         let database = Database::open(&url, Arc::new(SystemClock)).await?;
         let follower = Follower::start(database.clone()).await?;
-        Ok(Stores {
-            directory: Arc::new(SqlDirectory::new(database.clone())),
-            factors: Arc::new(SqlDirectory::new(database.clone())),
-            connections: Arc::new(SqlDirectory::new(database.clone())),
-            sessions: Arc::new(SqlSessions::new(database.clone())),
-            links: Arc::new(SqlSessions::new(database.clone())),
-            invitations: Arc::new(SqlDirectory::new(database.clone())),
-            audit: Arc::new(SqlAudit::new(database)),
-            bus: follower.bus().clone(),
-            _keeper: Box::new(follower),
-        })
+        Ok(stores(database, follower))
+    }
+}
+
+/// The stores on `database`, whichever engine keeps it.
+pub(crate) fn stores(database: Database, follower: Follower) -> Stores {
+    Stores {
+        directory: Arc::new(SqlDirectory::new(database.clone())),
+        factors: Arc::new(SqlDirectory::new(database.clone())),
+        connections: Arc::new(SqlDirectory::new(database.clone())),
+        sessions: Arc::new(SqlSessions::new(database.clone())),
+        links: Arc::new(SqlSessions::new(database.clone())),
+        invitations: Arc::new(SqlDirectory::new(database.clone())),
+        audit: Arc::new(SqlAudit::new(database)),
+        bus: follower.bus().clone(),
+        _keeper: Box::new(follower),
     }
 }
 

@@ -72,7 +72,7 @@ impl Desk {
         for name in ["clients.crt", "upstream-ca.crt"] {
             self.write(&format!("files/{name}"), &certificate);
         }
-        for name in ["legacy-key", "app-password", "wiki-password", "oidc-secret", "mail-password"] {
+        for name in ["legacy-key", "db-password", "app-password", "wiki-password", "oidc-secret", "mail-password"] {
             self.write(&format!("files/{name}"), &secret);
         }
         self.saml();

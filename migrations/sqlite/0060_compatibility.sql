@@ -1,0 +1,5 @@
+-- The number of the last migration that versions before it cannot live with. One that does more than add raises it to its own number.
+CREATE TABLE compatibility (
+    oldest INTEGER NOT NULL
+) STRICT;
+INSERT INTO compatibility (oldest) VALUES (1);
