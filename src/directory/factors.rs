@@ -32,6 +32,8 @@ pub trait Factors: fmt::Debug + Send + Sync {
     /// Adds all or none. [`DirectoryError::Missing`] where their person is not there, [`DirectoryError::Conflict`] where it would be
     /// more than [`MOST_FACTORS`].
     async fn add_factors(&self, factors: &[Factor]) -> Result<(), DirectoryError>;
+    /// Puts `factors` in the place of all that the person has of `kind`, in one piece; refuses as [`Self::add_factors`] does.
+    async fn replace_factors(&self, user: UserId, kind: FactorKind, factors: &[Factor]) -> Result<(), DirectoryError>;
     /// Says whether it was there, which of several callers one is told.
     async fn remove_factor(&self, user: UserId, id: &str) -> Result<bool, DirectoryError>;
     /// All of the person's, or all of a kind. Says how many.

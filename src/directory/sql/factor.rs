@@ -43,6 +43,11 @@ impl Factors for SqlDirectory {
         Ok(self.database.write(|connection| Box::pin(add(connection, factors))).await?)
     }
 
+    async fn replace_factors(&self, user: UserId, kind: FactorKind, factors: &[Factor]) -> Result<(), DirectoryError> {
+        let factors = factors.to_vec();
+        Ok(self.database.write(move |connection| Box::pin(replace(connection, user, kind, factors))).await?)
+    }
+
     async fn remove_factor(&self, user: UserId, id: &str) -> Result<bool, DirectoryError> {
         let id = id.to_owned();
         Ok(self.database.write(move |connection| Box::pin(remove(connection, user, id))).await?)
@@ -86,6 +91,11 @@ async fn add(connection: &mut Connection, factors: Vec<Factor>) -> Outcome<()> {
         .await?;
     }
     Ok(())
+}
+
+async fn replace(connection: &mut Connection, user: UserId, kind: FactorKind, factors: Vec<Factor>) -> Outcome<()> {
+    remove_all(connection, user, Some(kind)).await?;
+    add(connection, factors).await
 }
 
 async fn remove(connection: &mut Connection, user: UserId, id: String) -> Outcome<bool> {

@@ -179,8 +179,7 @@ impl Login {
         };
         let user = &changing.user;
         let (codes, kept) = recovery::sheet(user, self.now()).map_err(SignInError::internal)?;
-        self.means.factors.remove_factors(user.id, Some(FactorKind::RecoveryCode)).await?;
-        self.means.factors.add_factors(&kept).await?;
+        self.means.factors.replace_factors(user.id, FactorKind::RecoveryCode, &kept).await?;
         let event = self.factor_event(visitor, Kind::FactorAdded, user, FactorKind::RecoveryCode);
         self.means.audit.record(event).await?;
         let factors = self.factors(user).await?;

@@ -73,6 +73,14 @@ pub(crate) async fn factors_leave_one_by_one_by_kind_and_with_their_person(backe
     assert!(!stores.factors.remove_factor(bob.id, "a0").await?, "another person's");
     assert!(stores.factors.remove_factor(ada.id, "a1").await?);
     assert!(!stores.factors.remove_factor(ada.id, "a1").await?, "once");
+    let names = |held: Vec<Factor>| held.into_iter().map(|factor| factor.id).collect::<Vec<_>>();
+    let sheet: Vec<Factor> =
+        (0..MOST_FACTORS).map(|place| factor(ada.id, &format!("c{place}"), FactorKind::RecoveryCode)).collect();
+    let too_many = stores.factors.replace_factors(ada.id, FactorKind::RecoveryCode, &sheet).await;
+    assert!(matches!(too_many, Err(DirectoryError::Conflict(_))), "{too_many:?}");
+    assert_eq!(names(stores.factors.factors(ada.id).await?), ["a0", "a2"], "the old ones stay where the new ones find no place");
+    stores.factors.replace_factors(ada.id, FactorKind::RecoveryCode, &sheet[..1]).await?;
+    assert_eq!(names(stores.factors.factors(ada.id).await?), ["a0", "c0"]);
     assert_eq!(stores.factors.remove_factors(ada.id, Some(FactorKind::RecoveryCode)).await?, 1);
     assert_eq!(stores.factors.factors(ada.id).await?.len(), 1);
     stores.directory.delete_user(ada.id).await?;
