@@ -67,11 +67,10 @@ impl List {
             Some(who) => Some(store.person(&self.tenant, who).await?.id),
             None => None,
         };
-        let filter = SessionFilter { tenant: Some(self.tenant.clone()), user, limit: self.limit };
-        let mut sessions = store.memory.sessions.list(&filter, store.now).await.context(HINT)?;
         // The store does not know how long is too long without a request; the configuration does.
-        let idle = store.config.sessions.idle.0;
-        sessions.retain(|session| session.last_seen_at.after(idle) > store.now);
+        let seen_after = Some(store.now.before(store.config.sessions.idle.0));
+        let filter = SessionFilter { tenant: Some(self.tenant), user, seen_after, limit: self.limit };
+        let sessions = store.memory.sessions.list(&filter, store.now).await.context(HINT)?;
         if self.json {
             return store::print_json(&sessions);
         }
@@ -114,7 +113,7 @@ impl Revoke {
 
     async fn end_one(&self, store: &Store, handle: &str) -> anyhow::Result<u64> {
         // Only this tenant's: whoever ends a session says whose people they mean.
-        let filter = SessionFilter { tenant: Some(self.tenant.clone()), user: None, limit: u32::MAX };
+        let filter = SessionFilter { tenant: Some(self.tenant.clone()), limit: u32::MAX, ..SessionFilter::default() };
         let own = store.memory.sessions.list(&filter, store.now).await.context(HINT)?;
         let handle =
             own.iter().map(|session| &session.handle).find(|own| own.0 == handle).ok_or_else(|| unknown(&self.tenant, handle))?;

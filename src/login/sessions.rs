@@ -116,10 +116,9 @@ impl Login {
     /// What the store holds that can still be used, newest first.
     async fn live_sessions(&self, user: UserId) -> Result<Vec<Session>, SignInError> {
         let now = self.now();
-        let filter = SessionFilter { tenant: None, user: Some(user), limit: MOST };
-        let mut sessions = self.means.sessions.list(&filter, now).await?;
-        sessions.retain(|session| session.last_seen_at.after(self.rules.lifetimes.idle.0) > now);
-        Ok(sessions)
+        let seen_after = Some(now.before(self.rules.lifetimes.idle.0));
+        let filter = SessionFilter { user: Some(user), seen_after, limit: MOST, ..SessionFilter::default() };
+        Ok(self.means.sessions.list(&filter, now).await?)
     }
 
     async fn record_end(&self, visitor: &Visitor, session: &Session) -> Result<(), SignInError> {

@@ -44,12 +44,14 @@ pub struct SessionFilter {
     /// Whose; `None`: every tenant's.
     pub tenant: Option<TenantId>,
     pub user: Option<UserId>,
+    /// Only those that were seen after it.
+    pub seen_after: Option<Timestamp>,
     pub limit: u32,
 }
 
 impl Default for SessionFilter {
     fn default() -> Self {
-        Self { tenant: None, user: None, limit: 200 }
+        Self { tenant: None, user: None, seen_after: None, limit: 200 }
     }
 }
 

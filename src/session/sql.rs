@@ -8,7 +8,7 @@ use super::{Once, SealedTokens, SessionFilter, SessionStore, SessionStoreError};
 use crate::clock::Timestamp;
 use crate::crypto::Digest;
 use crate::db::{Connection, Database, Failure, FromRow, Json, Row, changes, query};
-use crate::model::{Change, ProviderLogout, Session, SessionHandle, UserId};
+use crate::model::{Change, ProviderLogout, Session, SessionHandle, TenantId, UserId};
 
 /// Sessions and one-time values in a database.
 #[derive(Clone, Debug)]
@@ -131,11 +131,12 @@ impl SessionStore for SqlSessions {
     async fn list(&self, filter: &SessionFilter, now: Timestamp) -> Result<Vec<Session>, SessionStoreError> {
         let query = query(
             "SELECT * FROM sessions WHERE revoked_at IS NULL AND expires_at > $1 AND ($2 IS NULL OR \"user\" = $2) \
-             AND ($3 IS NULL OR tenant = $3) ORDER BY created_at DESC, handle LIMIT $4",
+             AND ($3 IS NULL OR tenant = $3) AND ($4 IS NULL OR last_seen_at > $4) ORDER BY created_at DESC, handle LIMIT $5",
         )
         .bind(now.millis())
         .bind(filter.user.map(|user| user.to_string()))
-        .bind(filter.tenant.as_ref().map(|tenant| tenant.as_str().to_owned()))
+        .bind(filter.tenant.as_ref().map(TenantId::as_str))
+        .bind(filter.seen_after.map(Timestamp::millis))
         .bind(filter.limit);
         let found = self.database.read(query.fetch_all(self.database.readers())).await?;
         Ok(found.into_iter().map(|Stored(session)| session).collect())

@@ -81,7 +81,7 @@ fn all_others_are_all_others_however_many_there_are() {
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let memory = Memory::open(&config, &clock).await.unwrap();
         let known =
-            memory.sessions.list(&SessionFilter { tenant: None, user: None, limit: 1 }, clock.now()).await.unwrap().remove(0);
+            memory.sessions.list(&SessionFilter { limit: 1, ..SessionFilter::default() }, clock.now()).await.unwrap().remove(0);
         for number in 0..120_u32 {
             let (handle, digest) = (SessionHandle(format!("copy{number}")), Digest::of(&number.to_be_bytes()));
             let copy = Session { handle, digest, created_at: clock.now(), last_seen_at: clock.now(), ..known.clone() };

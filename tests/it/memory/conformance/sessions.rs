@@ -217,11 +217,20 @@ pub(crate) async fn live_sessions_are_listed_newest_first(backend: &impl Backend
     }
     sessions.end(&SessionHandle("handle-ended".to_owned()), at(99)).await?;
     let names = |found: Vec<Session>| found.into_iter().map(|kept| kept.handle.0).collect::<Vec<_>>();
-    let all = SessionFilter { tenant: None, user: None, limit: 10 };
+    sessions.touch(&[(Digest::of(b"old"), at(60))]).await?;
+    let all = SessionFilter { limit: 10, ..SessionFilter::default() };
     assert_eq!(names(sessions.list(&all, at(100)).await?), ["handle-new", "handle-eve", "handle-old"]);
-    let adas = SessionFilter { tenant: None, user: Some(ada), limit: 10 };
+    let adas = SessionFilter { user: Some(ada), ..all.clone() };
     assert_eq!(names(sessions.list(&adas, at(100)).await?), ["handle-new", "handle-old"]);
-    assert_eq!(names(sessions.list(&SessionFilter { limit: 1, ..adas }, at(100)).await?), ["handle-new"]);
+    assert_eq!(names(sessions.list(&SessionFilter { limit: 1, ..adas.clone() }, at(100)).await?), ["handle-new"]);
+    let seen = SessionFilter { limit: 1, seen_after: Some(at(50)), ..adas };
+    assert_eq!(
+        names(sessions.list(&seen, at(100)).await?),
+        ["handle-old"],
+        "counted after those that were not seen are left out"
+    );
+    let elsewhere = SessionFilter { tenant: Some("elsewhere".parse()?), ..all };
+    assert_eq!(names(sessions.list(&elsewhere, at(100)).await?), [""; 0]);
     assert_eq!(sessions.count(at(100)).await?, 3);
     assert_eq!(sessions.count(at(99)).await?, 4);
     Ok(())
