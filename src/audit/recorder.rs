@@ -54,6 +54,15 @@ impl Recorder {
         self.store.append(vec![clipped(event)]).await
     }
 
+    /// Records what has happened and cannot be taken back, in one piece: durable when it returns.
+    ///
+    /// # Errors
+    /// [`AuditError`] when the trail cannot be written; then the events wait in memory until it can.
+    pub async fn record_done(&self, events: Vec<Event>) -> Result<(), AuditError> {
+        let events: Vec<Event> = events.into_iter().map(clipped).collect();
+        append(&*self.store, &events).await.inspect_err(|_| events.into_iter().for_each(|event| self.note(event)))
+    }
+
     /// Notes something that happens at the rate of requests (a refusal). Never waits. Of what anybody can cause without so much as
     /// a request, only so much is noted.
     pub fn note(&self, mut event: Event) {
@@ -156,6 +165,18 @@ mod tests {
 
     fn event(number: i64) -> Event {
         Event::new(Timestamp::from_seconds(number), Kind::AccessDenied, Outcome::Failure, &TenantId::default())
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_taken_back_waits_for_a_store_that_is_down() {
+        let store = Arc::new(Moody::default());
+        let recorder = Recorder::start(store.clone());
+        assert!(recorder.record_done(vec![event(1)]).await.is_ok());
+        store.down.store(true, Ordering::SeqCst);
+        assert!(recorder.record_done(vec![event(2), event(3)]).await.is_err(), "the failure is told");
+        store.down.store(false, Ordering::SeqCst);
+        assert!(recorder.flush().await);
+        assert_eq!(*store.written.lock().unwrap(), [1, 2, 3]);
     }
 
     #[tokio::test]

@@ -23,7 +23,7 @@ use crate::login::connection::{Connection, Way};
 use crate::login::parameters::Parameters;
 use crate::login::visitor::Visitor;
 use crate::login::{Login, SignInError};
-use crate::model::ProviderLogout;
+use crate::model::{ProviderLogout, Session};
 use crate::session::Once;
 
 /// How far the provider's clock and ours may differ.
@@ -128,7 +128,7 @@ impl Login {
         reason: &'static str,
     ) -> Result<bool, SignInError> {
         let Some(ended) = self.means.sessions.end_named(logouts, once, self.now()).await? else { return Ok(false) };
-        for session in ended {
+        let told = |session: Session| {
             let mut event = self.event(visitor, Kind::SessionEnded, Outcome::Success);
             event.reason = Some(reason);
             event.credential = None;
@@ -136,8 +136,9 @@ impl Login {
             event.actor = Some(session.connection.to_string());
             event.target = Some(session.user.to_string());
             event.session = Some(session.handle.to_string());
-            self.means.audit.record(event).await?;
-        }
+            event
+        };
+        self.means.audit.record_done(ended.into_iter().map(told).collect()).await?;
         Ok(true)
     }
 }
