@@ -10,6 +10,8 @@ use crate::login::SignInError;
 use crate::login::person::{self, Asserted, plain};
 use crate::model::{ConnectionId, EmailAddress, FederatedLink};
 
+/// Longest subject identifier, in bytes (OpenID Connect Core 1.0 §2: 255 ASCII characters).
+const LONGEST_SUBJECT: usize = 255;
 /// Longest name of a session at the provider that is kept, in bytes. Some providers seal what they know of the session into it.
 const LONGEST_SESSION: usize = 1024;
 
@@ -62,6 +64,15 @@ pub(super) fn list(proof: &Proof, name: &str) -> Vec<String> {
 /// A text under `name` in the ID token.
 pub(super) fn text(proof: &Proof, name: &str) -> Option<String> {
     proof.claims.get(name).and_then(Value::as_str).and_then(plain)
+}
+
+/// The provider's name for the person, just as it stands.
+pub(super) fn subject(named: &str) -> Result<String, SignInError> {
+    if named.is_empty() || named.len() > LONGEST_SUBJECT || named.contains(char::is_control) {
+        let what = format!("the provider's `sub` is not a plain text of 1 to {LONGEST_SUBJECT} bytes");
+        return Err(SignInError::answer("id_token_sub", what));
+    }
+    Ok(named.to_owned())
 }
 
 /// The provider's name for its session (Back-Channel Logout 1.0 §2.1), just as it stands: a logout names the session by it. Nobody is

@@ -137,7 +137,7 @@ impl Provider {
                 return Err(SignInError::answer("id_token_subject", "it is about somebody else"));
             }
             (_, Expected::Subject(subject)) => subject.to_owned(),
-            (Some(claims), Expected::Nonce(_)) => claims.subject().to_string(),
+            (Some(claims), Expected::Nonce(_)) => super::claims::subject(claims.subject())?,
             (None, Expected::Nonce(_)) => return Err(SignInError::answer("id_token_missing", "there is no ID token")),
         };
         let authenticated_at = claims.as_ref().and_then(openidconnect::IdTokenClaims::auth_time);

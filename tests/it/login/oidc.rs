@@ -221,6 +221,8 @@ fn id_tokens_that_do_not_hold_are_refused_with_their_reason() {
         (json!({ "claims": { "azp": "another" } }), "id_token_azp"),
         (json!({ "claims": { "aud": ["another"], "azp": "doorward" } }), "id_token_audience"),
         (json!({ "claims": { "iss": "https://evil.example" } }), "id_token_issuer"),
+        (json!({ "claims": { "sub": "s".repeat(256) } }), "id_token_sub"),
+        (json!({ "claims": { "sub": "" } }), "id_token_sub"),
         (json!({ "claims": { "exp": 1 } }), "id_token_times"),
         (json!({ "claims": { "iat": 4_000_000_000_u64, "exp": 4_000_000_600_u64 } }), "id_token_times"),
         (json!({ "claims": { "at_hash": "AAAAAAAAAAAAAAAAAAAAAA" } }), "id_token_at_hash"),
@@ -235,9 +237,11 @@ fn id_tokens_that_do_not_hold_are_refused_with_their_reason() {
         assert_eq!(person.cookie("__Host-doorward"), None, "{change}");
         assert_eq!(person.session().status, 401, "{change}");
     }
-    for good in
-        [json!({ "claims": { "aud": ["doorward"] } }), json!({ "claims": { "aud": ["another", "doorward"], "azp": "doorward" } })]
-    {
+    for good in [
+        json!({ "claims": { "sub": "s".repeat(255) } }),
+        json!({ "claims": { "aud": ["doorward"] } }),
+        json!({ "claims": { "aud": ["another", "doorward"], "azp": "doorward" } }),
+    ] {
         house.tamper(&good);
         house.signed_in("ada", "/");
     }
