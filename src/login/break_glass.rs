@@ -199,8 +199,16 @@ impl Login {
         let account = rules.account(typed);
         let party = Party::name("break glass", &typed.to_ascii_lowercase());
         let begun = rules.lockout.begin(party, now).await;
-        let Ok(begun) = begun.inspect_err(|_| tracing::warn!("a break-glass account is locked")) else {
-            return Err(SignInError::TooMany { retry_after: begun.err().unwrap_or_default() });
+        let begun = match begun {
+            Ok(begun) => begun,
+            Err(retry_after) => {
+                // Counted, so that nobody drowns the trail in alarms from one place.
+                let _ = sources.fail(source, now).await;
+                if account.is_some() {
+                    self.break_glass_alarm(visitor, typed, Some("locked"), true, None).await;
+                }
+                return Err(SignInError::TooMany { retry_after });
+            }
         };
         let stored = account.map(|account| account.password_hash.clone());
         let right = self.rules.accounts.verify(form.password.clone(), stored).await;

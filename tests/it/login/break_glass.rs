@@ -164,6 +164,9 @@ fn wrong_tries_are_alarms_and_lock_and_nobody_learns_which_accounts_there_are() 
         assert_eq!(enter(&house, &person, "ops@acme.example", "wrong password", "000000").status, 401);
     }
     assert_eq!(enter(&house, &person, "Ops@acme.example", password, &app.code()).status, 429, "five wrong ones in a row");
+    let locked = || house.events("break_glass_used").into_iter().find(|event| event["reason"] == "locked");
+    let alarm = eventually("the try at the locked account is an alarm, too", locked);
+    assert_eq!((&alarm["details"]["locked"], &alarm["details"]["severity"]), (&json!(true), &json!("critical")));
     assert_eq!(house.person().session().status, 401);
 }
 
