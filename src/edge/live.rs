@@ -81,14 +81,16 @@ impl LiveHandle {
         self.0.streams.handle()
     }
 
-    /// Notes that an answer with this head begins. One that goes on for long is registered, as `identity`'s, until [`Self::end`].
-    pub fn begin(&self, answer: &ResponseHeader, identity: Option<&Arc<Identity>>) {
+    /// Notes that an answer with this head begins. One that goes on for long is registered, as `identity`'s, until [`Self::end`];
+    /// says whether it is one.
+    pub fn begin(&self, answer: &ResponseHeader, identity: Option<&Arc<Identity>>) -> bool {
         if !goes_on(answer) {
-            return;
+            return false;
         }
         self.0.long.store(true, Ordering::Release);
         let entry = Entry { handle: self.clone(), identity: identity.cloned(), new: true };
         self.0.streams.entries().insert(self.0.id, entry);
+        true
     }
 
     /// Notes that the answer ended.

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, HeaderName, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use pingora::upstreams::peer::HttpPeer;
@@ -38,6 +38,32 @@ pub(super) struct Account {
     decision: Decision,
     reason: Option<&'static str>,
     visit: Option<Visit>,
+    lingering: Option<Box<Lingering>>,
+}
+
+/// What is kept of a request whose answer goes on for long: it may be ended where its session is out of reach.
+struct Lingering {
+    method: Method,
+    uri: Uri,
+    host: Option<HeaderValue>,
+    version: Version,
+    tls: Option<&'static str>,
+    status: u16,
+    received: u64,
+    sent: u64,
+}
+
+/// What a line tells of the two sides of an exchange.
+struct Exchanged<'a> {
+    method: &'a Method,
+    uri: &'a Uri,
+    host: Option<&'a HeaderValue>,
+    version: Version,
+    tls: Option<&'static str>,
+    /// 0: no answer was begun.
+    status: u16,
+    received: u64,
+    sent: u64,
 }
 
 /// The way to the application and back.
@@ -67,6 +93,7 @@ impl Account {
             decision: Decision::default(),
             reason: None,
             visit: None,
+            lingering: None,
         }
     }
 
@@ -178,14 +205,47 @@ impl Account {
         }
     }
 
+    /// Its answer, which begins with `head`, goes on for long.
+    pub(super) fn linger(&mut self, session: &Session, head: &ResponseHeader) {
+        let Exchanged { method, uri, host, version, tls, .. } = Exchanged::of(session);
+        let (method, uri, host) = (method.clone(), uri.clone(), host.cloned());
+        let status = head.status.as_u16();
+        self.lingering = Some(Box::new(Lingering { method, uri, host, version, tls, status, received: 0, sent: 0 }));
+    }
+
+    /// So much of the request's body came.
+    pub(super) fn received(&mut self, bytes: usize) {
+        if let Some(lingering) = &mut self.lingering {
+            lingering.received += bytes as u64;
+        }
+    }
+
+    /// So much of the answer's body is on its way.
+    pub(super) fn sent(&mut self, bytes: usize) {
+        if let Some(lingering) = &mut self.lingering {
+            lingering.sent += bytes as u64;
+        }
+    }
+
     /// Names the request in an answer.
     pub(super) fn label(&self, head: &mut ResponseHeader) -> pingora::Result<()> {
         head.insert_header(REQUEST_ID, self.id.header().clone())
     }
 
     /// The request has been served, well or not: counts it and writes its line. Says how long it took.
-    pub(super) fn close(&self, session: &Session, gateway: &Gateway) -> Duration {
-        let status = session.response_written().map_or(0, |head| head.status.as_u16());
+    pub(super) fn close(&mut self, session: &Session, gateway: &Gateway) -> Duration {
+        self.lingering = None;
+        self.tell(&Exchanged::of(session), gateway)
+    }
+
+    /// The request ends without having been closed: tells what was kept of it.
+    pub(super) fn abandon(&mut self, gateway: &Gateway) {
+        if let Some(lingering) = self.lingering.take() {
+            self.tell(&lingering.exchanged(), gateway);
+        }
+    }
+
+    fn tell(&self, exchanged: &Exchanged, gateway: &Gateway) -> Duration {
         let took = self.started.elapsed();
         if let Some(visit) = &self.visit
             && visit.answer.is_none()
@@ -194,28 +254,27 @@ impl Account {
         }
         let meter =
             self.route.as_ref().and_then(|route| gateway.observed.routes.get(route.place)).unwrap_or(&gateway.observed.unrouted);
-        meter.count(self.decision, status);
+        meter.count(self.decision, exchanged.status);
         meter.durations.record(took);
         if let Some(log) = &gateway.observed.access_log {
-            log.write(&self.line(session, gateway, status, took));
+            log.write(&self.line(exchanged, gateway, took));
         }
         took
     }
 
-    fn line<'a>(&'a self, session: &'a Session, gateway: &Gateway, status: u16, took: Duration) -> AccessLine<'a> {
-        let head = session.req_header();
-        let downstream = session.as_downstream();
-        let path = head.uri.path();
-        let host = head.headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
+    fn line<'a>(&'a self, exchanged: &Exchanged<'a>, gateway: &Gateway, took: Duration) -> AccessLine<'a> {
+        let Exchanged { method, uri, host, version, tls, status, received, sent } = *exchanged;
+        let path = uri.path();
+        let host = host.and_then(|host| host.to_str().ok());
         let server = self.visit.as_ref().and_then(|visit| visit.server.as_ref());
         AccessLine {
             at: self.at,
             request_id: self.id.as_str(),
             trace_id: self.trace.trace_id(),
-            method: head.method.as_str(),
-            host: host.or_else(|| head.uri.authority().map(http::uri::Authority::as_str)).unwrap_or_default(),
+            method: method.as_str(),
+            host: host.or_else(|| uri.authority().map(http::uri::Authority::as_str)).unwrap_or_default(),
             path,
-            query: head.uri.query(),
+            query: uri.query(),
             own_page: path.starts_with(&*gateway.prefix),
             route: self.route.as_ref().map(|route| &*route.name),
             decision: self.decision,
@@ -224,12 +283,44 @@ impl Account {
             identity: self.identity.as_deref(),
             client: self.client,
             upstream: server.and_then(as_server),
-            bytes_in: downstream.body_bytes_read() as u64,
-            bytes_out: downstream.body_bytes_sent() as u64,
+            bytes_in: received,
+            bytes_out: sent,
             took,
             first_byte: self.visit.as_ref().and_then(|visit| visit.answer).map(|(_, after)| after),
+            tls,
+            http: name(version),
+        }
+    }
+}
+
+impl<'a> Exchanged<'a> {
+    fn of(session: &'a Session) -> Self {
+        let (head, downstream) = (session.req_header(), session.as_downstream());
+        Self {
+            method: &head.method,
+            uri: &head.uri,
+            host: head.headers.get(http::header::HOST),
+            version: head.version,
             tls: ConnectionFacts::of(session).and_then(|facts| facts.tls_version),
-            http: version(head.version),
+            status: session.response_written().map_or(0, |head| head.status.as_u16()),
+            received: downstream.body_bytes_read() as u64,
+            sent: downstream.body_bytes_sent() as u64,
+        }
+    }
+}
+
+impl Lingering {
+    fn exchanged(&self) -> Exchanged<'_> {
+        let Self { method, uri, host, version, tls, status, received, sent } = self;
+        Exchanged {
+            method,
+            uri,
+            host: host.as_ref(),
+            version: *version,
+            tls: *tls,
+            status: *status,
+            received: *received,
+            sent: *sent,
         }
     }
 }
@@ -247,7 +338,7 @@ fn as_server(address: &SocketAddr) -> Option<Server<'_>> {
     }
 }
 
-const fn version(version: Version) -> &'static str {
+const fn name(version: Version) -> &'static str {
     match version {
         Version::HTTP_10 => "1.0",
         Version::HTTP_2 => "2",

@@ -176,12 +176,14 @@ async fn pass_on(
     if !done && let Some(read) = upstream.read_body_bytes().now_or_never() {
         let data = read.map_err(Error::into_up)?;
         done = upstream.is_body_done();
+        ctx.account.sent(data.as_ref().map_or(0, Bytes::len));
         tasks.push(HttpTask::Body(data, done));
     }
     session.write_response_tasks(tasks).await?;
     while !done {
         let data: Option<Bytes> = attended(session, upstream.read_body_bytes()).await?;
         done = upstream.is_body_done();
+        ctx.account.sent(data.as_ref().map_or(0, Bytes::len));
         session.write_response_tasks(vec![HttpTask::Body(data, done)]).await?;
     }
     session.as_downstream_mut().finish_body().await.map_err(Error::into_down)

@@ -19,6 +19,7 @@ pub mod unheard;
 
 use std::os::fd::RawFd;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -132,14 +133,21 @@ impl Progress {
 
     /// Keeps a sealed session alive, and notes answers that go on for long, so that they can be ended from elsewhere.
     fn begins(&mut self, session: &Session, head: &mut ResponseHeader) -> Result<()> {
-        let (gateway, outbound, _) = self.outbound()?;
+        let (gateway, outbound, account) = self.outbound()?;
         if !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {
             renewal::renew(session, gateway, outbound.identity.as_deref(), outbound.now, head)?;
         }
-        if let Some(live) = LiveHandle::of(session) {
-            live.begin(head, outbound.identity.as_ref());
+        if LiveHandle::of(session).is_some_and(|live| live.begin(head, outbound.identity.as_ref())) {
+            account.linger(session, head);
         }
         Ok(())
+    }
+}
+
+impl Drop for Progress {
+    /// An HTTP/2 stream that is ended from elsewhere is dropped where it stands; its account is closed all the same.
+    fn drop(&mut self) {
+        self.account.abandon(&self.gateway);
     }
 }
 
@@ -236,10 +244,23 @@ impl ProxyHttp for Doorward {
     }
 
     async fn request_body_filter(&self, _: &mut Session, body: &mut Option<Bytes>, end: bool, ctx: &mut Progress) -> Result<()> {
+        let bytes = body.as_ref().map_or(0, Bytes::len);
+        ctx.account.received(bytes);
         if let Some(lease) = &ctx.outbound()?.1.lease {
-            lease.sending(body.as_ref().map_or(0, Bytes::len), end);
+            lease.sending(bytes, end);
         }
         Ok(())
+    }
+
+    fn response_body_filter(
+        &self,
+        _: &mut Session,
+        body: &mut Option<Bytes>,
+        _: bool,
+        ctx: &mut Progress,
+    ) -> Result<Option<Duration>> {
+        ctx.account.sent(body.as_ref().map_or(0, Bytes::len));
+        Ok(None)
     }
 
     fn error_while_proxy(

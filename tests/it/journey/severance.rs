@@ -12,7 +12,7 @@ use doorward::model::{Session, SessionHandle, TenantId};
 use serde_json::{Value, json};
 
 use crate::support::process::Part;
-use crate::support::{Door, Process, part};
+use crate::support::{Door, Process, eventually, part};
 
 /// What the product promises, and what a machine that does other things too may take on top.
 const WITHIN: Duration = Duration::from_secs(1);
@@ -47,6 +47,7 @@ upstream: {{ url: http://127.0.0.1:{} }}
 store: {{ url: sqlite:{{folder}}/doorward.db }}
 secret_key: 0123456789abcdef0123456789abcdef
 connections: [{{ id: local, password: {{}} }}]
+logging: {{ format: json }}
 routes:
   - {{ path: /live, upstream: {{ url: http://127.0.0.1:{} }} }}
   - {{ path: /door.Door/**, upstream: {{ url: h2c://127.0.0.1:{} }} }}
@@ -198,6 +199,39 @@ fn the_end_of_a_session_ends_its_streams_within_a_second_and_no_others() {
     }
     for stream in &kept {
         stream.goes_on();
+    }
+}
+
+#[test]
+fn a_stream_over_http2_that_is_ended_from_here_has_its_access_line_all_the_same() {
+    let house = House::new();
+    let (Header(name, value), id) = house.key(&[]);
+    let address = format!("https://{}/sse?every=50&count=0", house.door.listener(1).replace("127.0.0.1", "localhost"));
+    let ca = house.door.folder().join("cert.pem");
+    let streams = ["GET", "POST"].map(|method| {
+        let mut events = Command::new("curl");
+        events.args(["--silent", "-N", "--http2", "-H", &format!("{name}: {value}"), "--cacert"]).arg(&ca).arg(&address);
+        events.args(if method == "POST" { &["--data", "twelve bytes"][..] } else { &[] });
+        let stream = Stream { name: "events", process: Process::start(&mut events) };
+        assert!((0..6).all(|_| stream.process.line(Duration::from_secs(10)).is_ok()), "{}", stream.process.said());
+        stream
+    });
+    house.door.command(&["key", "revoke", &id]);
+    let since = Instant::now();
+    for stream in &streams {
+        stream.ends(since);
+    }
+    let mut lines = eventually("both lines are written", || {
+        let said = house.door.process.said();
+        let lines = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let lines: Vec<Value> = lines.filter(|line| line["path"] == "/sse").collect();
+        (lines.len() == 2).then_some(lines)
+    });
+    lines.sort_by_key(|line| line["method"].to_string());
+    for (line, method) in lines.iter().zip(["GET", "POST"]) {
+        let told = ["method", "http", "status", "decision", "credential"].map(|name| &line[name]);
+        assert_eq!(told, [&json!(method), &json!("2"), &json!(200), &json!("allowed"), &json!("api_key")], "{line}");
+        assert!(line["bytes_out"].as_u64().unwrap() > 20 && line["host"].as_str().unwrap().starts_with("localhost:"), "{line}");
     }
 }
 
