@@ -161,3 +161,56 @@ impl Roles {
         self.order.iter().any(|known| known == role)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn roles() -> Roles {
+        let text = "version: 1\npublic_url: https://app.example.com\nlisteners: []\nupstream: { url: http://127.0.0.1:1 }\n\
+             secret_key: 0123456789abcdef0123456789abcdef\n\
+             roles: { ranked: [admin, editor, viewer], others: [approver], default: viewer, groups: { Staff: editor, Board: admin } }\n\
+             tenants: [{ id: a, roles: { groups: { Staff: approver } } }, { id: b }]";
+        let (config, mut problems): (Config, _) = (serde_yaml::from_str(text).unwrap(), Problems::default());
+        let roles = Roles::compile(&config, &mut problems);
+        assert!(problems.is_empty(), "{problems:?}");
+        roles
+    }
+
+    fn held(tenant: &str, direct: &[&str], groups: &[&str]) -> Vec<String> {
+        let own = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect::<Vec<_>>();
+        let (tenant, direct, groups) = (tenant.parse().unwrap(), own(direct), own(groups));
+        let (roles, held) = (roles(), roles().of(&tenant, &direct, &groups));
+        let mut why: Vec<String> = roles.why(&tenant, &direct, &groups).into_iter().map(|grant| grant.role).collect();
+        why.dedup();
+        assert_eq!(why, held, "each role has its reason, and nothing else has one");
+        held
+    }
+
+    #[test]
+    fn the_highest_comes_first_and_those_beside_the_ranking_last() {
+        assert_eq!(held("b", &["approver", "viewer"], &["Staff", "Board"]), ["admin", "editor", "viewer", "approver"]);
+        assert_eq!(
+            held("default", &["king"], &["staff", "Chess"]),
+            ["viewer"],
+            "the default, where nothing that is declared is held"
+        );
+    }
+
+    #[test]
+    fn a_tenants_own_table_takes_the_place_of_the_common_one_whole() {
+        assert_eq!(held("a", &[], &["Staff", "Board"]), ["approver"]);
+        assert_eq!(held("a", &[], &["Board"]), [""; 0], "neither the common groups nor the common default");
+        assert_eq!(held("a", &["editor"], &["Board"]), ["editor"]);
+    }
+
+    #[test]
+    fn every_way_to_a_role_is_told() {
+        let (tenant, names) = (TenantId::default(), |text: &str| vec![text.to_owned()]);
+        let table = "roles.groups".to_owned();
+        let why = roles().why(&tenant, &names("editor"), &names("Staff"));
+        let by_group = Source::Group { group: "Staff".to_owned(), table };
+        let wanted = [Source::Direct, by_group].map(|from| Grant { role: "editor".to_owned(), from });
+        assert_eq!(why, wanted);
+    }
+}
