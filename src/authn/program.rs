@@ -15,10 +15,10 @@ use super::reason::Reason;
 use super::{AuthnError, NOTED_EVERY, Stores, unavailable_shared};
 use crate::clock::Timestamp;
 use crate::crypto::{Digest, token};
-use crate::directory::DirectoryError;
+use crate::directory::{Directory, DirectoryError};
 use crate::edge::Clean;
 use crate::limit::{FailureLimit, Party};
-use crate::model::{CredentialKind, ForwardMemo, Identity, Program, ProgramKind};
+use crate::model::{CredentialKind, ForwardMemo, Identity, Program, ProgramKind, Scope, User};
 use crate::policy::role::Roles;
 
 /// How long an answer is kept without asking the store again, though it would say if something changed.
@@ -180,14 +180,21 @@ impl Programs {
             .iter()
             .fold(None, |found, stored| if stored.digest == presented.secret { Some(stored.expires_at) } else { found });
         let Some(secret_expires) = matching else { return answer(None, Err(Reason::WrongSecret)) };
-        let owner = program.owner.map(|owner| (owner, self.freshness.mark(Subject::User(owner))));
-        if let Some((owner, mark)) = owner
-            && !self.stores.directory.user(owner).await?.is_some_and(|owner| owner.active)
-        {
-            return answer(Some(mark), Err(Reason::OwnerInactive));
-        }
-        let identity = Arc::new(identity(&program, presented.credential(), &self.roles));
-        answer(owner.map(|(_, mark)| mark), Ok(Known { program, identity, secret_expires, noted: AtomicI64::new(0) }))
+        let owner_mark = program.owner.map(|owner| self.freshness.mark(Subject::User(owner)));
+        let owner = owner(&program, self.stores.directory.as_ref()).await?;
+        let found = identity(&program, owner.as_ref(), presented.credential(), &self.roles).map(|identity| {
+            let identity = Arc::new(identity);
+            Known { program, identity, secret_expires, noted: AtomicI64::new(0) }
+        });
+        answer(owner_mark, found)
+    }
+}
+
+/// The person whom it belongs to, as they are now.
+pub(super) async fn owner(program: &Program, directory: &dyn Directory) -> Result<Option<User>, DirectoryError> {
+    match program.owner {
+        Some(owner) => directory.user(owner).await,
+        None => Ok(None),
     }
 }
 
@@ -212,13 +219,28 @@ pub(super) fn standing(program: &Program, secret_expires: Option<Timestamp>, cle
     Ok(())
 }
 
-pub(super) fn identity(program: &Program, credential: CredentialKind, roles: &Roles) -> Identity {
-    let held = roles.of(&program.tenant, &program.roles, &[]);
+/// Who the program is, with the standing of `owner` as the store has them now.
+pub(super) fn identity(
+    program: &Program,
+    owner: Option<&User>,
+    credential: CredentialKind,
+    roles: &Roles,
+) -> Result<Identity, Reason> {
+    let owner = owner.filter(|owner| owner.active && program.owner == Some(owner.id));
+    if owner.is_none() && (program.owner.is_some() || program.within_owner) {
+        return Err(Reason::OwnerInactive);
+    }
+    let mut held = roles.of(&program.tenant, &program.roles, &[]);
     let mut scopes = program.scopes.clone();
+    if let Some(owner) = owner.filter(|_| program.within_owner) {
+        let theirs = roles.of(&owner.tenant, &owner.roles, &owner.groups);
+        held.retain(|role| theirs.contains(role));
+        scopes = within(&scopes, &roles.scopes_of(&theirs));
+    }
     scopes.extend(roles.scopes_of(&held));
     scopes.sort();
     scopes.dedup();
-    Identity {
+    Ok(Identity {
         credential,
         subject: program.id.clone(),
         tenant: program.tenant.clone(),
@@ -239,5 +261,13 @@ pub(super) fn identity(program: &Program, credential: CredentialKind, roles: &Ro
         session_digest: None,
         renew_at: None,
         forward: ForwardMemo::default(),
-    }
+    })
+}
+
+/// What is both among `wanted` and among `held`, where either may have wildcards.
+fn within(wanted: &[Scope], held: &[Scope]) -> Vec<Scope> {
+    let covered = |one: &[Scope], other: &[Scope]| -> Vec<Scope> {
+        other.iter().filter(|scope| one.iter().any(|wider| wider.covers(scope))).cloned().collect()
+    };
+    [covered(held, wanted), covered(wanted, held)].concat()
 }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::{AuthnError, Reason, program, session};
+use super::{AuthnError, program, session};
 use crate::directory::Directory;
 use crate::edge::Clean;
 use crate::model::{CredentialKind, Identity, Program, ProgramKind, Session, User};
@@ -50,13 +50,10 @@ impl StandIn {
             Self::Person(user, session) => Ok(user.active.then(|| Arc::new(session::identity(&session, *user, roles)))),
             Self::Program(known) => {
                 program::standing(&known, None, clean).map_err(|reason| AuthnError::refused(kind, reason))?;
-                if let Some(owner) = known.owner {
-                    let owner = directory.user(owner).await.map_err(|error| AuthnError::unavailable(kind, error))?;
-                    if !owner.is_some_and(|owner| owner.active) {
-                        return Err(AuthnError::refused(kind, Reason::OwnerInactive));
-                    }
-                }
-                Ok(Some(Arc::new(program::identity(&known, kind, roles))))
+                let owner = program::owner(&known, directory).await;
+                let owner = owner.map_err(|error| AuthnError::unavailable(kind, error))?;
+                let identity = program::identity(&known, owner.as_ref(), kind, roles);
+                Ok(Some(Arc::new(identity.map_err(|reason| AuthnError::refused(kind, reason))?)))
             }
         }
     }

@@ -146,6 +146,7 @@ pub(super) fn explained(error: DirectoryError) -> anyhow::Error {
             "nothing was changed; is the disk full, or does another program hold the store? Try again"
         }
         DirectoryError::Conflict(_) => "choose another",
+        DirectoryError::Full(_) => "revoke one that is no longer needed",
         DirectoryError::Stale(_) => "somebody else was faster; look at it and try again",
         DirectoryError::Missing(_) => "`list` shows those there are",
         DirectoryError::Revoked(_) => "a revocation is for ever; create a new one",

@@ -10,6 +10,7 @@ use super::access::{Bearer, ClientCertificates, Credentials, IdentityHeaders, Li
 use super::connection::Connection;
 use super::listener::Listener;
 use super::mail::Mail;
+use super::programs::OwnKeys;
 use super::sign_in::SignIn;
 use super::tenant::Tenant;
 use super::upstream::Upstream;
@@ -75,6 +76,9 @@ pub struct Config {
     pub client_certificates: Option<ClientCertificates>,
     #[serde(default)]
     pub credentials: Credentials,
+    /// Keys that people make for themselves at `{prefix}/keys`. Absent: nobody can.
+    #[serde(default)]
+    pub own_keys: Option<OwnKeys>,
     /// Who may go where; the first match wins. A request that matches none needs an identity.
     #[serde(default)]
     pub routes: Vec<Route>,

@@ -25,6 +25,7 @@ pub mod connection;
 pub mod listener;
 pub mod postgres;
 pub mod preset;
+pub mod programs;
 pub mod schema;
 pub mod sign_in;
 pub mod tenant;

@@ -40,6 +40,9 @@ pub enum DirectoryError {
     /// Somebody else changed it since it was read: read it again and decide anew (HTTP 412).
     #[error("the {0} was changed meanwhile")]
     Stale(&'static str),
+    /// There are as many as there may be (HTTP 409).
+    #[error("there are as many {0} as there may be")]
+    Full(&'static str),
     /// It was revoked, which is for ever (HTTP 409).
     #[error("the {0} was revoked")]
     Revoked(&'static str),
@@ -95,6 +98,10 @@ pub trait Directory: fmt::Debug + Send + Sync {
 
     /// An owner has to be a person of the same tenant.
     async fn create_program(&self, program: &Program) -> Result<(), DirectoryError>;
+    /// The same for what a person makes for themselves: of what works there are at most `most`, also when two are made at once.
+    async fn create_own_program(&self, program: &Program, most: u32) -> Result<(), DirectoryError>;
+    /// What a person owns and was not revoked, newest first; at most a thousand.
+    async fn programs_of(&self, kind: ProgramKind, owner: UserId) -> Result<Vec<Program>, DirectoryError>;
     async fn program(&self, kind: ProgramKind, id: &str) -> Result<Option<Program>, DirectoryError>;
     /// Ordered by id; revoked ones too.
     async fn programs(&self, kind: ProgramKind, tenant: &TenantId, page: &Page) -> Result<Vec<Program>, DirectoryError>;

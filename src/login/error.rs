@@ -197,7 +197,9 @@ impl From<DirectoryError> for SignInError {
     fn from(error: DirectoryError) -> Self {
         match error {
             DirectoryError::Unavailable(_) | DirectoryError::Stale(_) => Self::Unavailable(error.into()),
-            DirectoryError::Conflict(_) | DirectoryError::Missing(_) | DirectoryError::Revoked(_) => Self::Internal(error.into()),
+            DirectoryError::Conflict(_) | DirectoryError::Missing(_) | DirectoryError::Full(_) | DirectoryError::Revoked(_) => {
+                Self::Internal(error.into())
+            }
         }
     }
 }

@@ -40,6 +40,8 @@ pub(super) enum Purpose {
     BreakGlass,
     /// A change of one's own second factors.
     Factors,
+    /// A change of one's own keys.
+    Keys,
 }
 
 /// Makes and checks the tokens of forms.
@@ -87,7 +89,7 @@ impl Forms {
     }
 
     /// What browsers say about where a request comes from. A program says nothing, and has no cookie that somebody else could abuse.
-    fn is_from_here(&self, headers: &HeaderMap) -> bool {
+    pub(super) fn is_from_here(&self, headers: &HeaderMap) -> bool {
         let says = |name: &str, ours: &str| headers.get_all(name).iter().all(|value| value.as_bytes() == ours.as_bytes());
         says("sec-fetch-site", "same-origin") && says(header::ORIGIN.as_str(), &self.origin)
     }
@@ -111,6 +113,7 @@ fn context(purpose: Purpose, binding: &str) -> Vec<u8> {
         Purpose::Sessions => "sessions:",
         Purpose::SecondFactor => "second-factor:",
         Purpose::Factors => "factors:",
+        Purpose::Keys => "keys:",
     };
     [purpose.as_bytes(), binding.as_bytes()].concat()
 }

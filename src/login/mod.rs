@@ -15,6 +15,7 @@ pub mod examine;
 mod form;
 mod identifier;
 mod invitation;
+mod keys;
 pub mod letters;
 mod lockout;
 mod logout;
@@ -73,6 +74,7 @@ use password::Accounts;
 use return_to::Origins;
 use tenants::Tenants;
 use typed::Notes;
+use visitor::Visitor;
 
 /// Bytes of a form; the longest fields are an address and a password.
 const FORM_BYTES: usize = 16 * 1024;
@@ -91,6 +93,7 @@ pub struct Rules {
     notes: Notes,
     accounts: Arc<Accounts>,
     second_factors: SecondFactors,
+    own_keys: keys::Rules,
     break_glass: Arc<BreakGlass>,
     lifetimes: Lifetimes,
     seals: Arc<Seals>,
@@ -199,6 +202,7 @@ impl Shared {
             lifetimes: config.sessions,
             seals: Arc::clone(&self.seals),
             keeps_people: config.store.is_some(),
+            own_keys: keys::Rules::compile(config),
             second_factors,
             origins,
             tenants,
@@ -241,7 +245,7 @@ pub fn router(login: Arc<Login>) -> Router {
         .route(&at("/session"), get(whoami::session))
         .route(&at("/sessions"), get(sessions::list).post(sessions::end))
         .route(&at("/assets/{name}"), get(asset));
-    mfa::routes(router, at)
+    keys::routes(mfa::routes(router, at), at)
         .fallback(routing::nowhere)
         .method_not_allowed_fallback(routing::wrong_method)
         .layer(DefaultBodyLimit::max(FORM_BYTES))

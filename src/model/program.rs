@@ -46,6 +46,8 @@ pub struct Program {
     pub name: String,
     /// A key that belongs to a person dies with the person's deactivation.
     pub owner: Option<UserId>,
+    /// Made by its owner, and never does more than they may at the time.
+    pub within_owner: bool,
     pub roles: Vec<String>,
     pub scopes: Vec<Scope>,
     /// Source networks it may be used from; empty: any.

@@ -85,6 +85,9 @@ impl Roles {
         for role in typed.scopes.keys() {
             declared(at.key("scopes").key(role), role);
         }
+        for (place, role) in config.own_keys.iter().flat_map(|keys| &keys.roles).enumerate() {
+            declared(Path::from("own_keys").key("roles").item(place), role);
+        }
         for (place, role) in config.client_certificates.iter().flat_map(|certificates| &certificates.roles).enumerate() {
             declared(Path::from("client_certificates").key("roles").item(place), role);
         }

@@ -75,6 +75,7 @@ fn viewer(kind: ProgramKind, id: String, digest: Digest, now: Timestamp) -> Prog
         tenant: TenantId::default(),
         name: "demo".to_owned(),
         owner: None,
+        within_owner: false,
         roles: vec!["viewer".to_owned()],
         scopes: Vec::new(),
         networks: Vec::new(),

@@ -156,6 +156,7 @@ impl Create {
             tenant: self.tenant,
             name: self.name,
             owner: owner.map(|owner| owner.id),
+            within_owner: false,
             roles: self.roles,
             scopes: self.scopes,
             networks: self.networks,

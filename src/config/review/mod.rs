@@ -7,6 +7,7 @@ mod access;
 mod address;
 mod connections;
 mod listeners;
+mod programs;
 mod saml;
 mod sign_in;
 mod store;
@@ -40,6 +41,7 @@ pub fn review(config: &Config, problems: &mut Problems) {
     sign_in::review(config, problems);
     tenants::review(config, problems);
     access::review(config, problems);
+    programs::review(config, problems);
 }
 
 fn secret_key(key: &Secret, path: Path, problems: &mut Problems) {

@@ -85,6 +85,15 @@ impl Directory for SqlDirectory {
         Ok(self.database.write(|connection| Box::pin(program::create(connection, program))).await?)
     }
 
+    async fn create_own_program(&self, program: &Program, most: u32) -> Result<(), DirectoryError> {
+        let (program, now) = (program.clone(), self.database.now());
+        Ok(self.database.write(move |connection| Box::pin(program::create_own(connection, program, most, now))).await?)
+    }
+
+    async fn programs_of(&self, kind: ProgramKind, owner: UserId) -> Result<Vec<Program>, DirectoryError> {
+        Ok(self.database.read(program::owned(self.database.readers(), kind, owner)).await?)
+    }
+
     async fn program(&self, kind: ProgramKind, id: &str) -> Result<Option<Program>, DirectoryError> {
         Ok(self.database.read(program::by_id(self.database.readers(), kind, id)).await?)
     }

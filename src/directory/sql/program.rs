@@ -54,6 +54,7 @@ impl FromRow for Stored {
             tenant: row.try_get::<String>("tenant")?.parse().map_err(undecodable)?,
             name: row.try_get("name")?,
             owner: row.try_get::<Option<String>>("owner")?.map(|id| id.parse()).transpose().map_err(undecodable)?,
+            within_owner: row.try_get("within_owner")?,
             roles: row.try_get::<Json<_>>("roles")?.0,
             scopes,
             networks,
@@ -103,12 +104,41 @@ pub(super) async fn page(
     Ok(found.into_iter().map(|Stored(program)| program).collect())
 }
 
+pub(super) async fn owned(readers: &Readers, kind: ProgramKind, owner: UserId) -> Result<Vec<Program>, sqlx::Error> {
+    let found = query(
+        "SELECT * FROM programs WHERE owner = $1 AND kind = $2 AND revoked_at IS NULL \
+         ORDER BY created_at DESC, id LIMIT 1000",
+    )
+    .bind(owner.to_string())
+    .bind(kind.as_str())
+    .fetch_all(readers)
+    .await?;
+    Ok(found.into_iter().map(|Stored(program)| program).collect())
+}
+
+/// The owner's row is locked before it is counted, so that two at once are not both the last one.
+pub(super) async fn create_own(connection: &mut Connection, program: Program, most: u32, now: Timestamp) -> Outcome<()> {
+    check_owner(connection, &program).await?;
+    let there: i64 = query(
+        "SELECT count(*) FROM programs WHERE owner = $1 AND within_owner AND revoked_at IS NULL \
+         AND (expires_at IS NULL OR expires_at > $2)",
+    )
+    .bind(program.owner.map(|owner| owner.to_string()))
+    .bind(now.millis())
+    .fetch_one(&mut *connection)
+    .await?;
+    if there >= i64::from(most) {
+        return refuse(DirectoryError::Full("keys"));
+    }
+    create(connection, program).await
+}
+
 pub(super) async fn create(connection: &mut Connection, program: Program) -> Outcome<()> {
     check_owner(connection, &program).await?;
     let secrets: Vec<StoredSecret> = program.secrets.iter().map(StoredSecret::from).collect();
     query(
         "INSERT INTO programs (kind, id, tenant, name, owner, roles, scopes, networks, secrets, created_at, expires_at, \
-         revoked_at, last_used_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+         revoked_at, last_used_at, within_owner) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
     )
     .bind(program.kind.as_str())
     .bind(&program.id)
@@ -123,6 +153,7 @@ pub(super) async fn create(connection: &mut Connection, program: Program) -> Out
     .bind(program.expires_at.map(Timestamp::millis))
     .bind(program.revoked_at.map(Timestamp::millis))
     .bind(program.last_used_at.map(Timestamp::millis))
+    .bind(program.within_owner)
     .execute(connection)
     .await
     .map_err(|error| taken(error, &program))?;

@@ -27,7 +27,7 @@ use crate::model::{Factor, FactorKind, User};
 use crate::session::cookie;
 
 /// How old the sign-in of somebody may be who changes their factors.
-const FRESH: Duration = Duration::from_secs(600);
+pub(in crate::login) const FRESH: Duration = Duration::from_secs(600);
 
 /// A person who may change their factors now.
 pub(super) struct Changing {

@@ -17,6 +17,7 @@ use axum::Router;
 use axum::routing::{get, post};
 use webauthn_rs::Webauthn;
 
+pub(super) use manage::FRESH;
 pub use recovery::one as one_time_code;
 
 use super::lockout::Lockout;

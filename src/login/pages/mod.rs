@@ -8,6 +8,7 @@ mod brand;
 pub mod break_glass;
 pub mod factors;
 pub(in crate::login) mod invitation;
+pub(in crate::login) mod keys;
 pub(in crate::login) mod magic_link;
 pub mod negotiate;
 mod outcome;
@@ -46,6 +47,8 @@ pub struct Pages {
     passkey_script: String,
     /// Whether there is a way in for the day when nothing else works. Not whether anybody has an account for it: nobody is told.
     break_glass: bool,
+    /// Whether people can make keys for themselves.
+    own_keys: bool,
 }
 
 /// One page, ready to be sent.
@@ -90,6 +93,7 @@ impl Pages {
             prefix: config.prefix.clone(),
             public_url,
             break_glass: config.sign_in.break_glass_file.is_some(),
+            own_keys: config.own_keys.is_some(),
         }
     }
 
@@ -107,6 +111,7 @@ impl Pages {
             script: moved(&self.script),
             passkey_script: moved(&self.passkey_script),
             break_glass: self.break_glass && break_glass,
+            own_keys: self.own_keys,
         }
     }
 

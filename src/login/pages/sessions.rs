@@ -59,6 +59,7 @@ impl Pages {
             p {
                 a href="/" { (text::GO_HOME) } " · "
                 a href=(self.own_path("/factors")) { (text::FACTORS) } " · "
+                @if self.own_keys { a href=(self.own_path("/keys")) { (text::keys::KEYS) } " · " }
                 a href=(self.own_path("/sign-out")) { (text::SIGN_OUT) }
             }
         };

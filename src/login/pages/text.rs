@@ -321,6 +321,56 @@ fn minutes_of(minutes: u64) -> String {
     }
 }
 
+/// Words of the page with one's own keys.
+pub(super) mod keys {
+    pub(in crate::login::pages) const KEYS: &str = "Your API keys";
+    pub(in crate::login::pages) const NONE: &str = "You have no keys.";
+    pub(in crate::login::pages) const NEW: &str = "Make a key";
+    pub(in crate::login::pages) const MAKE: &str = "Make the key";
+    pub(in crate::login::pages) const NAME: &str = "What it is for";
+    pub(in crate::login::pages) const ROLES: &str = "Roles it has, of yours";
+    pub(in crate::login::pages) const SCOPES: &str = "What it may do, of what you may";
+    pub(in crate::login::pages) const OTHER_SCOPES: &str = "Narrower permissions, such as api:read (optional)";
+    pub(in crate::login::pages) const NETWORKS_WANTED: &str = "Networks it works from, such as 192.0.2.0/24 (optional)";
+    pub(in crate::login::pages) const EXPIRES_WANTED: &str = "How long it works";
+    pub(in crate::login::pages) const HOW_TO_SEND: &str = "Programs send it in the header X-Api-Key, or as a Bearer token.";
+    pub(in crate::login::pages) const STEP_UP: &str =
+        "To make a key or a new secret, sign in again: your sign-in was a while ago, or without a second factor.";
+    pub(in crate::login::pages) const ID: &str = "Id";
+    pub(in crate::login::pages) const MAY: &str = "May";
+    pub(in crate::login::pages) const NOTHING: &str = "nothing of its own";
+    pub(in crate::login::pages) const NETWORKS: &str = "From";
+    pub(in crate::login::pages) const CREATED: &str = "Made";
+    pub(in crate::login::pages) const EXPIRES: &str = "Works until";
+    pub(in crate::login::pages) const EXPIRED: &str = "expired";
+    pub(in crate::login::pages) const USED: &str = "Last used";
+    pub(in crate::login::pages) const NEVER: &str = "never";
+    pub(in crate::login::pages) const PREVIOUS: &str = "Old secret until";
+    pub(in crate::login::pages) const ADMINISTERED: &str = "An administrator made this key for you.";
+    pub(in crate::login::pages) const ROTATE: &str = "New secret";
+    pub(in crate::login::pages) const REVOKE: &str = "Revoke";
+
+    pub(in crate::login::pages) fn shown_once(name: &str) -> String {
+        format!("This is the secret of {name}. It is shown this once: copy it now.")
+    }
+
+    pub(in crate::login::pages) fn rotate(name: &str) -> String {
+        format!("New secret for {name}; the old one works for a day yet")
+    }
+
+    pub(in crate::login::pages) fn revoke(name: &str) -> String {
+        format!("Revoke {name}, for ever")
+    }
+
+    pub(in crate::login::pages) fn days(days: u64) -> String {
+        if days == 1 { "a day".to_owned() } else { format!("{days} days") }
+    }
+
+    pub(in crate::login::pages) fn hours(hours: u64) -> String {
+        if hours == 1 { "an hour".to_owned() } else { format!("{hours} hours") }
+    }
+}
+
 /// Words of letters.
 pub(in crate::login) mod letter {
     pub(in crate::login) const SIGN_IN_BUTTON: &str = "Sign in";

@@ -12,7 +12,7 @@ use doorward::model::{Session, SessionHandle, TenantId};
 use serde_json::{Value, json};
 
 use crate::support::process::Part;
-use crate::support::{Door, Process, eventually, part};
+use crate::support::{Door, Process, curl, eventually, part};
 
 /// What the product promises, and what a machine that does other things too may take on top.
 const WITHIN: Duration = Duration::from_secs(1);
@@ -48,6 +48,7 @@ store: {{ url: sqlite:{{folder}}/doorward.db }}
 secret_key: 0123456789abcdef0123456789abcdef
 connections: [{{ id: local, password: {{}} }}]
 logging: {{ format: json }}
+own_keys: {{}}
 routes:
   - {{ path: /live, upstream: {{ url: http://127.0.0.1:{} }} }}
   - {{ path: /door.Door/**, upstream: {{ url: h2c://127.0.0.1:{} }} }}
@@ -115,6 +116,15 @@ routes:
         let made = self.door.command(&[&["key", "create", "--name", "streams"], arguments].concat());
         let text = |name: &str| made[name].as_str().unwrap_or_else(|| panic!("no {name}: {made}")).to_owned();
         (Header("X-Api-Key", text("secret")), text("id"))
+    }
+
+    /// A key that the person with this session makes for themselves.
+    fn own_key(&self, Header(name, cookie): &Header) -> Header {
+        let (session, own) = (format!("{name}: {cookie}"), format!("http://{}/.doorward/keys", self.door.listener(0)));
+        let json = "Content-Type: application/json";
+        let made = curl(&["-H", &session, "-H", json, "-d", "{\"name\":\"streams\"}", &own]);
+        assert_eq!(made.status, 201, "{}", made.text());
+        Header("X-Api-Key", made.json()["secret"].as_str().unwrap().to_owned())
     }
 
     /// One stream of each kind, all of them flowing.
@@ -243,8 +253,9 @@ fn a_person_who_is_deactivated_loses_the_streams_of_sessions_and_keys_and_one_wh
     }
     let (session, _) = house.session("ada", "A");
     let (key, _) = house.key(&["--owner", "ada"]);
+    let own = house.own_key(&session);
     let (other, _) = house.session("bob", "B");
-    let of_ada = [house.streams(&session), house.streams(&key)];
+    let of_ada = [house.streams(&session), house.streams(&key), house.streams(&own)];
     let of_bob = house.streams(&other);
     let change = async |memory: &Memory, active: bool| {
         let user = memory.directory.user_by_name(&TenantId::default(), "ada").await.unwrap().unwrap();

@@ -13,6 +13,7 @@ mod mail;
 mod mfa;
 mod oauth2;
 mod oidc;
+mod own_keys;
 mod pages;
 mod passkey;
 mod password;

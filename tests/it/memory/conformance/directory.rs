@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use doorward::clock::Timestamp;
 use doorward::directory::{DirectoryError, Page, ProgramUse, Renewals};
 use doorward::model::{ProgramKind, ProgramSecret, User};
 
@@ -203,7 +204,7 @@ pub(crate) async fn a_program_comes_back_with_every_field(backend: &impl Backend
     let owner = somebody("default", "ada")?;
     directory.create_user(&owner).await?;
     let mut full = program(ProgramKind::ApiKey, "default", "same")?;
-    full.owner = Some(owner.id);
+    (full.owner, full.within_owner) = (Some(owner.id), true);
     full.secrets.push(ProgramSecret { expires_at: Some(at(9)), ..secret("old", -5) });
     let mut bare = program(ProgramKind::Client, "default", "same")?;
     (bare.expires_at, bare.last_used_at) = (None, None);
@@ -299,6 +300,34 @@ pub(crate) async fn an_owner_of_another_tenant_is_refused(backend: &impl Backend
     directory.create_program(&key).await?;
     key.owner = Some(stranger.id);
     assert!(matches!(directory.update_program(&key).await, Err(DirectoryError::Missing("owner"))));
+    Ok(())
+}
+
+pub(crate) async fn a_person_has_no_more_own_programs_than_they_may(backend: &impl Backend) -> Outcome {
+    let directory = backend.open().await?.directory;
+    let (ada, bob) = (somebody("default", "ada")?, User { link: None, ..somebody("default", "bob")? });
+    for user in [&ada, &bob] {
+        directory.create_user(user).await?;
+    }
+    let own = |id: &str, owner: &User| -> Outcome<_> {
+        let bare = program(ProgramKind::ApiKey, "default", id)?;
+        Ok(doorward::model::Program { owner: Some(owner.id), within_owner: true, expires_at: None, ..bare })
+    };
+    // What an administrator made, what is revoked and what has expired does not count.
+    directory.create_program(&doorward::model::Program { within_owner: false, ..own("given", &ada)? }).await?;
+    directory.create_program(&doorward::model::Program { revoked_at: Some(at(1)), ..own("revoked", &ada)? }).await?;
+    let over = Some(Timestamp::from_seconds(1));
+    directory.create_program(&doorward::model::Program { expires_at: over, ..own("expired", &ada)? }).await?;
+    let keys = (0..10).map(|number| own(&format!("k{number}"), &ada)).collect::<Outcome<Vec<_>>>()?;
+    let made = futures::future::join_all(keys.iter().map(|key| directory.create_own_program(key, 3))).await;
+    assert_eq!(made.iter().filter(|made| made.is_ok()).count(), 3, "also when all come at once");
+    assert!(made.iter().all(|made| matches!(made, Ok(()) | Err(DirectoryError::Full("keys")))), "{made:?}");
+    directory.create_own_program(&own("other", &bob)?, 3).await?;
+    let owned = directory.programs_of(ProgramKind::ApiKey, ada.id).await?;
+    assert_eq!(owned.len(), 5, "all but the revoked one");
+    assert_eq!(directory.programs_of(ProgramKind::Client, ada.id).await?, []);
+    let nobodys = doorward::model::Program { owner: Some(nobody()), ..own("nobody", &ada)? };
+    assert!(matches!(directory.create_own_program(&nobodys, 3).await, Err(DirectoryError::Missing("owner"))));
     Ok(())
 }
 

@@ -76,6 +76,7 @@ macro_rules! conformance {
             rotation_keeps_two_secrets_at_most
             an_update_of_a_program_keeps_its_secrets_and_tenant
             an_owner_of_another_tenant_is_refused
+            a_person_has_no_more_own_programs_than_they_may
             use_of_a_program_never_moves_backwards
             uses_are_gathered_and_written_together
         );
@@ -169,6 +170,7 @@ pub(crate) fn program(kind: ProgramKind, tenant_name: &str, id: &str) -> Outcome
         tenant: tenant(tenant_name)?,
         name: "nightly export".to_owned(),
         owner: None,
+        within_owner: false,
         roles: vec!["viewer".to_owned()],
         scopes: vec!["api:read".parse()?, "report:*".parse()?],
         networks: vec!["10.0.0.0/8".parse()?, "2001:db8::/32".parse()?],
