@@ -76,7 +76,7 @@ impl Desk {
             self.write(&format!("files/{name}"), &secret);
         }
         self.saml();
-        let all = CertificateParams::new(["app", "api", "wiki"].map(|name| format!("{name}.example.com"))).unwrap();
+        let all = CertificateParams::new(["app", "api", "partners", "wiki"].map(|name| format!("{name}.example.com"))).unwrap();
         let key = KeyPair::generate().unwrap();
         self.write("files/tls.crt", &all.self_signed(&key).unwrap().pem());
         self.write("files/tls.key", &key.serialize_pem());
