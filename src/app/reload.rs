@@ -7,8 +7,10 @@ use std::path::Path;
 
 use super::plan::{self, Plan};
 use super::run::Running;
+use crate::audit::{Event, Kind, Outcome};
 use crate::clock::SharedClock;
 use crate::config::{self, LoadError, Loaded, Sources, Watch};
+use crate::model::TenantId;
 use crate::telemetry::Telemetry;
 
 /// Reads and understands the file.
@@ -22,29 +24,40 @@ pub fn understand(file: &Path) -> Result<(Plan, Sources), LoadError> {
 
 /// Puts what the file says now in force.
 pub async fn reload(file: &Path, running: &Running, telemetry: &Telemetry, clock: &SharedClock, changes: &mut Changes) {
-    match understand(file) {
+    let refused = match understand(file) {
         Ok((plan, sources)) if plan.config.store != *running.store() => {
             changes.follow(&sources);
             telemetry.metrics.reloads.fail();
             tracing::error!(
                 "the configuration was not reloaded, because another `store` needs a restart; the old one stays in force"
             );
+            Some("another_store")
         }
         Ok((plan, sources)) => {
             running.replace(plan).await;
             changes.follow(&sources);
             telemetry.metrics.reloads.succeed(clock.now());
             tracing::info!("the configuration was reloaded");
+            None
         }
         Err(error) => {
-            // What is missing now may appear: follow what the file names, not what the old one named.
-            if let LoadError::Invalid { sources, .. } = &error {
-                changes.follow(sources);
-            }
+            let reason = match &error {
+                LoadError::Invalid { sources, .. } => {
+                    // What is missing now may appear: follow what the file names, not what the old one named.
+                    changes.follow(sources);
+                    "invalid"
+                }
+                LoadError::Unreadable { .. } => "unreadable",
+            };
             telemetry.metrics.reloads.fail();
             tracing::error!(%error, "the configuration was not reloaded; the old one stays in force");
+            Some(reason)
         }
-    }
+    };
+    let outcome = if refused.is_none() { Outcome::Success } else { Outcome::Failure };
+    let mut event = Event::new(clock.now(), Kind::ConfigurationReloaded, outcome, &TenantId::default());
+    event.reason = refused;
+    running.audit().note(event);
 }
 
 /// Changes of the files that a configuration came from. Where the system cannot watch, there are none, and SIGHUP remains.

@@ -18,6 +18,7 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use super::memory::Memory;
 use super::plan::Plan;
 use super::severance::{self, Judges};
+use crate::audit::Recorder;
 use crate::clock::SharedClock;
 use crate::config::{Limits, Store};
 use crate::edge::front::Front;
@@ -174,6 +175,12 @@ impl Running {
     #[must_use]
     pub fn store(&self) -> &Option<Store> {
         &self.store
+    }
+
+    /// Where it is recorded what becomes of the server.
+    #[must_use]
+    pub fn audit(&self) -> &Recorder {
+        &self.memory.audit
     }
 
     /// The journey as it stands at each moment.

@@ -1,5 +1,7 @@
 //! Probes and metrics.
 
+use serde_json::Value;
+
 use super::{configuration, metric, operations, secret};
 use crate::support::{Door, curl, doorward, eventually, free_port, part};
 
@@ -81,9 +83,18 @@ fn reloads_are_counted() {
     door.process.signal("HUP");
     eventually("the good one is counted", || (count("success") == Some(1.0)).then_some(()));
     assert!(metric(&door, "doorward_reload_last_success_timestamp_seconds") > Some(1e9));
+    let good = std::fs::read_to_string(door.config()).unwrap();
     std::fs::write(door.config(), "version: 1\nnonsense: true\n").unwrap();
     // The changed file is noticed without a signal; with one it may count twice.
     eventually("the bad one is counted", || (count("failure") >= Some(1.0)).then_some(()));
+    std::fs::write(door.config(), good).unwrap();
+    eventually("both are in the trail", || {
+        let events = door.command(&["audit", "list", "--kind", "configuration_reloaded"]);
+        let told = |outcome: &str, reason: Value| {
+            events.as_array().unwrap().iter().any(|event| event["outcome"] == outcome && event["reason"] == reason)
+        };
+        (told("success", Value::Null) && told("failure", "invalid".into())).then_some(())
+    });
 }
 
 #[test]
