@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use http::{HeaderName, HeaderValue};
 use pingora::http::RequestHeader;
 use serde::Serialize;
 
@@ -202,12 +203,15 @@ fn headers(gateway: &Gateway, outbound: &Outbound, head: &RequestHeader, hidden:
     if let Err(error) = gateway.forwarding.request(outbound, &mut sent) {
         return vec![("(error)".to_owned(), error.to_string())];
     }
-    let shown = sent.iter().map(|(name, value)| {
-        let secret = hidden.iter().any(|hidden| hidden.eq_ignore_ascii_case(name.as_str()));
-        let value = if secret { "***".into() } else { String::from_utf8_lossy(value.as_bytes()) };
-        (name.to_string(), value.into_owned())
-    });
-    shown.collect()
+    sent.iter().map(|(name, value)| (name.to_string(), shown(name, value, hidden))).collect()
+}
+
+/// A value that may be printed; a secret is none, whether its header's name says that it is one or whoever set it.
+fn shown(name: &HeaderName, value: &HeaderValue, hidden: &[String]) -> String {
+    if value.is_sensitive() || hidden.iter().any(|hidden| hidden.eq_ignore_ascii_case(name.as_str())) {
+        return "***".to_owned();
+    }
+    String::from_utf8_lossy(value.as_bytes()).into_owned()
 }
 
 impl Rule {
@@ -242,5 +246,20 @@ impl Who {
             groups: identity.groups.clone(),
             scopes: identity.scopes.iter().map(ToString::to_string).collect(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_masked_by_its_name_and_by_its_own_mark() {
+        let (name, hidden) = (HeaderName::from_static("x-forwarded-access-token"), ["X-Legacy-Key".to_owned()]);
+        let mut token = HeaderValue::from_static("eyJ");
+        assert_eq!(shown(&name, &token, &hidden), "eyJ");
+        token.set_sensitive(true);
+        assert_eq!(shown(&name, &token, &hidden), "***");
+        assert_eq!(shown(&HeaderName::from_static("x-legacy-key"), &HeaderValue::from_static("k"), &hidden), "***");
     }
 }
