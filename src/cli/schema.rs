@@ -2,12 +2,10 @@
 //!
 //! Refuses nothing; an editor that knows the schema refuses the typing error before `check` has to.
 
-use std::io::Write;
-
-use super::Exit;
+use super::{Exit, store};
 use crate::config;
 
 pub(super) fn run() -> anyhow::Result<Exit> {
-    std::io::stdout().write_all(config::schema::published()?.as_bytes())?;
+    store::say(config::schema::published()?)?;
     Ok(Exit::Success)
 }
