@@ -16,10 +16,12 @@ use crate::clock::{SharedClock, Timestamp};
 use crate::edge::{CloseReason, LiveStreams};
 use crate::model::{Change, CredentialKind, Identity, ProgramKind};
 use crate::proxy::gateway::Gateway;
-use crate::revocation::Subscription;
+use crate::revocation::{FeedState, Subscription};
 
 /// How often new streams and ends of life are looked for; costs a lock when there are none.
 const LOOK: Duration = Duration::from_millis(500);
+/// How long a stream goes on though nothing can be heard and nobody asked whether it may: long enough for a database to fail over.
+const BORNE: Duration = Duration::from_secs(30);
 /// Identities asked about at the same time.
 const AT_ONCE: usize = 16;
 
@@ -43,7 +45,13 @@ pub(super) async fn watch(mut changes: Subscription, streams: LiveStreams, judge
     loop {
         let mut suspects = tokio::select! {
             change = changes.next() => match change {
-                Some(change) => streams.identities(|identity| concerns(&change, identity)),
+                Some(change) => {
+                    if change == Change::Everything {
+                        // They are among those who are about to be asked for.
+                        unsettled.clear();
+                    }
+                    streams.identities(|identity| concerns(&change, identity))
+                }
                 None => return,
             },
             _ = ticks.tick() => {
@@ -54,6 +62,28 @@ pub(super) async fn watch(mut changes: Subscription, streams: LiveStreams, judge
         };
         suspects.append(&mut unsettled);
         unsettled = settle(suspects, &streams, &judges).await;
+        if is_cut_off(&judges) {
+            give_up(&std::mem::take(&mut unsettled), &streams);
+        }
+    }
+}
+
+/// Whether nothing could be heard for longer than a stream goes on without anybody to ask.
+fn is_cut_off(judges: &Judges) -> bool {
+    match judges.memory.bus().state() {
+        FeedState::Following => false,
+        FeedState::BlindSince(since) => judges.clock.now().since(since) >= BORNE,
+    }
+}
+
+/// Ends the streams of those whom no store will vouch for: they may have been revoked long ago, elsewhere.
+fn give_up(unsettled: &[Arc<Identity>], streams: &LiveStreams) {
+    let mut ended = 0;
+    for suspect in unsettled {
+        ended += streams.close_where(CloseReason::Revoked, |identity| identity.is_some_and(|one| is_same(one, suspect)));
+    }
+    if ended > 0 {
+        tracing::warn!(ended, "live streams were ended, because the store could not be asked about them for too long");
     }
 }
 

@@ -27,6 +27,7 @@ mod schema;
 mod serve;
 mod session;
 mod store;
+mod store_copy;
 mod table;
 mod user;
 
@@ -90,6 +91,9 @@ enum Command {
     /// What happened.
     #[command(subcommand)]
     Audit(audit::Command),
+    /// What is kept, and where.
+    #[command(subcommand)]
+    Store(store_copy::Command),
     /// Say what would become of a request, and why.
     Explain(Box<explain::Explain>),
     /// Ask a running server whether it is ready.
@@ -124,6 +128,7 @@ impl Cli {
             Command::Connection(command) => store::with(&self.config, async |store| command.run(store).await),
             Command::Session(command) => store::with(&self.config, async |store| command.run(store).await),
             Command::Audit(command) => store::with(&self.config, async |store| command.run(store).await),
+            Command::Store(command) => command.run(),
             Command::Explain(command) => store::beside(&self.config, async |store| command.run(store).await),
             Command::Health(command) => command.run(&self.config),
             Command::Presets(command) => command.run(&self.config),

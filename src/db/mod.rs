@@ -5,6 +5,7 @@
 
 pub mod changes;
 mod compatibility;
+mod copy;
 mod error;
 mod postgres;
 mod row;
@@ -23,6 +24,7 @@ use tokio::sync::watch;
 use crate::clock::{SharedClock, Timestamp};
 use crate::config::postgres::is_postgres;
 
+pub use copy::{CopyError, copy};
 pub use error::OpenError;
 pub use postgres::Terms;
 pub use row::{Column, FromRow, Row};

@@ -22,6 +22,7 @@ use crate::crypto::Secret;
 
 pub(super) use lease::Lease;
 pub use open::Terms;
+pub(super) use open::alone;
 
 /// Writes that may wait; more are refused at once.
 const QUEUE: usize = 4096;

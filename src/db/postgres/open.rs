@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sqlx::ConnectOptions as _;
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgSslMode};
 use tokio::sync::watch;
 use url::Url;
 
@@ -116,10 +116,20 @@ pub(super) async fn prepare(options: &PgConnectOptions) -> Result<(), OpenError>
     }
 }
 
+/// One connection to a database whose tables are up to date, for work that takes as long as it takes.
+pub(in crate::db) async fn alone(url: &str, terms: &Terms) -> Result<PgConnection, OpenError> {
+    let options = options(url, terms)?;
+    prepare(&options).await?;
+    let server = format!("{}:{}", options.get_host(), options.get_port());
+    options.connect().await.map_err(|source| OpenError::Unreachable { server, source })
+}
+
 /// Whether it may be otherwise in a moment: nobody answers, or the server is starting, stopping or full.
 fn is_passing(error: &sqlx::Error) -> bool {
     match error {
-        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut => true,
+        // A certificate that is not believed is invalid data.
+        sqlx::Error::Io(error) => error.kind() != std::io::ErrorKind::InvalidData,
+        sqlx::Error::PoolTimedOut => true,
         sqlx::Error::Database(error) => {
             // Class 57P: operator intervention; 53: insufficient resources; 55P03: the lock was waited for too long.
             error.code().is_some_and(|code| code.starts_with("57P") || code.starts_with("53") || code == "55P03")

@@ -14,6 +14,8 @@ use sqlx::ConnectOptions as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tokio::sync::watch;
 
+pub(super) use open::file_of;
+
 use super::statement::{Pool, Wire};
 use super::{Connection, DEADLINE, Failure, OpenError, Readers, Unavailable};
 

@@ -73,7 +73,7 @@ async fn opened(file: &Path, mut connection: SqliteConnection, options: SqliteCo
     Ok(Opened { options, connection, readers })
 }
 
-fn file_of(url: &str) -> Result<PathBuf, OpenError> {
+pub(in crate::db) fn file_of(url: &str) -> Result<PathBuf, OpenError> {
     let path = url.strip_prefix("sqlite:").ok_or(OpenError::Url)?;
     let path = path.strip_prefix("//").unwrap_or(path);
     let plain = !path.is_empty() && !path.ends_with('/') && !path.contains(['?', '#', '\0']) && path != ":memory:";

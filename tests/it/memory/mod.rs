@@ -6,5 +6,6 @@ mod failure;
 mod feed;
 mod file;
 mod postgres;
+mod server;
 mod sqlite;
 mod tables;

@@ -8,6 +8,7 @@ mod examples;
 mod explain;
 mod presets;
 mod probes;
+mod replicas;
 mod stop;
 mod trouble;
 mod unheard;

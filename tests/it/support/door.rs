@@ -54,6 +54,12 @@ impl Door {
     pub(crate) fn restart(&mut self) {
         self.process.signal("TERM");
         assert_eq!(self.process.wait(), Some(0), "{}", self.process.said());
+        self.begin_again();
+    }
+
+    /// Begins it again with the same configuration, after it ended.
+    #[track_caller]
+    pub(crate) fn begin_again(&mut self) {
         self.process = Process::start(doorward(&["serve", "--json", "--config"]).arg(self.config()));
         self.ready = self.process.json_line();
     }
