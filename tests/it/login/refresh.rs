@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::house::{Person, received};
-use super::replicas::{Replicas, Setting, person};
-use crate::support::{curl, eventually, store};
+use super::replicas::{Engine, Replicas, Setting, person};
+use crate::support::{curl, eventually};
 
 /// Asks until the provider was asked for tokens `times` times in all.
 #[track_caller]
@@ -18,7 +18,19 @@ fn until_asked(doors: &Replicas, who: &Person, times: usize) {
 
 #[test]
 fn tokens_are_refreshed_once_however_many_requests_and_replicas_ask() {
-    let mut doors = Replicas::start(2, &Setting::default());
+    let doors = refreshed_once(Engine::Sqlite);
+    let stored = ["doorward.db", "doorward.db-wal"].map(|name| std::fs::read(doors.folder.path().join(name)).unwrap_or_default());
+    assert!(stored.iter().all(|bytes| !bytes.windows(3).any(|window| window == b"eyJ")), "no token lies open in the store");
+}
+
+#[test]
+fn tokens_are_refreshed_once_across_replicas_on_postgresql() {
+    refreshed_once(Engine::Postgres);
+}
+
+#[track_caller]
+fn refreshed_once(on: Engine) -> Replicas {
+    let mut doors = Replicas::start(2, &Setting { on, ..Setting::default() });
     let who = doors.signed_in();
     assert_eq!((doors.session(0, &who).status, doors.session(1, &who).status), (200, 200));
     for round in 2..5 {
@@ -34,16 +46,11 @@ fn tokens_are_refreshed_once_however_many_requests_and_replicas_ask() {
         });
         // The provider gives each refresh token once, and takes all back when one is used twice.
         until_asked(&doors, &who, round);
-        eventually("the new tokens are written down", || (listed(&doors) == i64::try_from(round).unwrap() - 1).then_some(()));
+        eventually("the new tokens are written down", || {
+            (doors.version_of_tokens() == i64::try_from(round).unwrap() - 1).then_some(())
+        });
     }
-    let stored = ["doorward.db", "doorward.db-wal"].map(|name| std::fs::read(doors.folder.path().join(name)).unwrap_or_default());
-    assert!(stored.iter().all(|bytes| !bytes.windows(3).any(|window| window == b"eyJ")), "no token lies open in the store");
-}
-
-/// The version of the only session's tokens.
-#[track_caller]
-fn listed(doors: &Replicas) -> i64 {
-    store::look(doors.folder.path(), "SELECT max(tokens_version) FROM sessions")
+    doors
 }
 
 #[test]
@@ -65,7 +72,7 @@ fn a_provider_that_is_down_keeps_the_session_and_is_asked_again() {
     doors.idp.tell("/faults", &json!({ "/token": null }));
     doors.pass(2);
     until_asked(&doors, &who, 6);
-    eventually("the new tokens are written down", || (listed(&doors) == 1).then_some(()));
+    eventually("the new tokens are written down", || (doors.version_of_tokens() == 1).then_some(()));
     assert_eq!(doors.session(0, &who).status, 200);
 }
 
@@ -88,7 +95,7 @@ fn a_no_that_leaves_open_why_ends_the_session_when_it_was_said_three_times() {
     doors.pass(11);
     until_asked(&doors, &who, 2);
     doors.idp.tell("/faults", &json!({ "/token": null }));
-    eventually("a slip passes", || (listed(&doors) == 1).then_some(()));
+    eventually("a slip passes", || (doors.version_of_tokens() == 1).then_some(()));
     assert_eq!((doors.session(0, &who).status, doors.asked_for_tokens()), (200, 3));
     doors.idp.tell("/faults", &refuse);
     doors.pass(11);
@@ -108,14 +115,14 @@ fn a_late_no_does_not_end_a_session_that_another_replica_has_refreshed() {
     doors.pass(2);
     eventually("the second door refreshes", || {
         assert_eq!(doors.session(1, &who).status, 200);
-        (listed(&doors) == 1).then_some(())
+        (doors.version_of_tokens() == 1).then_some(())
     });
     doors.stop(0);
     assert_eq!(doors.session(1, &who).status, 200, "the first door has had its no by now");
     doors.pass(11);
     eventually("and the tokens go on", || {
         assert_eq!(doors.session(1, &who).status, 200);
-        (listed(&doors) == 2).then_some(())
+        (doors.version_of_tokens() == 2).then_some(())
     });
 }
 

@@ -10,12 +10,13 @@ use doorward::app::run::{self, Running};
 use doorward::clock::{Clock as _, ManualClock, SharedClock, SystemClock};
 use doorward::telemetry::Telemetry;
 use serde_json::{Value, json};
+use sqlx::Connection as _;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use super::house::Person;
 use crate::support::process::Part;
-use crate::support::{Answer, free_port, part};
+use crate::support::{Answer, free_port, part, store};
 
 pub(super) struct Replicas {
     runtime: Runtime,
@@ -26,6 +27,16 @@ pub(super) struct Replicas {
     pub(super) folder: TempDir,
     _upstream: Part,
     pub(super) idp: Part,
+    /// PostgreSQL, where the doors' store is not a file.
+    database: Option<Part>,
+}
+
+/// What keeps the doors' store.
+#[derive(Clone, Copy, Default)]
+pub(super) enum Engine {
+    #[default]
+    Sqlite,
+    Postgres,
 }
 
 /// How the doors differ from the usual ones.
@@ -37,6 +48,7 @@ pub(super) struct Setting {
     pub(super) settings: &'static str,
     /// Further arguments of the provider.
     pub(super) provider: &'static [&'static str],
+    pub(super) on: Engine,
 }
 
 impl Replicas {
@@ -54,16 +66,20 @@ impl Replicas {
         let (upstream, idp) = (part("echo", &[]), part("oidc", &arguments));
         let folder = TempDir::new().unwrap();
         std::fs::write(folder.path().join("secret"), "0123456789abcdef0123456789abcdef").unwrap();
+        let database = matches!(setting.on, Engine::Postgres).then(|| part("postgres", &[]));
+        let store = match &database {
+            Some(database) => database.ready["url"].as_str().unwrap().to_owned(),
+            None => format!("sqlite:{}/doorward.db", folder.path().display()),
+        };
         for (number, port) in ports.iter().enumerate() {
             let configuration = format!(
                 "version: 1\npublic_url: {origin}\nlisteners: [{{ address: 127.0.0.1:{port} }}]\n\
-                 upstream: {{ url: http://127.0.0.1:{} }}\nstore: {{ url: sqlite:{}/doorward.db }}\nsecret_key: {{ file: secret }}\n\
+                 upstream: {{ url: http://127.0.0.1:{} }}\nstore: {{ url: '{store}' }}\nsecret_key: {{ file: secret }}\n\
                  sessions: {{ idle: 20h, absolute: 48h, refresh: 10m }}\nroles: {{ ranked: [admin, viewer], default: viewer, \
                  groups: {{ Platform: admin }} }}\n{}\n\
                  connections:\n  - id: idp\n    oidc:\n      issuer: {}\n      client_id: doorward\n      \
                  client_secret: a-secret-of-some-length\n      scopes: [profile, email, groups]\n{}\n",
                 upstream.port(),
-                folder.path().display(),
                 setting.settings,
                 idp.ready["issuer"].as_str().unwrap(),
                 setting.oidc,
@@ -73,7 +89,7 @@ impl Replicas {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         // The provider lives in the present, so the clock begins there.
         let clock = Arc::new(ManualClock::at(SystemClock.now()));
-        let mut all = Self { runtime, doors: Vec::new(), ports, clock, passed: 0, folder, _upstream: upstream, idp };
+        let mut all = Self { runtime, doors: Vec::new(), ports, clock, passed: 0, folder, _upstream: upstream, idp, database };
         for number in 0..count {
             let door = all.open(number);
             all.doors.push(Some(door));
@@ -97,6 +113,17 @@ impl Replicas {
         if let Some(door) = self.doors[number].take() {
             self.runtime.block_on(door.drain());
         }
+    }
+
+    /// The version of the only session's tokens, as the store has it.
+    #[track_caller]
+    pub(super) fn version_of_tokens(&self) -> i64 {
+        const QUERY: &str = "SELECT max(tokens_version) FROM sessions";
+        let Some(database) = &self.database else { return store::look(self.folder.path(), QUERY) };
+        self.runtime.block_on(async {
+            let mut connection = sqlx::PgConnection::connect(database.ready["url"].as_str().unwrap()).await.unwrap();
+            sqlx::query_scalar(QUERY).fetch_one(&mut connection).await.unwrap()
+        })
     }
 
     /// An address of the door with this number. Cookies do not tell ports apart, so a browser is at home at each.
