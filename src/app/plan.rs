@@ -19,7 +19,7 @@ use crate::policy::role::Roles;
 use crate::policy::tenancy::Tenancy;
 use crate::proxy::challenge::Challenges;
 use crate::proxy::gateway::{Gateway, Observed, Reception};
-use crate::proxy::metadata;
+use crate::proxy::{metadata, token};
 use crate::route::Table;
 use crate::session::Seals;
 use crate::telemetry::Telemetry;
@@ -100,24 +100,26 @@ impl Plan {
         let jwks = self.forwarding.jwks_router(&self.config.prefix);
         let authn = self.authn.with_break_glass(self.login.iter().flat_map(login::Rules::break_glass_users));
         let means = memory.means();
-        let tasks = means.tasks.clone();
+        let (tasks, audit) = (means.tasks.clone(), means.audit.clone());
         let logins: Vec<_> = self.login.into_iter().map(|rules| (rules.site, Login::new(rules, means.clone()))).collect();
         let all: Vec<_> = logins.iter().map(|(_, login)| Arc::clone(login)).collect();
         let stores = Stores { refresher: Some(Login::refresher(&all, &tasks)), ..memory.stores(&telemetry.metrics) };
         let tenancy = &self.standing.tenancy;
+        let authn = Arc::new(Authn::new(authn, &stores, &self.roles));
         let reception = |(site, login): (_, Arc<Login>)| {
             let public_url = &tenancy.site(site).public_url;
             let metadata = metadata::router(&self.config, public_url, |tenant| tenancy.serves(site, tenant));
+            let tokens = token::router(&self.config, token::Site { tenancy: Arc::clone(tenancy), site }, &authn, &audit);
             Reception {
                 challenges: Challenges::compile(&self.config, public_url),
-                doors: login::router(Arc::clone(&login)).merge(jwks.clone()).merge(metadata),
+                doors: login::router(Arc::clone(&login)).merge(jwks.clone()).merge(metadata).merge(tokens),
                 pages: Arc::clone(login.shown()),
                 login,
             }
         };
         let receptions = logins.into_iter().map(reception).collect();
         Gateway {
-            authn: Authn::new(authn, &stores, &self.roles),
+            authn,
             observed: Observed::new(telemetry, &self.config, &self.routes),
             standing: self.standing,
             certificates: self

@@ -127,13 +127,16 @@ fn program_of(identity: &Identity) -> Option<ProgramKind> {
     match identity.credential {
         CredentialKind::ApiKey => Some(ProgramKind::ApiKey),
         CredentialKind::ClientSecret => Some(ProgramKind::Client),
+        // A token of Doorward's own is its client's; those of others have an issuer.
+        CredentialKind::Bearer if identity.issuer.is_none() => Some(ProgramKind::Client),
         _ => None,
     }
 }
 
-/// The same session, or the same program.
+/// The same session, the same program, or the same token.
 fn is_same(one: &Identity, other: &Identity) -> bool {
-    (one.credential, &one.subject, one.session_digest) == (other.credential, &other.subject, other.session_digest)
+    let told = |identity: &Identity| (identity.credential, identity.session_digest, identity.expires_at);
+    told(one) == told(other) && (&one.subject, &one.issuer) == (&other.subject, &other.issuer)
 }
 
 fn has_expired(identity: &Identity, now: Timestamp) -> bool {

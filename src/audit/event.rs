@@ -152,6 +152,8 @@ kinds! {
     ClientRotated = "client_rotated",
     /// [Entity Management 3004]
     ClientRevoked = "client_revoked",
+    /// A client got a token, or tried [Authentication 3002].
+    TokenIssued = "token_issued",
     /// A way to sign in was added to the store [Entity Management 3004].
     ConnectionCreated = "connection_created",
     /// [Entity Management 3004]

@@ -5,6 +5,7 @@
 
 mod certificate;
 mod freshness;
+mod granted;
 mod jwt;
 mod license;
 mod program;
@@ -13,9 +14,12 @@ mod session;
 mod stand_in;
 
 use std::collections::HashSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use granted::Proved;
+pub use granted::{GiveError, Granted};
 pub use reason::Reason;
 pub use stand_in::StandIn;
 
@@ -23,10 +27,12 @@ use crate::clock::Timestamp;
 use crate::config::access::ClientCertificates;
 use crate::config::{Config, Problems, Sessions as Lifetimes};
 use crate::credential::Credential;
+use crate::crypto::Digest;
+use crate::crypto::weekly::Unsigned;
 use crate::directory::{self, Directory};
 use crate::edge::Clean;
 use crate::limit::{FailureLimit, Party};
-use crate::model::{Change, ConnectionId, CredentialKind, Identity, UserId};
+use crate::model::{Change, ConnectionId, CredentialKind, Identity, Scope, UserId};
 use crate::policy::role::Roles;
 use crate::session::{self as sessions, Refresher, Seals, SessionStore};
 use crate::telemetry::Metrics;
@@ -83,6 +89,8 @@ pub struct Rules {
     break_glass: HashSet<UserId>,
     failures_per_minute: u32,
     issuers: jwt::Issuers,
+    /// Tokens of Doorward's own, where clients get any.
+    grants: Option<granted::Grants>,
     licenses: Option<license::Issuer>,
     certificates: Option<ClientCertificates>,
 }
@@ -96,6 +104,7 @@ impl Rules {
             break_glass: HashSet::new(),
             failures_per_minute: config.limits.failures_per_minute,
             issuers: jwt::Issuers::compile(config, problems),
+            grants: granted::Grants::compile(config, problems),
             licenses: license::Issuer::compile(config, problems),
             certificates: config.client_certificates.clone(),
         }
@@ -105,6 +114,20 @@ impl Rules {
     #[must_use]
     pub fn with_break_glass(self, users: impl IntoIterator<Item = UserId>) -> Self {
         Self { break_glass: users.into_iter().collect(), ..self }
+    }
+}
+
+/// Where a credential comes from, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller {
+    /// After trusted proxies.
+    pub client: IpAddr,
+    pub now: Timestamp,
+}
+
+impl From<&Clean<'_>> for Caller {
+    fn from(clean: &Clean<'_>) -> Self {
+        Self { client: clean.client, now: clean.now }
     }
 }
 
@@ -132,6 +155,7 @@ pub struct Authn {
     sessions: session::Sessions,
     programs: program::Programs,
     tokens: jwt::Tokens,
+    grants: Option<granted::Grants>,
     licenses: license::Licenses,
     certificates: certificate::Certificates,
 }
@@ -153,6 +177,7 @@ impl Authn {
             sessions: session::Sessions::new(people, Arc::clone(&freshness), checks.lifetimes),
             programs: program::Programs::new(stores.clone(), Arc::clone(roles), known, limit),
             tokens: jwt::Tokens::new(checks.issuers, Arc::clone(roles), Arc::clone(&stores.metrics)),
+            grants: checks.grants,
             licenses: license::Licenses::new(checks.licenses, Arc::clone(roles)),
             certificates: certificate::Certificates::new(checks.certificates.as_ref(), roles),
             freshness,
@@ -169,24 +194,61 @@ impl Authn {
         let Some(credential) = credential else { return Ok(None) };
         let answer = match credential {
             Credential::Session(value) => return self.sessions.identify(&value, clean).await,
-            Credential::ApiKey(key) => self.programs.api_key(key, clean).await,
-            Credential::ClientSecret { id, secret } => self.programs.client(&id, &secret, clean).await,
-            Credential::Bearer(token) => self.tokens.identify(token, clean).await,
+            Credential::ApiKey(key) => self.programs.api_key(key, clean.into()).await,
+            Credential::ClientSecret { id, secret } => self.programs.client(&id, &secret, clean.into()).await,
+            Credential::Bearer(token) => match self.grants.as_ref().filter(|grants| grants.names(token, clean.now)) {
+                Some(grants) => self.programs.granted(token, grants, clean.into()).await,
+                None => self.tokens.identify(token, clean).await,
+            },
             Credential::License(license) => self.licenses.identify(license, clean).await,
             Credential::ClientCertificate(chain) => self.certificates.identify(chain, clean).await,
         };
         match answer {
             Ok(identity) => Ok(Some(identity)),
-            Err(error) => Err(self.count(error, clean).await),
+            Err(error) => Err(self.count(error, clean.into()).await),
         }
+    }
+
+    /// Who a client is that asks for a token: judged and counted as on any request.
+    pub async fn client(&self, id: &str, secret: &str, caller: Caller) -> Result<Arc<Identity>, AuthnError> {
+        match self.programs.client(id, secret, caller).await {
+            Ok(client) => Ok(client),
+            Err(error) => Err(self.count(error, caller).await),
+        }
+    }
+
+    /// A token for `client`, which has just proved `secret` at the site with the address `issuer`; with `scopes` where it asked for less
+    /// than it has.
+    ///
+    /// # Errors
+    /// When it could not be made, or clients get none.
+    pub fn grant(
+        &self,
+        issuer: &str,
+        client: &Identity,
+        secret: &str,
+        scopes: Option<Vec<Scope>>,
+        now: Timestamp,
+    ) -> Result<Granted, GiveError> {
+        let grants = self.grants.as_ref().ok_or(Unsigned)?;
+        let proved = Proved { issuer, client, secret: &Digest::of(secret.as_bytes()) };
+        grants.give(&proved, scopes, now)
+    }
+
+    /// The public keys of such tokens, as a JWK set (RFC 7517 §5).
+    ///
+    /// # Errors
+    /// When they could not be derived, or clients get none.
+    pub fn grant_keys(&self, now: Timestamp) -> Result<serde_json::Value, Unsigned> {
+        self.grants.as_ref().ok_or(Unsigned)?.jwks(now)
     }
 
     /// Counts what may have been a guess towards the waiting of its source. Only wrong credentials wait: a right one from the
     /// same address is let in, because many share an address with somebody who guesses.
-    async fn count(&self, error: AuthnError, clean: &Clean<'_>) -> AuthnError {
+    async fn count(&self, error: AuthnError, caller: Caller) -> AuthnError {
         match error {
             AuthnError::Refused { reason, .. } if reason.is_guess() => {
-                let wait = self.failures.fail(Party::source(clean.client), clean.now).await;
+                let wait = self.failures.fail(Party::source(caller.client), caller.now).await;
                 wait.map_or(error, |retry_after| AuthnError::TooMany { retry_after })
             }
             other => other,

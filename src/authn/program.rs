@@ -11,14 +11,14 @@ use moka::Expiry;
 use moka::future::Cache;
 
 use super::freshness::{Freshness, Mark, Subject};
+use super::granted::{Claims, Grants, secret_name};
 use super::reason::Reason;
-use super::{AuthnError, NOTED_EVERY, Stores, unavailable_shared};
+use super::{AuthnError, Caller, NOTED_EVERY, Stores, unavailable_shared};
 use crate::clock::Timestamp;
 use crate::crypto::{Digest, token};
 use crate::directory::{Directory, DirectoryError};
-use crate::edge::Clean;
 use crate::limit::{FailureLimit, Party};
-use crate::model::{CredentialKind, ForwardMemo, Identity, Program, ProgramKind, Scope, User};
+use crate::model::{CredentialKind, ForwardMemo, Identity, Program, ProgramKind, ProgramSecret, Scope, User};
 use crate::policy::role::Roles;
 
 /// How long an answer is kept without asking the store again, though it would say if something changed.
@@ -77,6 +77,67 @@ impl Presented<'_> {
     }
 }
 
+/// What the store is asked about.
+#[derive(Clone, Copy)]
+enum Sought<'a> {
+    Presented(&'a Presented<'a>),
+    /// The client that a token of ours was given to. The token is genuine.
+    Granted(&'a Claims),
+}
+
+impl Sought<'_> {
+    fn program(&self) -> (ProgramKind, &str) {
+        match self {
+            Self::Presented(presented) => (presented.kind, presented.id),
+            Self::Granted(claims) => (ProgramKind::Client, &claims.sub),
+        }
+    }
+
+    fn credential(&self) -> CredentialKind {
+        match self {
+            Self::Presented(presented) => presented.credential(),
+            Self::Granted(_) => CredentialKind::Bearer,
+        }
+    }
+
+    fn is_by(&self, stored: &ProgramSecret) -> bool {
+        match self {
+            Self::Presented(presented) => stored.digest == presented.secret,
+            Self::Granted(claims) => secret_name(&stored.digest) == claims.secret,
+        }
+    }
+
+    /// Why there is no such program, or no such secret of it. A genuine token is no guess: what it came from was taken away.
+    const fn missing(&self, guess: Reason) -> Reason {
+        match self {
+            Self::Presented(_) => guess,
+            Self::Granted(_) => Reason::Revoked,
+        }
+    }
+
+    /// The identity within what a token says: never more than its client had, nor than it has.
+    fn narrow(&self, mut identity: Identity) -> Identity {
+        let Self::Granted(claims) = self else { return identity };
+        identity.scopes = within(&claims.scopes(), &identity.scopes);
+        if claims.narrowed {
+            identity.roles.clear();
+        }
+        identity.expires_at = sooner(identity.expires_at, Some(claims.end()));
+        identity
+    }
+
+    fn ends(&self) -> Option<Timestamp> {
+        match self {
+            Self::Presented(_) => None,
+            Self::Granted(claims) => Some(claims.end()),
+        }
+    }
+}
+
+fn sooner(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
+    [one, other].into_iter().flatten().min()
+}
+
 /// Checks programs, from memory where it can.
 #[derive(Debug)]
 pub(super) struct Programs {
@@ -95,22 +156,22 @@ impl Programs {
         Self { stores, roles, freshness, failures, answers, proven }
     }
 
-    pub(super) async fn api_key(&self, key: &str, clean: &Clean<'_>) -> Result<Arc<Identity>, AuthnError> {
+    pub(super) async fn api_key(&self, key: &str, caller: Caller) -> Result<Arc<Identity>, AuthnError> {
         let digest = Digest::of(key.as_bytes());
         if let Some(answer) = self.remembered(&digest).await {
-            return self.judge(&answer, CredentialKind::ApiKey, clean);
+            return self.judge(&answer, CredentialKind::ApiKey, caller);
         }
         let id = token::api_key_id(key).ok_or(AuthnError::refused(CredentialKind::ApiKey, Reason::Malformed))?;
-        self.ask(&Presented { kind: ProgramKind::ApiKey, id, secret: digest, place: digest }, clean).await
+        self.ask(&Presented { kind: ProgramKind::ApiKey, id, secret: digest, place: digest }, caller).await
     }
 
-    pub(super) async fn client(&self, id: &str, secret: &str, clean: &Clean<'_>) -> Result<Arc<Identity>, AuthnError> {
+    pub(super) async fn client(&self, id: &str, secret: &str, caller: Caller) -> Result<Arc<Identity>, AuthnError> {
         let place = Digest::of_parts(&[id.as_bytes(), secret.as_bytes()]);
         if let Some(answer) = self.remembered(&place).await {
-            return self.judge(&answer, CredentialKind::ClientSecret, clean);
+            return self.judge(&answer, CredentialKind::ClientSecret, caller);
         }
         let secret = Digest::of(secret.as_bytes());
-        self.ask(&Presented { kind: ProgramKind::Client, id, secret, place }, clean).await
+        self.ask(&Presented { kind: ProgramKind::Client, id, secret, place }, caller).await
     }
 
     async fn remembered(&self, place: &Digest) -> Option<Arc<Answer>> {
@@ -129,26 +190,19 @@ impl Programs {
     }
 
     /// Asks the store, once for all who present the same at the same time.
-    async fn ask(&self, presented: &Presented<'_>, clean: &Clean<'_>) -> Result<Arc<Identity>, AuthnError> {
+    async fn ask(&self, presented: &Presented<'_>, caller: Caller) -> Result<Arc<Identity>, AuthnError> {
         let (kind, party) = (presented.credential(), presented.party());
-        if let Some(retry_after) = self.failures.wait(party, clean.now).await
+        if let Some(retry_after) = self.failures.wait(party, caller.now).await
             && !self.proven.contains_key(&presented.place)
         {
             return Err(AuthnError::TooMany { retry_after });
         }
-        let answer = loop {
-            let asked = self.answers.try_get_with(presented.place, self.look_up(presented)).await;
-            let answer = asked.map_err(|error| unavailable_shared(kind, error))?;
-            if self.is_fresh(&answer) {
-                break answer;
-            }
-            self.answers.invalidate(&presented.place).await;
-        };
-        let judged = self.judge(&answer, kind, clean);
+        let answer = self.settled(presented.place, Sought::Presented(presented)).await?;
+        let judged = self.judge(&answer, kind, caller);
         match &judged {
             Ok(_) => self.proven.insert(presented.place, ()).await,
             Err(AuthnError::Refused { reason: Reason::WrongSecret | Reason::Unknown, .. }) => {
-                if let Some(retry_after) = self.failures.fail(party, clean.now).await {
+                if let Some(retry_after) = self.failures.fail(party, caller.now).await {
                     return Err(AuthnError::TooMany { retry_after });
                 }
             }
@@ -157,33 +211,56 @@ impl Programs {
         judged
     }
 
+    /// The client that one of our own tokens was given to, as it is now and within what the token says.
+    pub(super) async fn granted(&self, token: &str, grants: &Grants, caller: Caller) -> Result<Arc<Identity>, AuthnError> {
+        let place = Digest::of(token.as_bytes());
+        if let Some(answer) = self.remembered(&place).await {
+            return self.judge(&answer, CredentialKind::Bearer, caller);
+        }
+        let claims = grants.check(token, caller.now)?;
+        let answer = self.settled(place, Sought::Granted(&claims)).await?;
+        self.judge(&answer, CredentialKind::Bearer, caller)
+    }
+
+    /// What the store says, once nothing changes while it is being read.
+    async fn settled(&self, place: Digest, sought: Sought<'_>) -> Result<Arc<Answer>, AuthnError> {
+        loop {
+            let asked = self.answers.try_get_with(place, self.look_up(sought)).await;
+            let answer = asked.map_err(|error| unavailable_shared(sought.credential(), error))?;
+            if self.is_fresh(&answer) {
+                return Ok(answer);
+            }
+            self.answers.invalidate(&place).await;
+        }
+    }
+
     /// Judges, and notes the use of what was right.
-    fn judge(&self, answer: &Answer, kind: CredentialKind, clean: &Clean<'_>) -> Result<Arc<Identity>, AuthnError> {
-        let known = judge(answer, kind, clean)?;
+    fn judge(&self, answer: &Answer, kind: CredentialKind, caller: Caller) -> Result<Arc<Identity>, AuthnError> {
+        let known = judge(answer, kind, caller)?;
         let noted = Timestamp::from_millis(known.noted.load(Ordering::Relaxed));
-        if clean.now.since(noted) >= NOTED_EVERY {
-            known.noted.fetch_max(clean.now.millis(), Ordering::Relaxed);
-            self.stores.used.used(known.program.kind, &known.program.id, clean.now);
+        if caller.now.since(noted) >= NOTED_EVERY {
+            known.noted.fetch_max(caller.now.millis(), Ordering::Relaxed);
+            self.stores.used.used(known.program.kind, &known.program.id, caller.now);
         }
         Ok(Arc::clone(&known.identity))
     }
 
-    async fn look_up(&self, presented: &Presented<'_>) -> Result<Arc<Answer>, DirectoryError> {
-        let mark = self.freshness.mark(Subject::Program(presented.kind, presented.id));
+    async fn look_up(&self, sought: Sought<'_>) -> Result<Arc<Answer>, DirectoryError> {
+        let (kind, id) = sought.program();
+        let mark = self.freshness.mark(Subject::Program(kind, id));
         let answer = |owner, found| Ok(Arc::new(Answer { program: mark, owner, found }));
-        let Some(program) = self.stores.directory.program(presented.kind, presented.id).await? else {
-            return answer(None, Err(Reason::Unknown));
+        let Some(program) = self.stores.directory.program(kind, id).await? else {
+            return answer(None, Err(sought.missing(Reason::Unknown)));
         };
         // Every stored digest is compared, so that the time does not tell which of two secrets was meant.
-        let matching = program
-            .secrets
-            .iter()
-            .fold(None, |found, stored| if stored.digest == presented.secret { Some(stored.expires_at) } else { found });
-        let Some(secret_expires) = matching else { return answer(None, Err(Reason::WrongSecret)) };
+        let matching =
+            program.secrets.iter().fold(None, |found, stored| if sought.is_by(stored) { Some(stored.expires_at) } else { found });
+        let Some(secret_expires) = matching else { return answer(None, Err(sought.missing(Reason::WrongSecret))) };
+        let secret_expires = sooner(secret_expires, sought.ends());
         let owner_mark = program.owner.map(|owner| self.freshness.mark(Subject::User(owner)));
         let owner = owner(&program, self.stores.directory.as_ref()).await?;
-        let found = identity(&program, owner.as_ref(), presented.credential(), &self.roles).map(|identity| {
-            let identity = Arc::new(identity);
+        let found = identity(&program, owner.as_ref(), sought.credential(), &self.roles).map(|identity| {
+            let identity = Arc::new(sought.narrow(identity));
             Known { program, identity, secret_expires, noted: AtomicI64::new(0) }
         });
         answer(owner_mark, found)
@@ -199,21 +276,21 @@ pub(super) async fn owner(program: &Program, directory: &dyn Directory) -> Resul
 }
 
 /// What may change between two requests without a change in the store: time, and where the request comes from.
-fn judge<'a>(answer: &'a Answer, kind: CredentialKind, clean: &Clean<'_>) -> Result<&'a Known, AuthnError> {
+fn judge(answer: &Answer, kind: CredentialKind, caller: Caller) -> Result<&Known, AuthnError> {
     let known = answer.found.as_ref().map_err(|reason| AuthnError::refused(kind, *reason))?;
-    standing(&known.program, known.secret_expires, clean).map_err(|reason| AuthnError::refused(kind, reason))?;
+    standing(&known.program, known.secret_expires, caller).map_err(|reason| AuthnError::refused(kind, reason))?;
     Ok(known)
 }
 
 /// Whether the program is to be let in now and from there.
-pub(super) fn standing(program: &Program, secret_expires: Option<Timestamp>, clean: &Clean<'_>) -> Result<(), Reason> {
+pub(super) fn standing(program: &Program, secret_expires: Option<Timestamp>, caller: Caller) -> Result<(), Reason> {
     if program.revoked_at.is_some() {
         return Err(Reason::Revoked);
     }
-    if [program.expires_at, secret_expires].into_iter().flatten().any(|end| end <= clean.now) {
+    if [program.expires_at, secret_expires].into_iter().flatten().any(|end| end <= caller.now) {
         return Err(Reason::Expired);
     }
-    if !program.networks.is_empty() && !program.networks.iter().any(|network| network.contains(&clean.client)) {
+    if !program.networks.is_empty() && !program.networks.iter().any(|network| network.contains(&caller.client)) {
         return Err(Reason::Network);
     }
     Ok(())
@@ -269,5 +346,8 @@ fn within(wanted: &[Scope], held: &[Scope]) -> Vec<Scope> {
     let covered = |one: &[Scope], other: &[Scope]| -> Vec<Scope> {
         other.iter().filter(|scope| one.iter().any(|wider| wider.covers(scope))).cloned().collect()
     };
-    [covered(held, wanted), covered(wanted, held)].concat()
+    let mut both = [covered(held, wanted), covered(wanted, held)].concat();
+    both.sort();
+    both.dedup();
+    both
 }

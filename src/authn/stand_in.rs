@@ -49,7 +49,7 @@ impl StandIn {
         match self {
             Self::Person(user, session) => Ok(user.active.then(|| Arc::new(session::identity(&session, *user, roles)))),
             Self::Program(known) => {
-                program::standing(&known, None, clean).map_err(|reason| AuthnError::refused(kind, reason))?;
+                program::standing(&known, None, clean.into()).map_err(|reason| AuthnError::refused(kind, reason))?;
                 let owner = program::owner(&known, directory).await;
                 let owner = owner.map_err(|error| AuthnError::unavailable(kind, error))?;
                 let identity = program::identity(&known, owner.as_ref(), kind, roles);

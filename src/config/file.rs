@@ -10,7 +10,7 @@ use super::access::{Bearer, ClientCertificates, Credentials, IdentityHeaders, Li
 use super::connection::Connection;
 use super::listener::Listener;
 use super::mail::Mail;
-use super::programs::OwnKeys;
+use super::programs::{OwnKeys, TokenEndpoint};
 use super::sign_in::SignIn;
 use super::tenant::Tenant;
 use super::upstream::Upstream;
@@ -79,6 +79,10 @@ pub struct Config {
     /// Keys that people make for themselves at `{prefix}/keys`. Absent: nobody can.
     #[serde(default)]
     pub own_keys: Option<OwnKeys>,
+    /// Where clients turn id and secret into a short-lived token (OAuth 2.0 `client_credentials`): `POST {prefix}/token`, described at
+    /// `/.well-known/oauth-authorization-server`. Absent: nowhere.
+    #[serde(default)]
+    pub token_endpoint: Option<TokenEndpoint>,
     /// Who may go where; the first match wins. A request that matches none needs an identity.
     #[serde(default)]
     pub routes: Vec<Route>,

@@ -7,6 +7,20 @@ use serde::Deserialize;
 
 use super::value::Span;
 
+/// Short-lived tokens for clients, at `{prefix}/token`.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TokenEndpoint {
+    /// How long a token works; less if its client ends before.
+    pub lifetime: Span,
+}
+
+impl Default for TokenEndpoint {
+    fn default() -> Self {
+        Self { lifetime: Span::seconds(600) }
+    }
+}
+
 /// Keys that people make for themselves at `{prefix}/keys`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]

@@ -11,6 +11,7 @@ pub mod seal;
 pub mod secret;
 pub mod token;
 pub mod totp;
+pub mod weekly;
 
 pub use digest::Digest;
 pub use secret::Secret;

@@ -6,29 +6,23 @@
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
-use aws_lc_rs::agreement::{ECDH_P256, PrivateKey};
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _};
 use axum::response::IntoResponse as _;
 use axum::{Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderValue, header};
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde::Serialize;
-use serde_json::json;
 
 use super::Outbound;
 use crate::clock::Timestamp;
 use crate::config::access::{Assertion as Typed, AssertionAlgorithm};
 use crate::config::{Config, Path, Problems};
-use crate::crypto::{Digest, Secret, random, seal};
+use crate::crypto::random;
+use crate::crypto::weekly::{Purpose, Signing, Unsigned, Weekly};
 use crate::model::{Identity, MintedAssertion, Scope};
 
 /// Seconds an assertion is valid.
 const LIFETIME: i64 = 300;
-/// Seconds a key signs.
-const EPOCH: i64 = 7 * 86400;
 /// How long a verifier may keep the published keys; far less than an epoch, so that it has the next key before its first use.
 const CACHE: &str = "public, max-age=3600";
 
@@ -36,9 +30,7 @@ const CACHE: &str = "public, max-age=3600";
 pub struct Assertions {
     issuer: String,
     audience: String,
-    algorithm: AssertionAlgorithm,
-    master: Secret,
-    keys: ArcSwap<Keys>,
+    keys: Weekly,
 }
 
 impl std::fmt::Debug for Assertions {
@@ -50,10 +42,8 @@ impl std::fmt::Debug for Assertions {
 /// An assertion could not be made.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum MintError {
-    #[error("the signing key could not be derived")]
-    Key,
-    #[error("the assertion could not be signed")]
-    Sign(#[from] jsonwebtoken::errors::Error),
+    #[error(transparent)]
+    Unsigned(#[from] Unsigned),
     #[error(transparent)]
     Randomness(#[from] random::NoRandomness),
 }
@@ -66,14 +56,10 @@ impl Assertions {
         if audience.is_empty() {
             problems.add(at.key("audience"), "the audience is empty", "name the application, such as `https://app.example.com`");
         }
-        match Keys::derive(&config.secret_key, *algorithm, 0) {
-            Ok(keys) => Some(Self {
-                issuer: config.public_url.trim_end_matches('/').to_owned(),
-                audience: audience.clone(),
-                algorithm: *algorithm,
-                master: config.secret_key.clone(),
-                keys: ArcSwap::from_pointee(keys),
-            }),
+        match Weekly::new(&config.secret_key, purpose(*algorithm)) {
+            Ok(keys) => {
+                Some(Self { issuer: config.public_url.trim_end_matches('/').to_owned(), audience: audience.clone(), keys })
+            }
             Err(error) => {
                 problems.add(at, error.to_string(), "");
                 None
@@ -95,11 +81,9 @@ impl Assertions {
     }
 
     fn mint(&self, identity: &Identity, now: Timestamp) -> Result<MintedAssertion, MintError> {
-        let keys = self.keys(now)?;
         let issued = now.seconds();
         let end = identity.expires_at.map_or(i64::MAX, Timestamp::seconds);
         let expires = issued.saturating_add(LIFETIME).min(end);
-        let header = Header { typ: Some("JWT".to_owned()), kid: Some(keys.current.id.clone()), ..Header::new(self.algorithm()) };
         let claims = Claims {
             iss: &self.issuer,
             aud: &self.audience,
@@ -119,33 +103,15 @@ impl Assertions {
             exp: expires,
             jti: URL_SAFE_NO_PAD.encode(random::bytes::<16>()?),
         };
-        let token = jsonwebtoken::encode(&header, &claims, &keys.current.signing)?;
-        let value = HeaderValue::try_from(token).map_err(|_| MintError::Key)?;
+        let token = self.keys.at(now)?.current().sign(&claims)?;
+        let value = HeaderValue::try_from(token).map_err(|_| Unsigned)?;
         let half = Timestamp::from_seconds(issued + (expires - issued) / 2);
         Ok(MintedAssertion { value, renew_at: half })
     }
 
-    fn keys(&self, now: Timestamp) -> Result<Arc<Keys>, MintError> {
-        let epoch = now.seconds().div_euclid(EPOCH);
-        let keys = self.keys.load_full();
-        if keys.epoch == epoch {
-            return Ok(keys);
-        }
-        let keys = Arc::new(Keys::derive(&self.master, self.algorithm, epoch)?);
-        self.keys.store(Arc::clone(&keys));
-        Ok(keys)
-    }
-
-    const fn algorithm(&self) -> Algorithm {
-        match self.algorithm {
-            AssertionAlgorithm::EdDsa => Algorithm::EdDSA,
-            AssertionAlgorithm::Es256 => Algorithm::ES256,
-        }
-    }
-
     /// The public keys, as a JWK set (RFC 7517).
     fn jwks(&self, now: Timestamp) -> Result<serde_json::Value, MintError> {
-        Ok(json!({ "keys": self.keys(now)?.published }))
+        Ok(self.keys.at(now)?.jwks())
     }
 }
 
@@ -195,82 +161,23 @@ struct Claims<'a> {
     jti: String,
 }
 
-/// The keys of one epoch and what is published during it.
-struct Keys {
-    epoch: i64,
-    current: Key,
-    /// Of the epoch before, this one and the next.
-    published: [serde_json::Value; 3],
-}
-
-struct Key {
-    id: String,
-    signing: EncodingKey,
-    public: serde_json::Value,
-}
-
-impl Keys {
-    fn derive(master: &Secret, algorithm: AssertionAlgorithm, epoch: i64) -> Result<Self, MintError> {
-        let key = |epoch| Key::derive(master, algorithm, epoch);
-        let (previous, current, next) = (key(epoch - 1)?, key(epoch)?, key(epoch + 1)?);
-        let published = [previous.public, current.public.clone(), next.public];
-        Ok(Self { epoch, current, published })
-    }
-}
-
-impl Key {
-    fn derive(master: &Secret, algorithm: AssertionAlgorithm, epoch: i64) -> Result<Self, MintError> {
-        match algorithm {
-            AssertionAlgorithm::EdDsa => Self::ed25519(&seed(master, "EdDSA", epoch, 0)?),
-            // A seed is a P-256 key unless it is zero or not below the group's order, which happens once in 2^32.
-            AssertionAlgorithm::Es256 => {
-                (0..4).find_map(|attempt| Self::p256(&seed(master, "ES256", epoch, attempt).ok()?)).ok_or(MintError::Key)
-            }
-        }
-    }
-
-    fn ed25519(seed: &[u8; 32]) -> Result<Self, MintError> {
-        let pair = Ed25519KeyPair::from_seed_unchecked(seed).map_err(|_| MintError::Key)?;
-        let der = pair.to_pkcs8v1().map_err(|_| MintError::Key)?;
-        let point = pair.public_key().as_ref();
-        let id = key_id(point);
-        let public = json!({
-            "kty": "OKP", "crv": "Ed25519", "x": URL_SAFE_NO_PAD.encode(point), "kid": id, "alg": "EdDSA", "use": "sig",
-        });
-        Ok(Self { id, signing: EncodingKey::from_ed_der(der.as_ref()), public })
-    }
-
-    fn p256(seed: &[u8; 32]) -> Option<Self> {
-        let scalar = PrivateKey::from_private_key(&ECDH_P256, seed).ok()?;
-        let point = scalar.compute_public_key().ok()?;
-        let pair = EcdsaKeyPair::from_private_key_and_public_key(&ECDSA_P256_SHA256_FIXED_SIGNING, seed, point.as_ref()).ok()?;
-        let der = pair.to_pkcs8v1().ok()?;
-        // Uncompressed: 4, then x and y (SEC 1 §2.3.3).
-        let (x, y) = point.as_ref().get(1..)?.split_at_checked(32)?;
-        let id = key_id(point.as_ref());
-        let public = json!({
-            "kty": "EC", "crv": "P-256", "x": URL_SAFE_NO_PAD.encode(x), "y": URL_SAFE_NO_PAD.encode(y),
-            "kid": id, "alg": "ES256", "use": "sig",
-        });
-        Some(Self { id, signing: EncodingKey::from_ec_der(der.as_ref()), public })
-    }
-}
-
-fn seed(master: &Secret, algorithm: &str, epoch: i64, attempt: u32) -> Result<[u8; 32], MintError> {
-    let purpose = format!("assertion {algorithm} {epoch} {attempt}");
-    seal::derive(master.expose().as_bytes(), &purpose).map_err(|_| MintError::Key)
-}
-
-fn key_id(public: &[u8]) -> String {
-    URL_SAFE_NO_PAD.encode(&Digest::of(public).as_bytes()[..12])
+/// Other purposes have other keys, so that a token for something else is never taken for an assertion.
+const fn purpose(algorithm: AssertionAlgorithm) -> Purpose {
+    let signing = match algorithm {
+        AssertionAlgorithm::EdDsa => Signing::EdDsa,
+        AssertionAlgorithm::Es256 => Signing::Es256,
+    };
+    Purpose { name: "assertion", typ: "JWT", signing }
 }
 
 #[cfg(test)]
 mod tests {
     use jsonwebtoken::jwk::JwkSet;
-    use jsonwebtoken::{DecodingKey, Validation};
+    use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 
     use super::*;
+    use crate::crypto::Secret;
+    use crate::crypto::weekly::EPOCH;
     use crate::model::CredentialKind;
 
     fn assertions(algorithm: AssertionAlgorithm) -> Assertions {
@@ -278,9 +185,7 @@ mod tests {
         Assertions {
             issuer: "https://app.example.com".to_owned(),
             audience: "app".to_owned(),
-            algorithm,
-            keys: ArcSwap::from_pointee(Keys::derive(&master, algorithm, 0).unwrap()),
-            master,
+            keys: Weekly::new(&master, purpose(algorithm)).unwrap(),
         }
     }
 
@@ -292,12 +197,12 @@ mod tests {
 
     #[test]
     fn an_assertion_verifies_with_the_published_keys_of_its_week_and_of_its_neighbours() {
-        for algorithm in [AssertionAlgorithm::EdDsa, AssertionAlgorithm::Es256] {
+        for (algorithm, named) in [(AssertionAlgorithm::EdDsa, Algorithm::EdDSA), (AssertionAlgorithm::Es256, Algorithm::ES256)] {
             let assertions = assertions(algorithm);
             let now = Timestamp::from_seconds(1_800_000_000);
             let minted = assertions.mint(&Identity::sample(CredentialKind::Session), now).unwrap();
             let token = minted.value.to_str().unwrap();
-            let mut validation = Validation::new(assertions.algorithm());
+            let mut validation = Validation::new(named);
             validation.set_audience(&["app"]);
             validation.set_issuer(&["https://app.example.com"]);
             validation.validate_exp = false;

@@ -19,9 +19,9 @@ use crate::route::{RESOURCE_METADATA, Route};
 /// What is configured, as far as challenges depend on it.
 #[derive(Debug)]
 pub struct Challenges {
-    /// Whether tokens of issuers are taken.
+    /// Whether tokens are taken, of issuers or of our own.
     bearer: bool,
-    /// Where the protected resource's metadata is (RFC 9728 §5.1), if there are issuers.
+    /// Where the protected resource's metadata is (RFC 9728 §5.1), if there is anybody who gives tokens.
     metadata: Option<Box<str>>,
 }
 
@@ -29,7 +29,7 @@ impl Challenges {
     #[must_use]
     /// `public_url`: of the site.
     pub fn compile(config: &Config, public_url: &str) -> Self {
-        let bearer = !config.bearer.is_empty();
+        let bearer = !config.bearer.is_empty() || config.token_endpoint.is_some();
         Self { bearer, metadata: bearer.then(|| format!("{public_url}{RESOURCE_METADATA}").into()) }
     }
 

@@ -24,7 +24,7 @@ pub struct Gateway {
     pub hygiene: Hygiene,
     pub routes: route::Table,
     pub credentials: credential::Sources,
-    pub authn: Authn,
+    pub authn: Arc<Authn>,
     pub standing: Standing,
     /// Writes the cookies of sealed sessions anew while they are used.
     pub seals: Arc<Seals>,

@@ -15,6 +15,7 @@ pub mod metadata;
 mod record;
 pub mod reject;
 mod renewal;
+pub mod token;
 pub mod unheard;
 
 use std::os::fd::RawFd;

@@ -5,4 +5,4 @@
 pub mod pattern;
 mod table;
 
-pub use table::{RESOURCE_METADATA, Route, Table, Target};
+pub use table::{RESOURCE_METADATA, Route, SERVER_METADATA, Table, Target};

@@ -16,6 +16,9 @@ use crate::model::{CredentialKind, Scope, TenantId};
 /// Where OAuth clients look for what they need to know about this resource (RFC 9728 §3).
 pub const RESOURCE_METADATA: &str = "/.well-known/oauth-protected-resource";
 
+/// Where they look for whoever gives tokens, when that is Doorward itself (RFC 8414 §3).
+pub const SERVER_METADATA: &str = "/.well-known/oauth-authorization-server";
+
 /// Where a request goes once it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
@@ -84,11 +87,7 @@ pub struct Table {
 impl Table {
     /// `upstream_of` says which upstream a configured route has: the file's (0) or its own.
     pub fn compile(config: &Config, problems: &mut Problems) -> Self {
-        let own = [who_am_i(&config.prefix), break_glass(&config.prefix), assets(&config.prefix), doors(&config.prefix)];
-        let mut routes: Vec<Arc<Route>> = own.into_iter().map(Arc::new).collect();
-        if !config.bearer.is_empty() {
-            routes.push(Arc::new(resource_metadata()));
-        }
+        let mut routes: Vec<Arc<Route>> = own(config).into_iter().map(Arc::new).collect();
         let mut upstreams = 0;
         for (index, typed) in config.routes.iter().enumerate() {
             let path = Path::from("routes").item(index);
@@ -134,6 +133,30 @@ impl Table {
     }
 }
 
+/// Doorward's own routes, before any other.
+fn own(config: &Config) -> Vec<Route> {
+    let prefix = &config.prefix;
+    let mut own = vec![who_am_i(prefix), break_glass(prefix), assets(prefix)];
+    let gives_tokens = config.token_endpoint.is_some();
+    if gives_tokens {
+        own.push(token(prefix));
+    }
+    own.push(doors(prefix));
+    if gives_tokens || !config.bearer.is_empty() {
+        own.push(well_known("resource_metadata", &format!("{RESOURCE_METADATA}/**")));
+    }
+    if gives_tokens {
+        own.push(well_known("server_metadata", SERVER_METADATA));
+    }
+    own
+}
+
+/// Where clients get tokens: who they are is the endpoint's to judge, in the words of RFC 6749 §5.2.
+fn token(prefix: &str) -> Route {
+    let path = Pattern::parse(&format!("{prefix}/token/**")).unwrap_or_else(|_| Pattern::everything());
+    Route { name: "doorward token".into(), path, access: Access::Public, ..doors(prefix) }
+}
+
 /// The page that says who one is, to people and programs alike.
 fn who_am_i(prefix: &str) -> Route {
     let path = Pattern::parse(&format!("{prefix}/session")).unwrap_or_else(|_| Pattern::everything());
@@ -165,11 +188,11 @@ fn assets(prefix: &str) -> Route {
     Route { name: "assets".into(), path, access: Access::Public, target: Target::Door, ..otherwise() }
 }
 
-/// The one page outside the prefix: clients look for it there and nowhere else.
-fn resource_metadata() -> Route {
+/// A page outside the prefix: clients look for it there and nowhere else.
+fn well_known(name: &str, path: &str) -> Route {
     Route {
-        name: "resource_metadata".into(),
-        path: Pattern::parse(RESOURCE_METADATA).unwrap_or_else(|_| Pattern::everything()),
+        name: name.into(),
+        path: Pattern::parse(path).unwrap_or_else(|_| Pattern::everything()),
         access: Access::Public,
         target: Target::Door,
         ..otherwise()

@@ -142,7 +142,7 @@ fn accepted(config: &Config, route: &Route, path: &Path, problems: &mut Problems
 fn missing_for(config: &Config, kind: CredentialKind) -> Option<&'static str> {
     match kind {
         CredentialKind::Session => config.connections.is_empty().then_some("connections"),
-        CredentialKind::Bearer => config.bearer.is_empty().then_some("bearer"),
+        CredentialKind::Bearer => (config.bearer.is_empty() && config.token_endpoint.is_none()).then_some("bearer"),
         CredentialKind::License => config.license.is_none().then_some("license"),
         CredentialKind::ClientCertificate => config.client_certificates.is_none().then_some("client_certificates"),
         CredentialKind::ApiKey | CredentialKind::ClientSecret => config.store.is_none().then_some("store"),

@@ -10,5 +10,6 @@ mod matrix;
 mod serve;
 mod severance;
 mod streaming;
+mod tokens;
 mod upstream;
 mod ways;

@@ -49,6 +49,7 @@ secret_key: 0123456789abcdef0123456789abcdef
 connections: [{{ id: local, password: {{}} }}]
 logging: {{ format: json }}
 own_keys: {{}}
+token_endpoint: {{}}
 routes:
   - {{ path: /live, upstream: {{ url: http://127.0.0.1:{} }} }}
   - {{ path: /door.Door/**, upstream: {{ url: h2c://127.0.0.1:{} }} }}
@@ -125,6 +126,15 @@ routes:
         let made = curl(&["-H", &session, "-H", json, "-d", "{\"name\":\"streams\"}", &own]);
         assert_eq!(made.status, 201, "{}", made.text());
         Header("X-Api-Key", made.json()["secret"].as_str().unwrap().to_owned())
+    }
+
+    /// A client, and a token that it was given.
+    fn token(&self) -> (Header, String) {
+        let made = self.door.command(&["client", "create", "--name", "streams"]);
+        let (id, secret) = (made["id"].as_str().unwrap(), made["secret"].as_str().unwrap());
+        let form = format!("grant_type=client_credentials&client_id={id}&client_secret={secret}");
+        let given = curl(&["-d", &form, &format!("http://{}/.doorward/token", self.door.listener(0))]).json();
+        (Header("Authorization", format!("Bearer {}", given["access_token"].as_str().unwrap())), id.to_owned())
     }
 
     /// One stream of each kind, all of them flowing.
@@ -277,10 +287,20 @@ fn a_person_who_is_deactivated_loses_the_streams_of_sessions_and_keys_and_one_wh
 }
 
 #[test]
-fn a_revoked_key_loses_its_streams_and_a_rotated_one_does_not() {
+fn a_revoked_key_or_client_loses_its_streams_and_a_rotated_one_does_not() {
     let house = House::new();
     let ((revoked, id), (rotated, other)) = (house.key(&[]), house.key(&[]));
     let (ended, kept) = (house.streams(&revoked), house.streams(&rotated));
+    let ((token, client), (others, _)) = (house.token(), house.token());
+    let (of_token, of_others) = (house.streams(&token), house.streams(&others));
+    house.door.command(&["client", "revoke", &client]);
+    let since = Instant::now();
+    for stream in &of_token {
+        stream.ends(since);
+    }
+    for stream in &of_others {
+        stream.goes_on();
+    }
     house.door.command(&["key", "rotate", &other]);
     house.door.command(&["key", "revoke", &id]);
     let since = Instant::now();
