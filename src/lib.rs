@@ -14,6 +14,7 @@ pub mod policy;
 pub mod proxy;
 pub mod route;
 // doors
+pub mod admin;
 pub mod login;
 // memory
 pub mod audit;

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use tokio_util::task::TaskTracker;
 
+use crate::admin;
 use crate::audit::{AuditStore, LoggedAudit, Recorder, SqlAudit};
 use crate::authn::Stores;
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::db::{Database, OpenError, Terms};
-use crate::directory::{self, Connections, Directory, Factors, Invitations, SqlDirectory};
+use crate::directory::{self, Answers, Connections, Directory, Factors, Invitations, SqlDirectory};
 use crate::login::{Means, UsedCodes};
 use crate::mail::Post;
 use crate::revocation::{Bus, Follower};
@@ -36,6 +37,7 @@ pub struct Memory {
     pub sessions: Arc<dyn SessionStore>,
     pub links: Arc<dyn MailedLinks>,
     pub invitations: Arc<dyn Invitations>,
+    answers: Arc<dyn Answers>,
     /// Letters under way.
     pub post: Post,
     /// The audit trail, to read; [`Self::audit`] writes it.
@@ -79,6 +81,7 @@ impl Memory {
             connections,
             sessions,
             links: signed_in,
+            answers: people.clone(),
             invitations: people,
             post: Post::open(),
             trail,
@@ -117,6 +120,24 @@ impl Memory {
             used_codes: Arc::clone(&self.used_codes),
             clock: Arc::clone(&self.clock),
             tasks: self.tasks.clone(),
+        }
+    }
+
+    /// What administration needs.
+    #[must_use]
+    pub fn administration(&self) -> admin::Means {
+        admin::Means {
+            directory: Arc::clone(&self.directory),
+            factors: Arc::clone(&self.factors),
+            connections: Arc::clone(&self.connections),
+            sessions: Arc::clone(&self.sessions),
+            links: Arc::clone(&self.links),
+            invitations: Arc::clone(&self.invitations),
+            answers: Arc::clone(&self.answers),
+            post: self.post.clone(),
+            trail: Arc::clone(&self.trail),
+            audit: self.audit.clone(),
+            clock: Arc::clone(&self.clock),
         }
     }
 

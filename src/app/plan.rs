@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use super::memory::Memory;
+use crate::admin::{self, Administration};
 use crate::authn::{self, Authn, Stores};
 use crate::clock::Timestamp;
 use crate::config::{self, Config, Path, Problems};
@@ -106,13 +107,15 @@ impl Plan {
         let stores = Stores { refresher: Some(Login::refresher(&all, &tasks)), ..memory.stores(&telemetry.metrics) };
         let tenancy = &self.standing.tenancy;
         let authn = Arc::new(Authn::new(authn, &stores, &self.roles));
+        let administration = Administration::new(Arc::clone(&self.config), Arc::clone(tenancy), memory.administration());
+        let api = admin::api::router(Arc::new(administration));
         let reception = |(site, login): (_, Arc<Login>)| {
             let public_url = &tenancy.site(site).public_url;
             let metadata = metadata::router(&self.config, public_url, |tenant| tenancy.serves(site, tenant));
             let tokens = token::router(&self.config, token::Site { tenancy: Arc::clone(tenancy), site }, &authn, &audit);
             Reception {
                 challenges: Challenges::compile(&self.config, public_url),
-                doors: login::router(Arc::clone(&login)).merge(jwks.clone()).merge(metadata).merge(tokens),
+                doors: login::router(Arc::clone(&login)).merge(jwks.clone()).merge(metadata).merge(tokens).merge(api.clone()),
                 pages: Arc::clone(login.shown()),
                 login,
             }

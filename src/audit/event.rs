@@ -130,6 +130,18 @@ kinds! {
     UserCreated = "user_created",
     /// [Account Change 3001]
     UserChanged = "user_changed",
+    /// Somebody is refused from now on [Account Change 3001].
+    UserDeactivated = "user_deactivated",
+    /// Somebody is let in again [Account Change 3001].
+    UserReactivated = "user_reactivated",
+    /// [Account Change 3001]
+    UserDeleted = "user_deleted",
+    /// Somebody was removed, and what was known of them with them [Account Change 3001].
+    UserErased = "user_erased",
+    /// Somebody was given a role [Account Change 3001].
+    RoleAssigned = "role_assigned",
+    /// A role was taken from somebody [Account Change 3001].
+    RoleUnassigned = "role_unassigned",
     /// A person has one more second factor [Account Change 3001].
     FactorAdded = "factor_added",
     /// A person has one second factor less [Account Change 3001].
@@ -143,11 +155,15 @@ kinds! {
     /// [Entity Management 3004]
     KeyCreated = "key_created",
     /// [Entity Management 3004]
+    KeyChanged = "key_changed",
+    /// [Entity Management 3004]
     KeyRotated = "key_rotated",
     /// [Entity Management 3004]
     KeyRevoked = "key_revoked",
     /// [Entity Management 3004]
     ClientCreated = "client_created",
+    /// [Entity Management 3004]
+    ClientChanged = "client_changed",
     /// [Entity Management 3004]
     ClientRotated = "client_rotated",
     /// [Entity Management 3004]

@@ -4,6 +4,7 @@
 
 mod allowance;
 pub mod event;
+mod facts;
 mod logged;
 mod recorder;
 pub mod spool;
@@ -16,6 +17,7 @@ use serde::Serialize;
 
 use crate::clock::Timestamp;
 use crate::db::Unavailable;
+use crate::model::UserId;
 
 pub use event::{Event, Kind, Outcome};
 pub use logged::LoggedAudit;
@@ -39,9 +41,13 @@ impl From<Unavailable> for AuditError {
 pub struct AuditFilter {
     /// From then on.
     pub since: Option<Timestamp>,
+    /// Before then.
+    pub until: Option<Timestamp>,
     /// Any of these; empty: every kind.
     pub kinds: Vec<Kind>,
     pub actor: Option<String>,
+    /// To what it was done.
+    pub target: Option<String>,
     pub tenant: Option<String>,
     /// Only events before this number, for the next page.
     pub before: Option<i64>,
@@ -50,7 +56,7 @@ pub struct AuditFilter {
 
 impl Default for AuditFilter {
     fn default() -> Self {
-        Self { since: None, kinds: Vec::new(), actor: None, tenant: None, before: None, limit: 200 }
+        Self { since: None, until: None, kinds: Vec::new(), actor: None, target: None, tenant: None, before: None, limit: 200 }
     }
 }
 
@@ -83,13 +89,17 @@ pub struct Entry {
     pub details: serde_json::Map<String, serde_json::Value>,
 }
 
-/// Where the trail is kept. Events are durable when [`Self::append`] returns; there is no way to change one.
+/// Where the trail is kept. Events are durable when [`Self::append`] returns; there is no way to change one. What they tell of people
+/// stands apart, and may go with them.
 #[async_trait]
 pub trait AuditStore: fmt::Debug + Send + Sync {
     /// Adds events in this order, all or none.
     async fn append(&self, events: Vec<Event>) -> Result<(), AuditError>;
     /// Newest first.
     async fn list(&self, filter: &AuditFilter) -> Result<Vec<Entry>, AuditError>;
+    /// Removes what the trail tells of a person; the events stay, under their id. `names` are texts that they were known by, and whole
+    /// addresses. Says how many parts of events.
+    async fn forget(&self, person: UserId, names: &[String]) -> Result<u64, AuditError>;
     /// Retention: removes what happened before `before`, the only way anything leaves. Says how many events.
     async fn purge(&self, before: Timestamp) -> Result<u64, AuditError>;
 }

@@ -135,7 +135,7 @@ mod tests {
     use super::*;
     use crate::audit::{AuditFilter, Entry, Kind, Outcome};
     use crate::clock::Timestamp;
-    use crate::model::TenantId;
+    use crate::model::{TenantId, UserId};
 
     /// A store that can be down.
     #[derive(Debug, Default)]
@@ -156,6 +156,10 @@ mod tests {
 
         async fn list(&self, _: &AuditFilter) -> Result<Vec<Entry>, AuditError> {
             Ok(Vec::new())
+        }
+
+        async fn forget(&self, _: UserId, _: &[String]) -> Result<u64, AuditError> {
+            Ok(0)
         }
 
         async fn purge(&self, _: Timestamp) -> Result<u64, AuditError> {

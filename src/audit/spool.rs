@@ -209,6 +209,7 @@ mod tests {
 
     use super::*;
     use crate::audit::{AuditFilter, Entry};
+    use crate::model::UserId;
 
     /// A trail that can be down.
     #[derive(Debug, Default)]
@@ -229,6 +230,10 @@ mod tests {
 
         async fn list(&self, _: &AuditFilter) -> Result<Vec<Entry>, AuditError> {
             Ok(Vec::new())
+        }
+
+        async fn forget(&self, _: UserId, _: &[String]) -> Result<u64, AuditError> {
+            Ok(0)
         }
 
         async fn purge(&self, _: Timestamp) -> Result<u64, AuditError> {

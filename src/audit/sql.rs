@@ -3,12 +3,18 @@
 //! Refuses nothing itself: the table's triggers do, because they also bind whoever opens the database with another program.
 
 use async_trait::async_trait;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 use sqlx::AssertSqlSafe;
 
+use super::facts::{Facts, OfActor, OfTarget, Part};
 use super::{AuditError, AuditFilter, AuditStore, Entry, Event};
 use crate::clock::Timestamp;
 use crate::db::{Connection, Database, Failure, FromRow, Json, Row, list, query};
-use crate::model::CredentialKind;
+use crate::model::{CredentialKind, UserId};
+
+/// Events looked through in one transaction for what they tell of somebody.
+const SCANNED: usize = 20_000;
 
 /// The trail in a database.
 #[derive(Clone, Debug)]
@@ -36,6 +42,11 @@ impl From<Failure<Self>> for AuditError {
 
 impl FromRow for Entry {
     fn from_row(row: &Row) -> Result<Self, sqlx::Error> {
+        let part = |column| row.try_get::<Option<String>>(column);
+        let actor: OfActor = known(part("actor_facts")?.as_deref())?;
+        let target: OfTarget = known(part("target_facts")?.as_deref())?;
+        let mut details: Map<String, Value> = row.try_get::<Json<_>>("details")?.0;
+        details.extend(target.details);
         Ok(Self {
             seq: row.try_get("seq")?,
             at: Timestamp::from_millis(row.try_get("at")?),
@@ -43,16 +54,25 @@ impl FromRow for Entry {
             outcome: row.try_get("outcome")?,
             reason: row.try_get("reason")?,
             tenant: row.try_get("tenant")?,
-            actor: row.try_get("actor")?,
-            target: row.try_get("target")?,
+            actor: row.try_get::<Option<String>>("actor")?.or(part("actor_name")?),
+            target: row.try_get::<Option<String>>("target")?.or(part("target_name")?),
             credential: row.try_get("credential")?,
             session: row.try_get("session")?,
-            source: row.try_get("source")?,
-            user_agent: row.try_get("user_agent")?,
+            // Another version may have left them there.
+            source: actor.source.or(part("source")?),
+            user_agent: actor.user_agent.or(part("user_agent")?),
             request_id: row.try_get("request_id")?,
-            details: row.try_get::<Json<_>>("details")?.0,
+            details,
         })
     }
+}
+
+/// What is known of actor or target; nothing once it was removed.
+fn known<T: DeserializeOwned + Default>(facts: Option<&str>) -> Result<T, sqlx::Error> {
+    facts.map_or_else(
+        || Ok(T::default()),
+        |facts| serde_json::from_str(facts).map_err(|error| sqlx::Error::Decode(Box::new(error))),
+    )
 }
 
 #[async_trait]
@@ -64,21 +84,41 @@ impl AuditStore for SqlAudit {
     async fn list(&self, filter: &AuditFilter) -> Result<Vec<Entry>, AuditError> {
         let kinds = match filter.kinds.len() {
             0 => String::new(),
-            count => format!("AND kind IN ({})", list(6, count)),
+            count => format!("AND kind IN ({})", list(8, count)),
         };
         let mut listing = query(AssertSqlSafe(format!(
-            "SELECT * FROM audit WHERE ($1 IS NULL OR at >= $1) AND ($2 IS NULL OR actor = $2) AND ($3 IS NULL OR tenant = $3) \
-             AND ($4 IS NULL OR seq < $4) {kinds} ORDER BY seq DESC LIMIT $5",
+            "SELECT audit.*, a.name AS actor_name, a.facts AS actor_facts, t.name AS target_name, t.facts AS target_facts FROM audit \
+             LEFT JOIN audit_facts a ON a.seq = audit.seq AND a.part = 'actor' \
+             LEFT JOIN audit_facts t ON t.seq = audit.seq AND t.part = 'target' \
+             WHERE ($1 IS NULL OR at >= $1) AND ($2 IS NULL OR actor = $2 OR a.name = $2) AND ($3 IS NULL OR tenant = $3) \
+             AND ($4 IS NULL OR audit.seq < $4) AND ($6 IS NULL OR at < $6) AND ($7 IS NULL OR target = $7 OR t.name = $7) {kinds} \
+             ORDER BY audit.seq DESC LIMIT $5",
         )))
         .bind(filter.since.map(Timestamp::millis))
         .bind(&filter.actor)
         .bind(&filter.tenant)
         .bind(filter.before)
-        .bind(filter.limit);
+        .bind(filter.limit)
+        .bind(filter.until.map(Timestamp::millis))
+        .bind(&filter.target);
         for kind in &filter.kinds {
             listing = listing.bind(kind.as_str());
         }
         Ok(self.database.read(listing.fetch_all(self.database.readers())).await?)
+    }
+
+    async fn forget(&self, person: UserId, names: &[String]) -> Result<u64, AuditError> {
+        let newest = query("SELECT coalesce(max(seq), 0) FROM audit_facts");
+        let newest: i64 = self.database.read(newest.fetch_one(self.database.readers())).await?;
+        let mut gone: u64 = self.database.write(move |connection| Box::pin(forget_person(connection, person))).await?;
+        let mut names = names.to_vec();
+        names.push(person.to_string());
+        // In pieces, so that nobody else's writes wait for all of them.
+        for after in (0..newest).step_by(SCANNED) {
+            let names = names.clone();
+            gone += self.database.write(move |connection| Box::pin(forget_names(connection, names, after))).await?;
+        }
+        Ok(gone)
     }
 
     async fn purge(&self, before: Timestamp) -> Result<u64, AuditError> {
@@ -87,10 +127,12 @@ impl AuditStore for SqlAudit {
 }
 
 async fn append(connection: &mut Connection, events: Vec<Event>) -> Done<()> {
-    for event in events {
-        query(
-            "INSERT INTO audit (at, kind, outcome, reason, tenant, actor, target, credential, session, source, user_agent, \
-             request_id, details) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+    for mut event in events {
+        let facts = Facts::taken_from(&mut event).map_err(|error| Failure::Refused(AuditError(Box::new(error))))?;
+        let digest = |part: &Option<Part>| part.as_ref().map(|part| part.digest().as_bytes().to_vec());
+        let seq: i64 = query(
+            "INSERT INTO audit (at, kind, outcome, reason, tenant, actor, target, credential, session, request_id, details, \
+             actor_digest, target_digest) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) RETURNING seq",
         )
         .bind(event.at.millis())
         .bind(event.kind.as_str())
@@ -101,19 +143,66 @@ async fn append(connection: &mut Connection, events: Vec<Event>) -> Done<()> {
         .bind(event.target)
         .bind(event.credential.map(CredentialKind::as_str))
         .bind(event.session)
-        .bind(event.source.map(|source| source.to_string()))
-        .bind(event.user_agent)
         .bind(event.request_id)
         .bind(Json(event.details))
+        .bind(digest(&facts.actor))
+        .bind(digest(&facts.target))
+        .fetch_one(&mut *connection)
+        .await?;
+        for (name, part) in [("actor", facts.actor), ("target", facts.target)] {
+            if let Some(part) = part {
+                keep(connection, seq, name, part).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn keep(connection: &mut Connection, seq: i64, name: &'static str, part: Part) -> Done<()> {
+    query("INSERT INTO audit_facts (seq, part, person, name, facts, salt) VALUES ($1, $2, $3, $4, $5, $6)")
+        .bind(seq)
+        .bind(name)
+        .bind(part.person)
+        .bind(part.name)
+        .bind(part.facts)
+        .bind(part.salt.as_slice())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+async fn forget_person(connection: &mut Connection, person: UserId) -> Done<u64> {
+    Ok(query("DELETE FROM audit_facts WHERE person = $1").bind(person.to_string()).execute(connection).await?)
+}
+
+/// Removes parts that name somebody, among those after number `after`. An address or a name of several words is looked for wherever it
+/// stands; another text only as a whole value, because a short name is a part of others.
+async fn forget_names(connection: &mut Connection, names: Vec<String>, after: i64) -> Done<u64> {
+    let last = after.saturating_add(i64::try_from(SCANNED).unwrap_or(i64::MAX));
+    let mut gone = 0;
+    for name in names {
+        let value = if name.contains(['@', ' ']) { name.clone() } else { Value::from(name.as_str()).to_string() };
+        gone += query(
+            "DELETE FROM audit_facts WHERE seq > $1 AND seq <= $2 \
+             AND (lower(name) = lower($3) OR replace(lower(facts), lower($4), '') <> lower(facts))",
+        )
+        .bind(after)
+        .bind(last)
+        .bind(name)
+        .bind(value)
         .execute(&mut *connection)
         .await?;
     }
-    Ok(())
+    Ok(gone)
 }
 
 /// The trigger lets go only of what is older than the row in `audit_retention`, which exists within this transaction alone.
 async fn purge(connection: &mut Connection, before: Timestamp) -> Done<u64> {
     let before = before.millis();
+    query("DELETE FROM audit_facts WHERE seq IN (SELECT seq FROM audit WHERE at < $1)")
+        .bind(before)
+        .execute(&mut *connection)
+        .await?;
     query("INSERT INTO audit_retention (before) VALUES ($1)").bind(before).execute(&mut *connection).await?;
     let gone = query("DELETE FROM audit WHERE at < $1").bind(before).execute(&mut *connection).await?;
     query("DELETE FROM audit_retention").execute(connection).await?;

@@ -76,8 +76,14 @@ impl List {
             Since::Ago(span) => store.now.before(span.0),
             Since::Moment(moment) => moment,
         });
-        let filter =
-            AuditFilter { since, kinds: self.kinds, actor: self.actor, tenant: self.tenant, before: None, limit: self.limit };
+        let filter = AuditFilter {
+            since,
+            kinds: self.kinds,
+            actor: self.actor,
+            tenant: self.tenant,
+            limit: self.limit,
+            ..AuditFilter::default()
+        };
         let mut entries = store.memory.trail.list(&filter).await.context("does another program hold the store? Try again")?;
         entries.reverse();
         if self.json {

@@ -8,7 +8,7 @@ use anyhow::{anyhow, bail};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::store::{self, Store, explained};
+use super::store::{self, Store, explained, undone};
 use super::table::Table;
 use crate::audit::Kind;
 use crate::config::connection::{Connection, Written, opened, written};
@@ -187,8 +187,8 @@ impl Remove {
                 self.tenant
             )
         };
-        store.memory.connections.delete_connection(&self.id).await.map_err(explained)?;
-        store.record(Kind::ConnectionRemoved, &stored.tenant, self.id.as_str(), json!({})).await?;
+        let (administration, acting) = store.administration(&stored.tenant);
+        administration.remove_connection(&acting, self.id.as_str()).await.map_err(undone)?;
         store::say(format!("{} is removed; who signed in by it stays signed in until their session ends", self.id))
     }
 }

@@ -2,21 +2,16 @@
 //!
 //! Refuses to invite by a connection that makes or knows everybody by itself: the invitation would promise what it does not decide.
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::bail;
 use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 
-use super::store::{self, Store, explained};
+use super::store::{self, Store, explained, undone};
 use super::table::{Table, listed};
-use crate::audit::Kind;
-use crate::config::connection::{Connection, Provision};
-use crate::config::{Path, Problems, Span};
-use crate::crypto::{Secret, token};
-use crate::login::letters::{self, InvitationLetter};
-use crate::mail::{MailError, Outbox, Server};
-use crate::model::{ConnectionId, EmailAddress, Invitation, InvitationId, TenantId};
-use crate::policy::tenancy::Tenancy;
+use crate::admin::invitation::{Invited, NewInvitation, Posted};
+use crate::config::Span;
+use crate::model::{ConnectionId, EmailAddress, Invitation, TenantId};
 
 #[derive(Debug, Args)]
 pub(super) struct Invite {
@@ -72,89 +67,23 @@ struct Shown<'i> {
 
 impl Invite {
     pub(super) async fn run(self, store: &Store) -> anyhow::Result<()> {
-        store.check_roles(&self.roles)?;
-        let connection = self.connection(store)?;
-        self.check_address(store, connection).await?;
-        let (token, digest) = token::new_mailed()?;
-        let invitation = Invitation {
-            id: InvitationId(token::new_id()?),
-            tenant: connection.tenant.clone(),
-            address: self.address.folded().parse()?,
-            connection: connection.id.clone(),
+        let (administration, acting) = store.administration(&self.tenant);
+        let new = NewInvitation {
+            address: self.address.clone(),
             roles: self.roles.clone(),
-            invited_by: store.actor().to_owned(),
-            token: digest,
-            created_at: store.now,
-            expires_at: store.now.after(self.expires.0),
-            accepted_at: None,
-            used_at: None,
-            revoked_at: None,
+            connection: self.connection.clone(),
+            lasts: self.expires.0,
+            by_mail: !self.no_mail,
         };
-        store.memory.invitations.invite(&invitation).await.map_err(explained)?;
-        let details = json!({ "address": invitation.address, "connection": invitation.connection, "roles": invitation.roles });
-        store.record(Kind::InvitationCreated, &invitation.tenant, &invitation.id.0, details).await?;
-        let link = link(store, &invitation.tenant, &token);
-        match self.mail(store, connection, &invitation, &link).await? {
-            Some(Err(error)) => bail!(
+        let Invited { invitation, link, letter } = administration.invite(&acting, new).await.map_err(undone)?;
+        match letter {
+            Posted::Failed(error) => bail!(
                 "{} is invited, but the letter was not sent: {error}. The invitation's link, for this person only: {link}",
                 self.address
             ),
-            Some(Ok(())) => self.tell(store, &invitation, None),
-            None => self.tell(store, &invitation, Some(&link)),
+            Posted::Sent => self.tell(store, &invitation, None),
+            Posted::NotSent => self.tell(store, &invitation, Some(&link)),
         }
-    }
-
-    fn connection<'s>(&self, store: &'s Store) -> anyhow::Result<&'s Connection> {
-        let all = &store.config.connections;
-        let own = all.iter().filter(|one| one.tenant == self.tenant);
-        let invited: Vec<&Connection> = own.filter(|one| one.provision == Provision::Invited).collect();
-        let names = || invited.iter().map(|one| one.id.as_str()).collect::<Vec<_>>().join(", ");
-        match (&self.connection, invited.as_slice()) {
-            (_, []) => bail!("no connection of tenant {} has `provision: invited`; the others need no invitation", self.tenant),
-            (None, [only]) => Ok(only),
-            (None, _) => bail!("say by which --connection the person is to sign in: {}", names()),
-            (Some(id), _) => {
-                let found = invited.iter().find(|one| one.id == *id).copied();
-                found.ok_or_else(|| anyhow!("{id} is not a connection with `provision: invited`; there is: {}", names()))
-            }
-        }
-    }
-
-    async fn check_address(&self, store: &Store, connection: &Connection) -> anyhow::Result<()> {
-        let served = |domain: &crate::model::Domain| domain.as_str() == self.address.domain();
-        if !connection.domains.is_empty() && !connection.domains.iter().any(served) {
-            bail!("the connection {} is not for addresses of {}", connection.id, self.address.domain());
-        }
-        let found = store.directory().user_by_name(&connection.tenant, self.address.as_str()).await.map_err(explained)?;
-        if found.is_some() {
-            bail!("{} has an account already; `doorward user show {}` shows it", self.address, self.address);
-        }
-        Ok(())
-    }
-
-    /// Mails the link; `None` where it was not to be, or cannot be, mailed.
-    async fn mail(
-        &self,
-        store: &Store,
-        connection: &Connection,
-        invitation: &Invitation,
-        link: &str,
-    ) -> anyhow::Result<Option<Result<(), MailError>>> {
-        let common = store.config.mail.as_ref();
-        let own = || connection.magic_link.as_ref().and_then(|magic| magic.mail(common));
-        let Some(typed) = common.cloned().or_else(own).filter(|_| !self.no_mail) else { return Ok(None) };
-        let mut problems = Problems::default();
-        let server = Server::compile(&typed, &Path::from("mail"), &mut problems);
-        let server = server.context("the mail server's settings are wrong; `doorward check` says how")?;
-        let letter = letters::invitation(&InvitationLetter {
-            title: &store.title(),
-            to: self.address.clone(),
-            link,
-            written_at: invitation.created_at,
-            until: invitation.expires_at,
-        });
-        let outbox = Outbox::new(server, store.memory.post.clone(), store.clock());
-        Ok(Some(outbox.send_now(&letter).await))
     }
 
     fn tell(&self, store: &Store, invitation: &Invitation, link: Option<&str>) -> anyhow::Result<()> {
@@ -169,12 +98,6 @@ impl Invite {
             ),
         })
     }
-}
-
-fn link(store: &Store, tenant: &TenantId, token: &Secret) -> String {
-    let (tenancy, prefix) = (Tenancy::compile(&store.config), &store.config.prefix);
-    let origin = &tenancy.site(tenancy.home(tenant)).public_url;
-    format!("{origin}{prefix}/invitation?token={}", token.expose())
 }
 
 impl Invitations {
@@ -211,10 +134,9 @@ impl Uninvite {
         if open.is_empty() {
             bail!("there is no open invitation {}; `doorward user invitations` lists them", self.invitation);
         }
+        let (administration, acting) = store.administration(&self.tenant);
         for invitation in &open {
-            store.memory.invitations.revoke_invitation(&self.tenant, &invitation.id, store.now).await.map_err(explained)?;
-            let details = json!({ "address": invitation.address, "connection": invitation.connection });
-            store.record(Kind::InvitationRevoked, &self.tenant, &invitation.id.0, details).await?;
+            administration.uninvite(&acting, &invitation.id.0).await.map_err(undone)?;
         }
         if self.json {
             return store::print_json(&json!({ "revoked": open.iter().map(|one| &one.id).collect::<Vec<_>>() }));

@@ -12,6 +12,7 @@ use crate::model::ProgramKind;
 
 mod audit;
 mod break_glass;
+mod change;
 mod check;
 mod connection;
 mod demo;

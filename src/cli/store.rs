@@ -11,20 +11,20 @@ use anyhow::{Context as _, anyhow, bail};
 use serde::Serialize;
 
 use super::Exit;
+use crate::admin::{Acting, Administration, Undone};
 use crate::app::memory::Memory;
 use crate::audit::{Event, Kind, Outcome};
 use crate::clock::{SharedClock, SystemClock, Timestamp};
 use crate::config::{self, Config, LoadError};
 use crate::directory::{Directory, DirectoryError, Page};
-use crate::login::pages;
 use crate::model::{TenantId, User, UserId};
+use crate::policy::tenancy::Tenancy;
 
 /// The configured store, opened by a person at the command line.
 pub(super) struct Store {
     pub(super) memory: Memory,
     pub(super) config: Config,
     pub(super) now: Timestamp,
-    clock: SharedClock,
     actor: String,
 }
 
@@ -58,21 +58,14 @@ impl Store {
     async fn open(config: Config) -> anyhow::Result<Self> {
         let clock: SharedClock = Arc::new(SystemClock);
         let memory = Memory::open(&config, &clock).await?;
-        Ok(Self { memory, config, now: clock.now(), clock, actor: actor() })
+        Ok(Self { memory, config, now: clock.now(), actor: actor() })
     }
 
-    /// Who runs the command, for records.
-    pub(super) fn actor(&self) -> &str {
-        &self.actor
-    }
-
-    pub(super) fn clock(&self) -> SharedClock {
-        Arc::clone(&self.clock)
-    }
-
-    /// What letters call the application.
-    pub(super) fn title(&self) -> String {
-        pages::title(&self.config)
+    /// The operations of administrators, and who does them in `tenant`.
+    pub(super) fn administration(&self, tenant: &TenantId) -> (Administration, Acting) {
+        let tenancy = Arc::new(Tenancy::compile(&self.config));
+        let administration = Administration::new(Arc::new(self.config.clone()), tenancy, self.memory.administration());
+        (administration, Acting::at_the_terminal(self.actor.clone(), tenant.clone()))
     }
 
     pub(super) fn directory(&self) -> &dyn Directory {
@@ -150,6 +143,18 @@ pub(super) fn explained(error: DirectoryError) -> anyhow::Error {
         DirectoryError::Stale(_) => "somebody else was faster; look at it and try again",
         DirectoryError::Missing(_) => "`list` shows those there are",
         DirectoryError::Revoked(_) => "a revocation is for ever; create a new one",
+    };
+    anyhow!("{:#}; {hint}", anyhow!(error))
+}
+
+/// Why an operation was not done, with what to do about it.
+pub(super) fn undone(error: Undone) -> anyhow::Error {
+    let hint = match &error {
+        Undone::Unavailable(_) => "is the disk full, or does another program hold the store? Try again",
+        Undone::Missing(_) => "`list` shows those there are",
+        Undone::Conflict(_) | Undone::Unfit { .. } => "choose another",
+        Undone::Stale(_) => "somebody else was faster; look at it and try again",
+        Undone::Standing(_) | Undone::Unrecorded(_) | Undone::Internal(_) => return anyhow!(error),
     };
     anyhow!("{:#}; {hint}", anyhow!(error))
 }

@@ -11,12 +11,13 @@ use serde_json::json;
 
 use super::Exit;
 use super::break_glass::BreakGlass;
+use super::change;
 use super::factor;
 use super::invitation::{Invitations, Invite, Uninvite};
 use super::password::PasswordSource;
 use super::role;
 use super::session::end_all;
-use super::store::{self, Store, explained};
+use super::store::{self, Store, explained, undone};
 use super::table::{Table, facts, listed, or_dash};
 use crate::audit::Kind;
 use crate::crypto::{Secret, random};
@@ -45,8 +46,15 @@ pub(super) enum Kept {
     Show(Named),
     /// Refuse this person from now on and end their sessions; what belongs to them stops working too.
     Deactivate(Named),
-    /// Let this person in again.
+    /// Let this person in again, with the roles they had.
+    #[command(alias = "reactivate")]
     Activate(Named),
+    /// Change what is known of this person.
+    Update(change::Update),
+    /// Remove this person: their sessions end, and their keys are revoked.
+    Delete(Named),
+    /// Remove this person and everything that is known of them. The audit trail keeps what happened, under their id.
+    Erase(Named),
     /// Give this person roles, besides those that their groups give; they count from the next request.
     Grant(role::Change),
     /// Take roles from this person that were given to them; those that their groups give stay.
@@ -133,7 +141,7 @@ struct Revealed<'u> {
 impl Command {
     pub(super) fn run(self, config: &Path) -> anyhow::Result<Exit> {
         match self {
-            Self::Kept(command) => store::with(config, async |store| command.run(store).await),
+            Self::Kept(command) => store::with(config, async |store| Box::pin(command.run(store)).await),
             Self::BreakGlass(command) => command.run(config),
         }
     }
@@ -147,6 +155,9 @@ impl Kept {
             Self::Show(command) => command.show(store).await,
             Self::Deactivate(command) => command.set_active(store, false).await,
             Self::Activate(command) => command.set_active(store, true).await,
+            Self::Update(command) => command.run(store).await,
+            Self::Delete(command) => command.delete(store).await,
+            Self::Erase(command) => command.erase(store).await,
             Self::Grant(command) => command.grant(store).await,
             Self::Revoke(command) => command.revoke(store).await,
             Self::Invite(command) => command.run(store).await,
@@ -257,13 +268,37 @@ impl Named {
     }
 
     async fn set_active(self, store: &Store, active: bool) -> anyhow::Result<()> {
-        let user = self.amend(store, |user| user.active = active).await?;
-        store.record(Kind::UserChanged, &user.tenant, &user.id.to_string(), json!({ "active": active })).await?;
-        let ended = if active { 0 } else { end_all(store, &user).await? };
+        let id = store.person(&self.tenant, &self.user).await?.id;
+        let (administration, acting) = store.administration(&self.tenant);
+        let (user, ended) = if active {
+            (administration.reactivate_user(&acting, id).await.map_err(undone)?, 0)
+        } else {
+            administration.deactivate_user(&acting, id).await.map_err(undone)?
+        };
         if self.json {
             return store::print_json(&user);
         }
         store::say(format!("{} is {}; {ended} sessions ended", user.user_name, state(&user)))
+    }
+
+    async fn delete(self, store: &Store) -> anyhow::Result<()> {
+        let id = store.person(&self.tenant, &self.user).await?.id;
+        let (administration, acting) = store.administration(&self.tenant);
+        let user = administration.delete_user(&acting, id).await.map_err(undone)?;
+        if self.json {
+            return store::print_json(&json!({ "deleted": user.id }));
+        }
+        store::say(format!("{} is removed; running servers refuse them within a second", user.user_name))
+    }
+
+    async fn erase(self, store: &Store) -> anyhow::Result<()> {
+        let id = store.person(&self.tenant, &self.user).await?.id;
+        let (administration, acting) = store.administration(&self.tenant);
+        administration.erase_user(&acting, id).await.map_err(undone)?;
+        if self.json {
+            return store::print_json(&json!({ "erased": id }));
+        }
+        store::say(format!("{id} is all that is left of them, in the audit trail"))
     }
 
     /// Changes the person, again and again if somebody else changes them at the same time.

@@ -29,6 +29,14 @@ pub struct Roles {
     pub mfa: Vec<String>,
 }
 
+/// Who may use the admin API.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AdminApi {
+    /// Any one of them is enough; break-glass accounts need none. Without any the API is closed, to them too.
+    pub roles: Vec<String>,
+}
+
 /// An issuer whose JWTs are taken.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

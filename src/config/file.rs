@@ -6,7 +6,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::access::{Bearer, ClientCertificates, Credentials, IdentityHeaders, License, Roles, Route};
+use super::access::{AdminApi, Bearer, ClientCertificates, Credentials, IdentityHeaders, License, Roles, Route};
 use super::connection::Connection;
 use super::listener::Listener;
 use super::mail::Mail;
@@ -65,6 +65,9 @@ pub struct Config {
     pub sign_in: SignIn,
     #[serde(default)]
     pub roles: Roles,
+    /// Who may administer people, keys and connections by `/api/v1` below `prefix`, each in their own tenant.
+    #[serde(default)]
+    pub admin_api: AdminApi,
     /// Issuers whose JWTs are taken as `Authorization: Bearer`.
     #[serde(default)]
     pub bearer: Vec<Bearer>,

@@ -172,6 +172,19 @@ impl Database {
         matches!(self.engine, Engine::Sqlite(_))
     }
 
+    /// Sees to it that what was removed is in none of the engine's files that it could be read from. Says whether that could be done now;
+    /// otherwise it comes about by and by, as the log is written over.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when the database failed.
+    pub async fn scrub(&self) -> Result<bool, Unavailable> {
+        match &self.engine {
+            Engine::Sqlite(sqlite) => Ok(sqlite.empty_log().await?),
+            // The server's own cleaning overwrites it, when no transaction can see it any more.
+            Engine::Postgres(_) => Ok(true),
+        }
+    }
+
     /// One more connection that only reads.
     pub(crate) async fn reader(&self) -> Result<Connection, Unavailable> {
         match &self.engine {

@@ -3,6 +3,7 @@
 //! Refuses to say "not found" when it could not look: [`DirectoryError::Unavailable`] is its own answer, because unavailable is
 //! never anonymous.
 
+mod answers;
 mod break_glass;
 mod connections;
 mod factors;
@@ -18,6 +19,7 @@ use crate::clock::Timestamp;
 use crate::db::Unavailable;
 use crate::model::{EmailAddress, FederatedLink, Program, ProgramKind, ProgramSecret, TenantId, User, UserId};
 
+pub use answers::{Answers, Begun};
 pub use break_glass::{BreakGlassAccount, BreakGlassError, BreakGlassFile};
 pub use connections::Connections;
 pub use factors::{FactorUse, Factors, MOST_FACTORS};
@@ -67,6 +69,14 @@ impl Default for Page {
     }
 }
 
+/// Which people: those who fit all that is set.
+#[derive(Clone, Debug, Default)]
+pub struct UserFilter {
+    /// Held by their user name, e-mail address or name, whatever its case.
+    pub text: Option<String>,
+    pub active: Option<bool>,
+}
+
 /// How one key or client was used: written in batches, never on the request's path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProgramUse {
@@ -88,6 +98,8 @@ pub trait Directory: fmt::Debug + Send + Sync {
     async fn user_by_link(&self, tenant: &TenantId, link: &FederatedLink) -> Result<Option<User>, DirectoryError>;
     /// Ordered by id.
     async fn users(&self, tenant: &TenantId, page: &Page) -> Result<Vec<User>, DirectoryError>;
+    /// Those who fit, ordered by id.
+    async fn find_users(&self, tenant: &TenantId, filter: &UserFilter, page: &Page) -> Result<Vec<User>, DirectoryError>;
     /// Replaces the person; everything cached about them is forgotten everywhere. `user.updated_at` is the one that was read:
     /// if the stored one differs the answer is [`DirectoryError::Stale`], so that two writers cannot undo each other (a sign-in that
     /// refreshes groups must not bring back somebody deactivated meanwhile). Answers the person with the new `updated_at`.
@@ -95,6 +107,10 @@ pub trait Directory: fmt::Debug + Send + Sync {
     async fn update_user(&self, user: &User) -> Result<User, DirectoryError>;
     /// Removes the person and revokes the programs they own.
     async fn delete_user(&self, id: UserId) -> Result<(), DirectoryError>;
+
+    /// Removes the person and all that is kept of them beside their id: factors, invitations, what their programs are called; those are
+    /// revoked. What was removed is then in no file of the store.
+    async fn erase_user(&self, user: &User) -> Result<(), DirectoryError>;
 
     /// An owner has to be a person of the same tenant.
     async fn create_program(&self, program: &Program) -> Result<(), DirectoryError>;

@@ -99,10 +99,11 @@ impl Demands {
     }
 
     /// Whether `identity` needs a second factor to go where `route` leads. A route may ask it of every credential; the rules for people
-    /// hold for their sessions, and not for Doorward's own pages, where people get a second factor in the first place.
+    /// hold for their sessions, and not for Doorward's own pages, where people get a second factor in the first place, but those for
+    /// administrators.
     #[must_use]
     pub fn of(&self, route: &Route, identity: &Identity) -> bool {
-        route.mfa || (route.target != Target::Door && self.of_person(identity))
+        route.mfa || ((route.target != Target::Door || route.administers) && self.of_person(identity))
     }
 
     /// Whether this person needs a second factor wherever they go.

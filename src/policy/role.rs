@@ -96,6 +96,9 @@ impl Roles {
                 declared(Path::from("license").key("roles").key(tier).item(place), role);
             }
         }
+        for (place, role) in config.admin_api.roles.iter().enumerate() {
+            declared(Path::from("admin_api").key("roles").item(place), role);
+        }
         for (index, route) in config.routes.iter().enumerate() {
             for (place, role) in route.roles.iter().enumerate() {
                 declared(Path::from("routes").item(index).key("roles").item(place), role);

@@ -50,6 +50,8 @@ pub struct Route {
     pub networks: Box<[ipnet::IpNet]>,
     pub mode: Mode,
     pub target: Target,
+    /// It leads to administration: the rules for people hold as on the way to the application, and break-glass accounts need no role.
+    pub administers: bool,
 }
 
 impl Route {
@@ -136,7 +138,7 @@ impl Table {
 /// Doorward's own routes, before any other.
 fn own(config: &Config) -> Vec<Route> {
     let prefix = &config.prefix;
-    let mut own = vec![who_am_i(prefix), break_glass(prefix), assets(prefix)];
+    let mut own = vec![who_am_i(prefix), break_glass(prefix), assets(prefix), admin_api(config)];
     let gives_tokens = config.token_endpoint.is_some();
     if gives_tokens {
         own.push(token(prefix));
@@ -167,6 +169,21 @@ fn who_am_i(prefix: &str) -> Route {
 fn break_glass(prefix: &str) -> Route {
     let path = Pattern::parse(&format!("{prefix}/break-glass")).unwrap_or_else(|_| Pattern::everything());
     Route { name: "doorward break-glass".into(), path, access: Access::Public, ..doors(prefix) }
+}
+
+/// The API for administrators. Without a role nobody is one.
+fn admin_api(config: &Config) -> Route {
+    let path = Pattern::parse(&format!("{}/api/**", config.prefix)).unwrap_or_else(|_| Pattern::everything());
+    let roles = config.admin_api.roles.as_slice();
+    Route {
+        name: "doorward admin api".into(),
+        path,
+        access: if roles.is_empty() { Access::Deny } else { Access::Required },
+        accept: Box::new([]),
+        roles: roles.into(),
+        administers: true,
+        ..doors(&config.prefix)
+    }
 }
 
 /// Doorward's own pages: each decides for itself what it needs, so the rule looks at who it is but demands nothing.
@@ -217,6 +234,7 @@ fn otherwise() -> Route {
         networks: Box::new([]),
         mode: Mode::Enforce,
         target: Target::Upstream(0),
+        administers: false,
     }
 }
 
@@ -261,6 +279,7 @@ fn compile(typed: &Typed, target: Target, path: &Path, problems: &mut Problems) 
         networks: typed.networks.as_slice().into(),
         mode: typed.mode,
         target,
+        administers: false,
     })
 }
 

@@ -83,6 +83,8 @@ pub trait SessionStore: fmt::Debug + Send + Sync {
     async fn end(&self, handle: &SessionHandle, at: Timestamp) -> Result<bool, SessionStoreError>;
     /// Ends all of a person's. Says how many were live.
     async fn end_all(&self, user: UserId, at: Timestamp) -> Result<u64, SessionStoreError>;
+    /// Ends all of a person's and removes what they tell of the person beside their id; that they ended stays. Says how many were live.
+    async fn forget_user(&self, user: UserId, at: Timestamp) -> Result<u64, SessionStoreError>;
     /// Ends those that a provider's logouts mean, and says which of them were live. A logout that names neither session nor person
     /// means none. Takes `once` and ends in one piece, so that a provider that was told of a failure can try again; `None` where
     /// somebody has taken it before.

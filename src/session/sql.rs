@@ -102,6 +102,10 @@ impl SessionStore for SqlSessions {
         Ok(self.database.write(move |connection| Box::pin(end_all(connection, user, at))).await?)
     }
 
+    async fn forget_user(&self, user: UserId, at: Timestamp) -> Result<u64, SessionStoreError> {
+        Ok(self.database.write(move |connection| Box::pin(forget_user(connection, user, at))).await?)
+    }
+
     async fn end_named(
         &self,
         logouts: &[ProviderLogout],
@@ -224,6 +228,18 @@ async fn end_all(connection: &mut Connection, user: UserId, at: Timestamp) -> Ou
         changes::announce(connection, &Change::Session(digest_of(&digest)?), at).await?;
         live += u64::from(expires_at > at.millis());
     }
+    Ok(live)
+}
+
+async fn forget_user(connection: &mut Connection, user: UserId, at: Timestamp) -> Outcome<u64> {
+    let live = end_all(connection, user, at).await?;
+    query(
+        "UPDATE sessions SET provider_session = NULL, provider_subject = NULL, sealed_tokens = NULL, refresh_at = NULL, \
+         client_address = NULL, user_agent = NULL WHERE \"user\" = $1",
+    )
+    .bind(user.to_string())
+    .execute(connection)
+    .await?;
     Ok(live)
 }
 

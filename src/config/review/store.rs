@@ -16,6 +16,10 @@ pub(super) fn review(config: &Config, problems: &mut Problems) {
             problems.add(Path::root(), "`store` is missing in the configuration", hint);
         }
         None => {
+            if !config.admin_api.roles.is_empty() {
+                let message = "there is nothing to administer: there is no store to keep it in";
+                problems.add(Path::from("admin_api"), message, "configure `store`");
+            }
             for (index, connection) in config.connections.iter().enumerate() {
                 without(connection, &Path::from("connections").item(index), problems);
             }

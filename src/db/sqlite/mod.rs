@@ -17,11 +17,15 @@ use tokio::sync::watch;
 pub(super) use open::file_of;
 
 use super::statement::{Pool, Wire};
-use super::{Connection, DEADLINE, Failure, OpenError, Readers, Unavailable};
+use super::{Connection, DEADLINE, Failure, OpenError, Readers, Unavailable, query};
 
 /// How long SQLite waits for another process's lock; a batch that waits this long in the queue and again at the lock still
 /// answers before [`DEADLINE`].
 const LOCK_WAIT: Duration = Duration::from_millis(1500);
+
+/// Tries to empty the log while others read from it, and the time between two.
+const LOG_TRIES: usize = 10;
+const LOG_PAUSE: Duration = Duration::from_millis(50);
 
 /// An open file. Clones share it; when the last is gone, so is the writer.
 #[derive(Clone)]
@@ -70,6 +74,19 @@ impl Sqlite {
 
     pub(super) fn commits(&self) -> watch::Receiver<u64> {
         self.writer.commits()
+    }
+
+    /// Empties the log, which holds what pages were before. Says whether nobody was still reading from it.
+    pub(super) async fn empty_log(&self) -> Result<bool, sqlx::Error> {
+        let mut connection = Connection(Wire::Sqlite(self.options.connect().await?));
+        for _ in 0..LOG_TRIES {
+            let (busy, _, _): (i64, i64, i64) = query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut connection).await?;
+            if busy == 0 {
+                return Ok(true);
+            }
+            tokio::time::sleep(LOG_PAUSE).await;
+        }
+        Ok(false)
     }
 
     pub(super) async fn reader(&self) -> Result<Connection, sqlx::Error> {

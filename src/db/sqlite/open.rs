@@ -90,6 +90,8 @@ fn options(file: &Path) -> SqliteConnectOptions {
         .busy_timeout(LOCK_WAIT)
         // A file that shrinks or fails under a memory map is a signal, not an error that can be answered.
         .pragma("mmap_size", "0")
+        // What is removed is overwritten, not only unlinked.
+        .pragma("secure_delete", "ON")
 }
 
 pub(super) fn reading(options: &SqliteConnectOptions) -> SqliteConnectOptions {

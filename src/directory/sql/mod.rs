@@ -2,15 +2,18 @@
 //!
 //! Refuses a change without its announcement: both are in one transaction, because a cache that was not told keeps the door open.
 
+mod answer;
 mod connection;
+mod erasure;
 mod factor;
 mod invitation;
 mod program;
+mod search;
 mod user;
 
 use async_trait::async_trait;
 
-use super::{Directory, DirectoryError, Page, ProgramUse};
+use super::{Directory, DirectoryError, Page, ProgramUse, UserFilter};
 use crate::clock::Timestamp;
 use crate::db::{Database, Failure, query};
 use crate::model::{EmailAddress, FederatedLink, Program, ProgramKind, ProgramSecret, TenantId, User, UserId};
@@ -70,6 +73,10 @@ impl Directory for SqlDirectory {
         Ok(self.database.read(user::page(self.database.readers(), tenant, page)).await?)
     }
 
+    async fn find_users(&self, tenant: &TenantId, filter: &UserFilter, page: &Page) -> Result<Vec<User>, DirectoryError> {
+        Ok(self.database.read(search::find(self.database.readers(), tenant, filter, page)).await?)
+    }
+
     async fn update_user(&self, user: &User) -> Result<User, DirectoryError> {
         let (user, now) = (user.clone(), self.database.now());
         Ok(self.database.write(move |connection| Box::pin(user::update(connection, user, now))).await?)
@@ -78,6 +85,15 @@ impl Directory for SqlDirectory {
     async fn delete_user(&self, id: UserId) -> Result<(), DirectoryError> {
         let now = self.database.now();
         Ok(self.database.write(move |connection| Box::pin(user::delete(connection, id, now))).await?)
+    }
+
+    async fn erase_user(&self, user: &User) -> Result<(), DirectoryError> {
+        let (user, now) = (user.clone(), self.database.now());
+        self.database.write(move |connection| Box::pin(erasure::erase(connection, user, now))).await?;
+        if !self.database.scrub().await? {
+            tracing::warn!("somebody was erased, but the store's log, which is being read, holds them until it is written over");
+        }
+        Ok(())
     }
 
     async fn create_program(&self, program: &Program) -> Result<(), DirectoryError> {

@@ -8,7 +8,7 @@ use crate::clock::Timestamp;
 use crate::db::{Connection, Failure, FromRow, Json, Readers, Row, changes, query};
 use crate::model::{Change, EmailAddress, FederatedLink, TenantId, User, UserId};
 
-struct Stored(User);
+pub(super) struct Stored(pub(super) User);
 
 impl FromRow for Stored {
     fn from_row(row: &Row) -> Result<Self, sqlx::Error> {

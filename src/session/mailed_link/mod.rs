@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use super::SessionStoreError;
 use crate::clock::Timestamp;
 use crate::crypto::Digest;
-use crate::model::MailedLink;
+use crate::model::{EmailAddress, MailedLink};
 
 /// How often an address was written to lately.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +47,8 @@ pub trait MailedLinks: fmt::Debug + Send + Sync {
     async fn follow(&self, token: &Digest, attempt: &Digest, at: Timestamp) -> Result<Option<MailedLink>, SessionStoreError>;
     /// Uses it up if the code is right; counts it if it is wrong.
     async fn try_code(&self, attempt: &Digest, code: &Digest, at: Timestamp) -> Result<CodeTry, SessionStoreError>;
+    /// Forgets what was asked for with this address, whatever its case. Says how many.
+    async fn forget_address(&self, address: &EmailAddress) -> Result<u64, SessionStoreError>;
     /// Forgets what was asked for before `before`. Says how many.
     async fn purge_links(&self, before: Timestamp) -> Result<u64, SessionStoreError>;
 }

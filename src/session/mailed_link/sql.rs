@@ -12,7 +12,7 @@ use super::{Asked, CodeTry, MailedLinks};
 use crate::clock::Timestamp;
 use crate::crypto::Digest;
 use crate::db::{Connection, FromRow, Row, query};
-use crate::model::MailedLink;
+use crate::model::{EmailAddress, MailedLink};
 
 const LATELY: Duration = Duration::from_secs(15 * 60);
 const TODAY: Duration = Duration::from_secs(24 * 3600);
@@ -62,6 +62,11 @@ impl MailedLinks for SqlSessions {
     async fn try_code(&self, attempt: &Digest, code: &Digest, at: Timestamp) -> Result<CodeTry, SessionStoreError> {
         let (attempt, code) = (*attempt, *code);
         Ok(self.database().write(move |connection| Box::pin(try_code(connection, attempt, code, at))).await?)
+    }
+
+    async fn forget_address(&self, address: &EmailAddress) -> Result<u64, SessionStoreError> {
+        let address = address.folded();
+        Ok(self.database().write(move |connection| Box::pin(forget_address(connection, address))).await?)
     }
 
     async fn purge_links(&self, before: Timestamp) -> Result<u64, SessionStoreError> {
@@ -132,6 +137,10 @@ async fn try_code(connection: &mut Connection, attempt: Digest, code: Digest, at
         .execute(connection)
         .await?;
     Ok(if right { CodeTry::Right(link) } else { CodeTry::Wrong { left: link.tries_left } })
+}
+
+async fn forget_address(connection: &mut Connection, address: String) -> Outcome<u64> {
+    Ok(query("DELETE FROM mailed_links WHERE lower(address) = $1").bind(address).execute(connection).await?)
 }
 
 async fn purge(connection: &mut Connection, before: Timestamp) -> Outcome<u64> {

@@ -1,9 +1,11 @@
 //! Signing in and out, against a certified provider, by script and in a browser.
 
+mod administrators;
 mod attempts;
 mod break_glass;
 mod browser;
 mod client_auth;
+mod erasure;
 mod house;
 mod idpy;
 mod invitation;

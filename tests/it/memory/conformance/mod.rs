@@ -4,6 +4,7 @@ pub(crate) mod audit;
 pub(crate) mod changes;
 pub(crate) mod connections;
 pub(crate) mod directory;
+pub(crate) mod erasure;
 pub(crate) mod factors;
 pub(crate) mod mail;
 pub(crate) mod sessions;
@@ -16,7 +17,7 @@ use async_trait::async_trait;
 use doorward::audit::AuditStore;
 use doorward::clock::Timestamp;
 use doorward::crypto::Digest;
-use doorward::directory::{Connections, Directory, Factors, Invitations};
+use doorward::directory::{Answers, Connections, Directory, Factors, Invitations};
 use doorward::model::{FederatedLink, Program, ProgramKind, ProgramSecret, Session, SessionHandle, TenantId, User, UserId};
 use doorward::revocation::Bus;
 use doorward::session::{MailedLinks, SessionStore};
@@ -32,6 +33,7 @@ pub(crate) struct Stores {
     pub(crate) sessions: Arc<dyn SessionStore>,
     pub(crate) links: Arc<dyn MailedLinks>,
     pub(crate) invitations: Arc<dyn Invitations>,
+    pub(crate) answers: Arc<dyn Answers>,
     pub(crate) audit: Arc<dyn AuditStore>,
     pub(crate) bus: Bus,
     /// Whatever has to live for the bus to hear.
@@ -120,6 +122,12 @@ macro_rules! conformance {
             events_are_listed_newest_first_by_what_is_asked
             only_retention_removes_events
             what_is_recorded_is_there_and_what_is_noted_follows
+        );
+        conformance!(@tests $backend, erasure:
+            what_the_trail_tells_of_a_person_goes_and_the_events_stay
+            an_erased_person_leaves_nothing_but_their_id
+            people_are_found_by_what_was_typed_and_not_by_patterns
+            an_answer_is_kept_for_one_request_and_a_while
         );
         conformance!(@tests $backend, changes:
             each_change_is_announced_once_and_in_order

@@ -1,0 +1,34 @@
+-- What an event tells of people stands apart from the trail, so that it can be removed with them while the trail stays as it is: of each part the
+-- event's row keeps a digest, which proves the part as long as it is there and says nothing once it is gone.
+ALTER TABLE audit ADD COLUMN actor_digest BYTEA;
+ALTER TABLE audit ADD COLUMN target_digest BYTEA;
+
+CREATE TABLE audit_facts (
+    seq    BIGINT NOT NULL,
+    -- `actor`: of whoever did it; `target`: of what it was done to.
+    part   TEXT COLLATE "C" NOT NULL,
+    -- The id of the person whom it tells of, where that is known.
+    person TEXT COLLATE "C",
+    -- What the actor or the target was called, where that is no id.
+    name   TEXT COLLATE "C",
+    facts  TEXT COLLATE "C" NOT NULL,
+    -- So that nobody finds a fact that is gone by trying digests.
+    salt   BYTEA NOT NULL,
+    PRIMARY KEY (seq, part)
+);
+CREATE INDEX audit_facts_by_person ON audit_facts (person) WHERE person IS NOT NULL;
+CREATE INDEX audit_facts_by_name ON audit_facts (part, name) WHERE name IS NOT NULL;
+
+-- What was recorded before moves there, too.
+ALTER TABLE audit DISABLE TRIGGER audit_is_never_changed;
+INSERT INTO audit_facts (seq, part, person, name, facts, salt)
+    SELECT seq, 'actor', CASE WHEN length(actor) = 36 THEN actor END, CASE WHEN strpos(actor, '@') > 0 THEN actor END,
+        jsonb_build_object('source', source, 'user_agent', user_agent)::TEXT, uuid_send(gen_random_uuid())
+    FROM audit WHERE source IS NOT NULL OR user_agent IS NOT NULL OR strpos(actor, '@') > 0;
+INSERT INTO audit_facts (seq, part, person, name, facts, salt)
+    SELECT seq, 'target', CASE WHEN length(target) = 36 THEN target WHEN length(actor) = 36 THEN actor END,
+        CASE WHEN strpos(target, '@') > 0 THEN target END, jsonb_build_object('details', details)::TEXT, uuid_send(gen_random_uuid())
+    FROM audit WHERE details <> '{}'::JSONB OR strpos(target, '@') > 0;
+UPDATE audit SET source = NULL, user_agent = NULL, details = '{}'::JSONB, actor = CASE WHEN strpos(actor, '@') > 0 THEN NULL ELSE actor END,
+    target = CASE WHEN strpos(target, '@') > 0 THEN NULL ELSE target END;
+ALTER TABLE audit ENABLE TRIGGER audit_is_never_changed;

@@ -1,0 +1,45 @@
+//! Sessions of people: those that are live, and ending them.
+//!
+//! Refuses to end a session by its handle alone: whose it is has to be said, so that a handle of another tenant is none.
+
+use serde_json::json;
+
+use super::{Acting, Administration, Undone};
+use crate::audit::Kind;
+use crate::model::{Session, SessionHandle, UserId};
+use crate::session::SessionFilter;
+
+/// Sessions of one person that are looked at.
+const MOST: u32 = 1000;
+
+impl Administration {
+    /// The person's live sessions, newest first.
+    pub async fn sessions(&self, acting: &Acting, user: UserId) -> Result<Vec<Session>, Undone> {
+        self.user(acting, user).await?;
+        let now = self.now();
+        // The store does not know how long is too long without a request; the configuration does.
+        let seen_after = Some(now.before(self.config.sessions.idle.0));
+        let filter = SessionFilter { tenant: Some(acting.tenant.clone()), user: Some(user), seen_after, limit: MOST };
+        Ok(self.means.sessions.list(&filter, now).await?)
+    }
+
+    /// Ends one of the person's sessions.
+    pub async fn end_session(&self, acting: &Acting, user: UserId, handle: &SessionHandle) -> Result<(), Undone> {
+        let own = self.sessions(acting, user).await?.into_iter().any(|session| session.handle == *handle);
+        if !own || !self.means.sessions.end(handle, self.now()).await? {
+            return Err(Undone::Missing("session"));
+        }
+        self.record(acting, Kind::SessionEnded, &user.to_string(), json!({ "session": handle })).await
+    }
+
+    /// Ends all of the person's sessions; says how many there were.
+    pub async fn end_sessions(&self, acting: &Acting, user: UserId) -> Result<u64, Undone> {
+        let person = self.user(acting, user).await?;
+        let ended = self.means.sessions.end_all(user, self.now()).await?;
+        if ended > 0 {
+            let details = json!({ "user_name": person.user_name, "sessions": ended });
+            self.record(acting, Kind::SessionEnded, &user.to_string(), details).await?;
+        }
+        Ok(ended)
+    }
+}

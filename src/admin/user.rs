@@ -1,0 +1,210 @@
+//! People: finding, making, changing, locking out, removing.
+//!
+//! Refuses to leave a session behind: whoever is locked out or removed is signed out in the same breath.
+
+use serde_json::{Map, Value, json};
+
+use super::{Acting, Administration, Undone, check_text};
+use crate::audit::Kind;
+use crate::clock::Timestamp;
+use crate::crypto::random;
+use crate::directory::{DirectoryError, Page, UserFilter};
+use crate::model::{EmailAddress, User, UserId};
+
+/// Tries at a change that others keep overtaking.
+const TRIES: usize = 5;
+/// Longest name, in bytes.
+const LONGEST_NAME: usize = 254;
+/// Groups of one person.
+const MOST_GROUPS: usize = 500;
+
+/// Somebody to be.
+#[derive(Clone, Debug)]
+pub struct NewUser {
+    pub user_name: String,
+    pub email: Option<EmailAddress>,
+    pub name: Option<String>,
+    pub groups: Vec<String>,
+    pub roles: Vec<String>,
+    /// Argon2id, in PHC form; without it an identity provider signs the person in.
+    pub password_hash: Option<String>,
+}
+
+/// What is to be different; `None`: nothing.
+#[derive(Clone, Debug, Default)]
+pub struct UserChange {
+    pub user_name: Option<String>,
+    pub email: Option<Option<EmailAddress>>,
+    pub name: Option<Option<String>>,
+    pub groups: Option<Vec<String>>,
+    pub roles: Option<Vec<String>>,
+}
+
+impl Administration {
+    /// Those of the tenant who fit, ordered by id.
+    pub async fn users(&self, acting: &Acting, filter: &UserFilter, page: &Page) -> Result<Vec<User>, Undone> {
+        Ok(self.means.directory.find_users(&acting.tenant, filter, page).await?)
+    }
+
+    pub async fn user(&self, acting: &Acting, id: UserId) -> Result<User, Undone> {
+        let found = self.means.directory.user(id).await?.filter(|user| user.tenant == acting.tenant);
+        found.ok_or(Undone::Missing("user"))
+    }
+
+    pub async fn create_user(&self, acting: &Acting, new: NewUser) -> Result<User, Undone> {
+        let user_name = new.user_name.trim().to_owned();
+        check_user_name(&user_name)?;
+        check_full_name(new.name.as_deref())?;
+        check_groups(&new.groups)?;
+        self.check_roles(&new.roles)?;
+        let now = self.now();
+        let user = User {
+            id: UserId(uuid::Builder::from_random_bytes(random::bytes()?).into_uuid()),
+            tenant: acting.tenant.clone(),
+            user_name,
+            email: new.email,
+            name: new.name,
+            active: true,
+            groups: new.groups,
+            roles: new.roles,
+            link: None,
+            password_hash: new.password_hash,
+            created_at: now,
+            updated_at: now,
+        };
+        self.means.directory.create_user(&user).await?;
+        let details = json!({ "user_name": user.user_name, "roles": user.roles, "groups": user.groups });
+        self.record(acting, Kind::UserCreated, &user.id.to_string(), details).await?;
+        Ok(user)
+    }
+
+    /// Changes the person; with a `version`, only the one that was read as that.
+    pub async fn change_user(
+        &self,
+        acting: &Acting,
+        id: UserId,
+        version: Option<Timestamp>,
+        change: UserChange,
+    ) -> Result<User, Undone> {
+        if let Some(name) = &change.user_name {
+            check_user_name(name.trim())?;
+        }
+        check_full_name(change.name.as_ref().and_then(Option::as_deref))?;
+        check_groups(change.groups.as_deref().unwrap_or_default())?;
+        self.check_roles(change.roles.as_deref().unwrap_or_default())?;
+        let (before, after) = self.amend(acting, id, version, |user| change.apply(user)).await?;
+        if before.updated_at != after.updated_at {
+            self.record(acting, Kind::UserChanged, &id.to_string(), changed(&before, &after)).await?;
+        }
+        Ok(after)
+    }
+
+    /// Refuses the person from now on and ends their sessions; what belongs to them stops working too. Says how many sessions.
+    pub async fn deactivate_user(&self, acting: &Acting, id: UserId) -> Result<(User, u64), Undone> {
+        let (before, after) = self.amend(acting, id, None, |user| user.active = false).await?;
+        let ended = self.means.sessions.end_all(id, self.now()).await?;
+        if before.active {
+            let details = json!({ "user_name": after.user_name, "active": false, "sessions": ended });
+            self.record(acting, Kind::UserDeactivated, &id.to_string(), details).await?;
+        }
+        Ok((after, ended))
+    }
+
+    /// Lets the person in again.
+    pub async fn reactivate_user(&self, acting: &Acting, id: UserId) -> Result<User, Undone> {
+        let (before, after) = self.amend(acting, id, None, |user| user.active = true).await?;
+        if !before.active {
+            let details = json!({ "user_name": after.user_name, "active": true });
+            self.record(acting, Kind::UserReactivated, &id.to_string(), details).await?;
+        }
+        Ok(after)
+    }
+
+    /// Removes the person: sessions end, and the keys they own are revoked.
+    pub async fn delete_user(&self, acting: &Acting, id: UserId) -> Result<User, Undone> {
+        let user = self.user(acting, id).await?;
+        // First, so that a failure in between leaves somebody who can be removed again. Who signs in meanwhile has a session of nobody.
+        let ended = self.means.sessions.end_all(id, self.now()).await?;
+        self.means.directory.delete_user(id).await?;
+        let details = json!({ "user_name": user.user_name, "sessions": ended });
+        self.record(acting, Kind::UserDeleted, &id.to_string(), details).await?;
+        Ok(user)
+    }
+
+    /// Changes the person, again and again if somebody else changes them at the same time: as they were, and as they are.
+    pub(super) async fn amend(
+        &self,
+        acting: &Acting,
+        id: UserId,
+        version: Option<Timestamp>,
+        change: impl Fn(&mut User),
+    ) -> Result<(User, User), Undone> {
+        for _ in 0..TRIES {
+            let before = self.user(acting, id).await?;
+            if version.is_some_and(|version| version != before.updated_at) {
+                return Err(Undone::Stale("user"));
+            }
+            let mut after = before.clone();
+            change(&mut after);
+            if after == before {
+                return Ok((before, after));
+            }
+            match self.means.directory.update_user(&after).await {
+                Err(DirectoryError::Stale(_)) => {}
+                done => return Ok((before, done?)),
+            }
+        }
+        Err(Undone::Stale("user"))
+    }
+}
+
+impl UserChange {
+    fn apply(&self, user: &mut User) {
+        if let Some(user_name) = &self.user_name {
+            user_name.trim().clone_into(&mut user.user_name);
+        }
+        if let Some(email) = &self.email {
+            user.email.clone_from(email);
+        }
+        if let Some(name) = &self.name {
+            user.name.clone_from(name);
+        }
+        if let Some(groups) = &self.groups {
+            user.groups.clone_from(groups);
+        }
+        if let Some(roles) = &self.roles {
+            user.roles.clone_from(roles);
+        }
+    }
+}
+
+/// What a change was: its new values.
+fn changed(before: &User, after: &User) -> Value {
+    let mut details = Map::new();
+    let mut note = |differs: bool, name: &str, value: Value| {
+        if differs {
+            details.insert(name.to_owned(), value);
+        }
+    };
+    note(before.user_name != after.user_name, "user_name", json!(after.user_name));
+    note(before.email != after.email, "email", json!(after.email));
+    note(before.name != after.name, "name", json!(after.name));
+    note(before.groups != after.groups, "groups", json!(after.groups));
+    note(before.roles != after.roles, "roles", json!(after.roles));
+    Value::Object(details)
+}
+
+fn check_user_name(name: &str) -> Result<(), Undone> {
+    check_text("user_name", name, LONGEST_NAME)
+}
+
+fn check_full_name(name: Option<&str>) -> Result<(), Undone> {
+    name.map_or(Ok(()), |name| check_text("name", name, LONGEST_NAME))
+}
+
+fn check_groups(groups: &[String]) -> Result<(), Undone> {
+    if groups.len() > MOST_GROUPS {
+        return Err(Undone::unfit("groups", format!("at most {MOST_GROUPS}")));
+    }
+    groups.iter().try_for_each(|group| check_text("groups", group, LONGEST_NAME))
+}

@@ -1,0 +1,8 @@
+//! The API for administrators, asked as programs ask it.
+
+mod crossing;
+mod document;
+mod invitations;
+mod programs;
+mod town;
+mod users;
