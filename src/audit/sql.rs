@@ -127,7 +127,8 @@ impl AuditStore for SqlAudit {
 }
 
 async fn append(connection: &mut Connection, events: Vec<Event>) -> Done<()> {
-    for mut event in events {
+    for event in events {
+        let mut event = legible(event);
         let facts = Facts::taken_from(&mut event).map_err(|error| Failure::Refused(AuditError(Box::new(error))))?;
         let digest = |part: &Option<Part>| part.as_ref().map(|part| part.digest().as_bytes().to_vec());
         let seq: i64 = query(
@@ -207,4 +208,27 @@ async fn purge(connection: &mut Connection, before: Timestamp) -> Done<u64> {
     let gone = query("DELETE FROM audit WHERE at < $1").bind(before).execute(&mut *connection).await?;
     query("DELETE FROM audit_retention").execute(connection).await?;
     Ok(gone)
+}
+
+/// What a caller typed must not stop the trail: U+0000 can be kept by no store, and is shown as a character that could not be read.
+fn legible(mut event: Event) -> Event {
+    let texts = [&mut event.actor, &mut event.target, &mut event.session, &mut event.user_agent, &mut event.request_id];
+    texts.into_iter().flatten().for_each(replace_nul);
+    event.details.values_mut().for_each(replace_nul_within);
+    event
+}
+
+fn replace_nul(text: &mut String) {
+    if text.contains('\0') {
+        *text = text.replace('\0', "\u{FFFD}");
+    }
+}
+
+fn replace_nul_within(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::String(text) => replace_nul(text),
+        serde_json::Value::Array(items) => items.iter_mut().for_each(replace_nul_within),
+        serde_json::Value::Object(fields) => fields.values_mut().for_each(replace_nul_within),
+        _ => {}
+    }
 }

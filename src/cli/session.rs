@@ -12,7 +12,7 @@ use crate::audit::Kind;
 use crate::model::{Session, TenantId};
 use crate::session::SessionFilter;
 
-const HINT: &str = "nothing was changed; is the disk full, or does another program hold the store? Try again";
+const HINT: &str = "nothing was changed; is the disk full, the database down, or does another program hold the store? Try again";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {

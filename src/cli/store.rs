@@ -136,7 +136,7 @@ pub(super) fn actor() -> String {
 pub(super) fn explained(error: DirectoryError) -> anyhow::Error {
     let hint = match &error {
         DirectoryError::Unavailable(_) => {
-            "nothing was changed; is the disk full, or does another program hold the store? Try again"
+            "nothing was changed; is the disk full, the database down, or does another program hold the store? Try again"
         }
         DirectoryError::Conflict(_) => "choose another",
         DirectoryError::Full(_) => "revoke one that is no longer needed",

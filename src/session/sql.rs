@@ -193,7 +193,9 @@ async fn create(connection: &mut Connection, session: Session) -> Outcome<()> {
     Ok(())
 }
 
-async fn touch(connection: &mut Connection, seen: Vec<(Digest, Timestamp)>) -> Outcome<()> {
+async fn touch(connection: &mut Connection, mut seen: Vec<(Digest, Timestamp)>) -> Outcome<()> {
+    // In one order on every replica, so that none waits for another that waits for it.
+    seen.sort_unstable_by_key(|(digest, _)| *digest.as_bytes());
     for (digest, at) in seen {
         query("UPDATE sessions SET last_seen_at = $2 WHERE digest = $1 AND last_seen_at < $2 AND revoked_at IS NULL")
             .bind(digest.as_bytes().as_slice())

@@ -273,7 +273,9 @@ pub(super) async fn revoke_owned(connection: &mut Connection, owner: UserId, at:
     Ok(())
 }
 
-pub(super) async fn record_use(connection: &mut Connection, uses: Vec<ProgramUse>) -> Outcome<()> {
+pub(super) async fn record_use(connection: &mut Connection, mut uses: Vec<ProgramUse>) -> Outcome<()> {
+    // In one order on every replica, so that none waits for another that waits for it.
+    uses.sort_unstable_by(|one, other| (one.kind.as_str(), &one.id).cmp(&(other.kind.as_str(), &other.id)));
     for usage in uses {
         query(
             "UPDATE programs SET last_used_at = $3 WHERE kind = $1 AND id = $2 AND (last_used_at IS NULL OR last_used_at < $3)",

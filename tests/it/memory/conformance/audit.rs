@@ -65,6 +65,19 @@ pub(crate) async fn events_are_listed_newest_first_by_what_is_asked(backend: &im
     Ok(())
 }
 
+pub(crate) async fn a_text_that_no_store_can_keep_does_not_stop_the_trail(backend: &impl Backend) -> Outcome {
+    let audit = backend.open().await?.audit;
+    let mut odd = happened(1, Kind::SignIn, "a\0b")?;
+    odd.target = Some("\0".to_owned());
+    odd.details.insert("typed".to_owned(), serde_json::json!({ "name": ["x\0", 1] }));
+    audit.append(vec![odd, happened(2, Kind::SignIn, "ada")?]).await?;
+    let entries = audit.list(&newest(10)).await?;
+    assert_eq!(entries[1].actor.as_deref(), Some("a\u{FFFD}b"));
+    assert_eq!(entries[1].target.as_deref(), Some("\u{FFFD}"));
+    assert_eq!(entries[1].details["typed"]["name"][0], "x\u{FFFD}");
+    Ok(())
+}
+
 pub(crate) async fn only_retention_removes_events(backend: &impl Backend) -> Outcome {
     let audit = backend.open().await?.audit;
     for seconds in [1, 2, 3] {

@@ -119,6 +119,7 @@ macro_rules! conformance {
         );
         conformance!(@tests $backend, audit:
             an_event_comes_back_with_every_field
+            a_text_that_no_store_can_keep_does_not_stop_the_trail
             events_are_listed_newest_first_by_what_is_asked
             only_retention_removes_events
             what_is_recorded_is_there_and_what_is_noted_follows
