@@ -224,11 +224,11 @@ fn replace_nul(text: &mut String) {
     }
 }
 
-fn replace_nul_within(value: &mut serde_json::Value) {
+fn replace_nul_within(value: &mut Value) {
     match value {
-        serde_json::Value::String(text) => replace_nul(text),
-        serde_json::Value::Array(items) => items.iter_mut().for_each(replace_nul_within),
-        serde_json::Value::Object(fields) => fields.values_mut().for_each(replace_nul_within),
+        Value::String(text) => replace_nul(text),
+        Value::Array(items) => items.iter_mut().for_each(replace_nul_within),
+        Value::Object(fields) => fields.values_mut().for_each(replace_nul_within),
         _ => {}
     }
 }
