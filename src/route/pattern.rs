@@ -27,6 +27,8 @@ pub enum InvalidPattern {
     OpenInside,
     #[error("`*` stands for one whole segment")]
     StarInSegment,
+    #[error("`%2A` would be a wildcard once it is decoded, and a path with a real `*` cannot be named")]
+    EncodedStar,
     #[error("a path that can never be requested: it holds a character or an empty or dot segment that is refused before routing")]
     Unreachable,
 }
@@ -43,6 +45,9 @@ impl Pattern {
         // Requests are compared decoded, so the pattern is.
         if text.contains('%') {
             let decoded = understood(text).ok_or(InvalidPattern::Unreachable)?;
+            if decoded.matches('*').count() != text.matches('*').count() {
+                return Err(InvalidPattern::EncodedStar);
+            }
             return Self::parse_decoded(decoded.get(1..).unwrap_or_default());
         }
         Self::parse_decoded(rest)
@@ -150,6 +155,9 @@ mod tests {
         assert_eq!(Pattern::parse("/a**"), Err(InvalidPattern::OpenInside));
         assert_eq!(Pattern::parse("/**/a"), Err(InvalidPattern::OpenInside));
         assert_eq!(Pattern::parse("/a*b"), Err(InvalidPattern::StarInSegment));
+        for star in ["/public/%2A", "/%2a%2A", "/public/*%2A", "/a/%2a%2a"] {
+            assert_eq!(Pattern::parse(star), Err(InvalidPattern::EncodedStar), "{star}");
+        }
         assert_eq!(Pattern::parse("/a/../b"), Err(InvalidPattern::Unreachable));
         assert_eq!(Pattern::parse("/a//b"), Err(InvalidPattern::Unreachable));
     }
