@@ -32,5 +32,6 @@ pub mod latest;
 pub mod limit;
 pub mod mail;
 pub mod telemetry;
+pub mod valkey;
 // commands
 pub mod cli;

@@ -1,6 +1,7 @@
 //! What keeps state over requests and reloads.
 //!
-//! Refuses a store it does not know; the embedded one is SQLite. Without a store nothing is written to a disk.
+//! Refuses a store it does not know; the embedded one is SQLite, and sessions may live on a server of their own. Without a store
+//! nothing is written to a disk.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,14 +12,15 @@ use crate::admin;
 use crate::audit::{AuditStore, LoggedAudit, Recorder, SqlAudit};
 use crate::authn::Stores;
 use crate::clock::SharedClock;
-use crate::config::Config;
-use crate::db::{Database, OpenError, Terms};
+use crate::config::{Config, SessionServer};
+use crate::db::{Database, OpenError, Terms, Unavailable};
 use crate::directory::{self, Answers, Connections, Directory, Factors, Invitations, SqlDirectory};
 use crate::login::{Means, UsedCodes};
 use crate::mail::Post;
-use crate::revocation::{Bus, Follower};
-use crate::session::{self, MailedLinks, SessionStore, SqlSessions};
+use crate::revocation::{Bus, Follower, ValkeyFollower};
+use crate::session::{self, MailedLinks, SessionStore, SqlSessions, ValkeySessions};
 use crate::telemetry::Metrics;
+use crate::valkey::{self, Address, Valkey};
 
 /// How late "last seen" and "last used" may be.
 const RENEWAL: Duration = Duration::from_secs(5);
@@ -48,12 +50,29 @@ pub struct Memory {
     used_codes: Arc<UsedCodes>,
     clock: SharedClock,
     follower: Arc<Follower>,
+    /// Where sessions live elsewhere.
+    _sessions_follower: Option<Arc<ValkeyFollower>>,
     tasks: TaskTracker,
+}
+
+/// Which of the stores could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum MemoryError {
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    #[error(transparent)]
+    Sessions(#[from] valkey::OpenError),
+}
+
+impl From<Unavailable> for MemoryError {
+    fn from(error: Unavailable) -> Self {
+        Self::Store(error.into())
+    }
 }
 
 impl Memory {
     /// Opens what `store.url` names; without it, what lasts as long as the process.
-    pub async fn open(config: &Config, clock: &SharedClock) -> Result<Self, OpenError> {
+    pub async fn open(config: &Config, clock: &SharedClock) -> Result<Self, MemoryError> {
         let database = match &config.store {
             Some(store) => {
                 let terms = Terms { password: store.password.clone(), connections: store.connections };
@@ -67,7 +86,15 @@ impl Memory {
         let connections: Arc<dyn Connections> = people.clone();
         let directory: Arc<dyn Directory> = people.clone();
         let signed_in = Arc::new(SqlSessions::new(database.clone()));
-        let sessions: Arc<dyn SessionStore> = signed_in.clone();
+        let (sessions, sessions_follower): (Arc<dyn SessionStore>, _) = match session_server(config) {
+            Some(server) => {
+                let server = Valkey::open(Address::of(server).map_err(valkey::OpenError::from)?).await?;
+                let followed = ValkeyFollower::start(&server, follower.bus().clone(), Arc::clone(clock)).await;
+                let followed = followed.map_err(valkey::OpenError::from)?;
+                (Arc::new(ValkeySessions::new(server, Arc::clone(clock))), Some(Arc::new(followed)))
+            }
+            None => (signed_in.clone(), None),
+        };
         let trail: Arc<dyn AuditStore> = match &config.store {
             Some(_) => Arc::new(SqlAudit::new(database)),
             None => Arc::new(LoggedAudit),
@@ -88,6 +115,7 @@ impl Memory {
             used_codes: Arc::default(),
             clock: Arc::clone(clock),
             follower,
+            _sessions_follower: sessions_follower,
             tasks: TaskTracker::new(),
         })
     }
@@ -167,4 +195,8 @@ impl Memory {
             tracing::warn!("audit events were not written");
         }
     }
+}
+
+fn session_server(config: &Config) -> Option<&SessionServer> {
+    config.store.as_ref()?.sessions.as_ref()
 }

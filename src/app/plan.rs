@@ -24,6 +24,7 @@ use crate::proxy::{metadata, token};
 use crate::route::Table;
 use crate::session::Seals;
 use crate::telemetry::Telemetry;
+use crate::valkey;
 
 /// A configuration that was understood.
 pub struct Plan {
@@ -55,6 +56,7 @@ pub struct ListenerPlan {
 pub fn compile(config: Config) -> Result<Plan, Problems> {
     let mut problems = Problems::default();
     config::review(&config, &mut problems);
+    valkey::review(&config, &mut problems);
     let credentials = Sources::compile(&config, &mut problems);
     let roles = Arc::new(Roles::compile(&config, &mut problems));
     let second_factors = Demands::compile(&config, &mut problems);

@@ -12,14 +12,13 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::insight::View;
-use super::memory::Memory;
+use super::memory::{Memory, MemoryError};
 use super::plan::Plan;
 use super::reload::{self, Changes};
 use super::run::{self, StartError};
 use super::upkeep;
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{LoadError, Report};
-use crate::db::OpenError;
 use crate::telemetry::operations::router;
 use crate::telemetry::{self, Telemetry, TelemetryError};
 
@@ -45,7 +44,7 @@ pub enum ServeError {
     #[error("{0}")]
     Invalid(Report),
     #[error("the store cannot be opened")]
-    Store(#[from] OpenError),
+    Store(#[from] MemoryError),
     #[error(transparent)]
     Start(#[from] StartError),
     /// What has to be there before could not be made.

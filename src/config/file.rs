@@ -3,6 +3,8 @@
 //! Refuses unknown keys everywhere. Every value may also be written `{ env: NAME }` or `{ file: path }`; by the time these
 //! types are filled, such references have been replaced by what they name.
 
+use std::path::PathBuf;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -14,7 +16,7 @@ use super::programs::{OwnKeys, TokenEndpoint};
 use super::sign_in::SignIn;
 use super::tenant::Tenant;
 use super::upstream::Upstream;
-use super::value::Span;
+use super::value::{FilePath, Span};
 use crate::crypto::Secret;
 
 /// Doorward's configuration.
@@ -124,10 +126,28 @@ pub struct Store {
     #[serde(default = "connections_of_a_replica")]
     #[schemars(range(min = 2, max = 1000))]
     pub connections: u32,
+    /// Keeps sessions elsewhere: on a Valkey or Redis server that all replicas ask. Default: with everything else.
+    #[serde(default)]
+    pub sessions: Option<SessionServer>,
 }
 
 const fn connections_of_a_replica() -> u32 {
     16
+}
+
+/// A Valkey or Redis server for sessions and for proofs that are used once. Read at the start.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SessionServer {
+    /// `rediss://user:password@host:6379/0`, with TLS; also `valkeys://`, without TLS `redis://` and `valkey://`, and
+    /// `unix:///path/to/socket`.
+    pub url: Secret,
+    /// The password, where the URL holds none.
+    pub password: Option<Secret>,
+    /// PEM file with the authorities to trust for the server instead of the system's.
+    #[serde(default)]
+    #[schemars(with = "Option<FilePath>")]
+    pub ca: Option<PathBuf>,
 }
 
 /// How long people stay signed in.

@@ -32,7 +32,7 @@ pub mod tenant;
 pub mod upstream;
 
 pub use advice::advise;
-pub use file::{Audit, Config, Limits, LogFormat, Logging, Operations, SessionMode, Sessions, Shutdown, Store};
+pub use file::{Audit, Config, Limits, LogFormat, Logging, Operations, SessionMode, SessionServer, Sessions, Shutdown, Store};
 pub use load::{LoadError, Loaded, load};
 pub use mail::Mail;
 pub use problem::{Path, Problem, Problems};

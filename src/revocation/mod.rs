@@ -5,6 +5,7 @@
 
 mod ear;
 mod follower;
+mod valkey;
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use crate::clock::Timestamp;
 use crate::model::Change;
 
 pub use follower::Follower;
+pub use valkey::ValkeyFollower;
 
 /// Changes a subscriber may be behind before it has to forget everything.
 const BACKLOG: usize = 1024;

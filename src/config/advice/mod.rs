@@ -5,6 +5,7 @@
 mod sign_in;
 mod tenants;
 
+use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path as FilePath;
 use std::time::Duration;
@@ -18,7 +19,7 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::is_loopback;
-use super::{Config, Path, Problems, SessionMode, Sources};
+use super::{Config, Path, Problems, SessionMode, SessionServer, Sources};
 use crate::clock::Timestamp;
 use crate::config::access::Mode;
 use crate::config::connection::Connection;
@@ -35,6 +36,7 @@ pub fn advise(config: &Config, sources: &Sources, now: Timestamp) -> Problems {
     public_url(config, &mut advice);
     certificates(config, now, &mut advice);
     store(config, &mut advice);
+    unencrypted_sessions(config, &mut advice);
     sealed(config, &mut advice);
     storeless(config, &mut advice);
     for (index, network) in config.trusted_proxies.iter().enumerate().filter(|(_, network)| network.prefix_len() == 0) {
@@ -60,10 +62,27 @@ fn inline_secrets(config: &Config, sources: &Sources, advice: &mut Problems) {
     let store = Path::from("store").key("url");
     let says_no_password = |url: &str| Url::parse(url).is_ok_and(|url| url.password().is_none());
     let open = config.store.as_ref().is_some_and(|store| says_no_password(store.url.expose()));
-    let harmless = |path: &&Path| **path == store && open || is_plain_server(config, path);
+    let sessions = Path::from("store").key("sessions").key("url");
+    let open_sessions = session_server(config).is_some_and(|server| says_no_password(server.url.expose()));
+    let harmless = |path: &&Path| **path == store && open || **path == sessions && open_sessions || is_plain_server(config, path);
     for path in sources.inline_secrets().filter(|path| !harmless(path)) {
         let hint = "`{ file: path }` or `{ env: NAME }` keeps it out of backups and version control";
         advice.add(path.clone(), "this secret is written in the file itself", hint);
+    }
+}
+
+fn session_server(config: &Config) -> Option<&SessionServer> {
+    config.store.as_ref()?.sessions.as_ref()
+}
+
+/// Nobody on the way should see who is signed in, or write that they are.
+fn unencrypted_sessions(config: &Config, advice: &mut Problems) {
+    let Some(Ok(url)) = session_server(config).map(|server| Url::parse(server.url.expose())) else { return };
+    // Not one of the web's schemes, so that an address is a name like any other.
+    let here = is_loopback(&url) || url.host_str().and_then(|host| host.parse().ok()).is_some_and(|ip: IpAddr| ip.is_loopback());
+    if matches!(url.scheme(), "redis" | "valkey") && !here {
+        let path = Path::from("store").key("sessions").key("url");
+        advice.add(path, "sessions travel unencrypted to their server", "write `rediss://…`");
     }
 }
 

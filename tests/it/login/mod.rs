@@ -27,6 +27,7 @@ mod return_to;
 mod routing;
 mod saml;
 mod sealed;
+mod session_server;
 mod sessions;
 mod sign_out;
 mod step_up;

@@ -49,6 +49,8 @@ pub(super) struct Setting {
     /// Further arguments of the provider.
     pub(super) provider: &'static [&'static str],
     pub(super) on: Engine,
+    /// Further keys of `store`, each after a comma.
+    pub(super) store: String,
 }
 
 impl Replicas {
@@ -74,12 +76,13 @@ impl Replicas {
         for (number, port) in ports.iter().enumerate() {
             let configuration = format!(
                 "version: 1\npublic_url: {origin}\nlisteners: [{{ address: 127.0.0.1:{port} }}]\n\
-                 upstream: {{ url: http://127.0.0.1:{} }}\nstore: {{ url: '{store}' }}\nsecret_key: {{ file: secret }}\n\
+                 upstream: {{ url: http://127.0.0.1:{} }}\nstore: {{ url: '{store}'{} }}\nsecret_key: {{ file: secret }}\n\
                  sessions: {{ idle: 20h, absolute: 48h, refresh: 10m }}\nroles: {{ ranked: [admin, viewer], default: viewer, \
                  groups: {{ Platform: admin }} }}\n{}\n\
                  connections:\n  - id: idp\n    oidc:\n      issuer: {}\n      client_id: doorward\n      \
                  client_secret: a-secret-of-some-length\n      scopes: [profile, email, groups]\n{}\n",
                 upstream.port(),
+                setting.store,
                 setting.settings,
                 idp.ready["issuer"].as_str().unwrap(),
                 setting.oidc,

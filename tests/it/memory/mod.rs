@@ -9,3 +9,4 @@ mod postgres;
 mod server;
 mod sqlite;
 mod tables;
+mod valkey;

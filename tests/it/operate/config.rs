@@ -69,10 +69,18 @@ impl Desk {
     pub(super) fn complete(&self) {
         let read = |name: &str| fs::read_to_string(self.path("files").join(name)).unwrap();
         let (certificate, secret) = (read("tls.crt"), read("secret"));
-        for name in ["clients.crt", "upstream-ca.crt"] {
+        for name in ["clients.crt", "upstream-ca.crt", "session-server-ca.crt"] {
             self.write(&format!("files/{name}"), &certificate);
         }
-        for name in ["legacy-key", "db-password", "app-password", "wiki-password", "oidc-secret", "mail-password"] {
+        for name in [
+            "legacy-key",
+            "db-password",
+            "app-password",
+            "wiki-password",
+            "oidc-secret",
+            "mail-password",
+            "session-server-password",
+        ] {
             self.write(&format!("files/{name}"), &secret);
         }
         self.saml();

@@ -9,6 +9,7 @@ mod explain;
 mod presets;
 mod probes;
 mod replicas;
+mod session_server;
 mod stop;
 mod trouble;
 mod unheard;

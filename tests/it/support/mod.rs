@@ -6,6 +6,7 @@ pub(crate) mod h2;
 pub(crate) mod port;
 pub(crate) mod process;
 pub(crate) mod store;
+pub(crate) mod valkey;
 
 pub(crate) use curl::{Answer, curl};
 pub(crate) use door::{Door, doorward};

@@ -14,7 +14,7 @@ pub(crate) struct Process {
     child: Child,
     /// Held open: counterparts end when it closes.
     pub(crate) stdin: Option<ChildStdin>,
-    lines: Receiver<String>,
+    lines: Mutex<Receiver<String>>,
     errors: Arc<Mutex<String>>,
 }
 
@@ -38,7 +38,7 @@ impl Process {
                 heard.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..length]));
             }
         });
-        Self { stdin: child.stdin.take(), child, lines, errors }
+        Self { stdin: child.stdin.take(), child, lines: Mutex::new(lines), errors }
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -53,7 +53,7 @@ impl Process {
     }
 
     pub(crate) fn line(&self, patience: Duration) -> Result<String, RecvTimeoutError> {
-        self.lines.recv_timeout(patience)
+        self.lines.lock().unwrap().recv_timeout(patience)
     }
 
     /// What it has written to standard error so far.

@@ -47,7 +47,7 @@ pub(crate) trait Backend: Sized + Send + Sync {
     async fn open(&self) -> Outcome<Stores>;
 }
 
-/// Runs every test of the suite on `$backend`.
+/// Runs every test of the suite on `$backend`, or those that a store of sessions alone has to pass.
 macro_rules! conformance {
     (@tests $backend:ty, $part:ident: $($name:ident)*) => {
         mod $part {
@@ -60,7 +60,35 @@ macro_rules! conformance {
             )*
         }
     };
+    (sessions of $backend:ty) => {
+        conformance!(@tests $backend, sessions:
+            a_session_comes_back_with_every_field
+            an_ended_session_is_never_lifted
+            ending_says_whether_the_session_was_live
+            ending_all_of_a_person_leaves_others_alone
+            a_providers_logout_ends_what_it_names_and_nothing_else
+            a_logout_that_may_come_once_has_one_winner_who_ends_all_it_names
+            refreshing_tokens_is_one_turn_and_no_stale_tokens_win
+            seen_times_only_move_forward
+            live_sessions_are_listed_newest_first
+            a_one_time_value_has_one_winner_among_many
+            a_purge_removes_only_what_has_expired
+            seen_times_are_gathered_and_written_together
+        );
+        conformance!(@tests $backend, erasure:
+            what_the_trail_tells_of_a_person_goes_and_the_events_stay
+            an_erased_person_leaves_nothing_but_their_id
+            people_are_found_by_what_was_typed_and_not_by_patterns
+            an_answer_is_kept_for_one_request_and_a_while
+        );
+        conformance!(@tests $backend, changes:
+            each_change_is_announced_once_and_in_order
+            another_handle_hears_of_the_change_too
+            what_changes_nothing_is_not_announced
+        );
+    };
     ($backend:ty) => {
+        conformance!(sessions of $backend);
         conformance!(@tests $backend, directory:
             a_user_comes_back_with_every_field
             a_user_name_is_unique_within_its_tenant_whatever_its_case
@@ -94,20 +122,6 @@ macro_rules! conformance {
             factors_leave_one_by_one_by_kind_and_with_their_person
             nobody_has_more_factors_than_there_is_place_for
         );
-        conformance!(@tests $backend, sessions:
-            a_session_comes_back_with_every_field
-            an_ended_session_is_never_lifted
-            ending_says_whether_the_session_was_live
-            ending_all_of_a_person_leaves_others_alone
-            a_providers_logout_ends_what_it_names_and_nothing_else
-            a_logout_that_may_come_once_has_one_winner_who_ends_all_it_names
-            refreshing_tokens_is_one_turn_and_no_stale_tokens_win
-            seen_times_only_move_forward
-            live_sessions_are_listed_newest_first
-            a_one_time_value_has_one_winner_among_many
-            a_purge_removes_only_what_has_expired
-            seen_times_are_gathered_and_written_together
-        );
         conformance!(@tests $backend, mail:
             a_mailed_link_comes_back_and_looking_uses_nothing_up
             a_mailed_link_is_followed_once_by_the_attempt_that_asked
@@ -123,17 +137,6 @@ macro_rules! conformance {
             events_are_listed_newest_first_by_what_is_asked
             only_retention_removes_events
             what_is_recorded_is_there_and_what_is_noted_follows
-        );
-        conformance!(@tests $backend, erasure:
-            what_the_trail_tells_of_a_person_goes_and_the_events_stay
-            an_erased_person_leaves_nothing_but_their_id
-            people_are_found_by_what_was_typed_and_not_by_patterns
-            an_answer_is_kept_for_one_request_and_a_while
-        );
-        conformance!(@tests $backend, changes:
-            each_change_is_announced_once_and_in_order
-            another_handle_hears_of_the_change_too
-            what_changes_nothing_is_not_announced
         );
     };
 }

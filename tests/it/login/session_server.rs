@@ -1,0 +1,95 @@
+//! Doors whose sessions are on a Valkey or Redis server: the same for those who sign in, and one truth for all doors.
+
+use std::time::{Duration, Instant};
+
+use super::house::{Person, field};
+use super::replicas::{Replicas, Setting};
+use crate::support::valkey::ValkeyServer;
+use crate::support::{curl, eventually, store};
+
+/// What the product promises.
+const WITHIN: Duration = Duration::from_secs(1);
+
+fn doors(server: &ValkeyServer) -> Replicas {
+    Replicas::start(2, &Setting { store: format!(", sessions: {{ url: {} }}", server.url()), ..Setting::default() })
+}
+
+#[track_caller]
+fn statuses(doors: &Replicas, who: &Person) -> (u16, u16) {
+    (doors.session(0, who).status, doors.session(1, who).status)
+}
+
+#[track_caller]
+fn sign_out(doors: &Replicas, who: &Person) {
+    let url = doors.at(0, "/.doorward/sign-out");
+    let token = field(&who.ask(&url, &[]).text(), "token");
+    assert_eq!(who.post(&url, &[("token", &token)], &[]).status, 303);
+}
+
+#[test]
+fn who_signs_out_at_one_door_is_refused_at_the_other_within_a_second() {
+    let server = ValkeyServer::start();
+    let doors = doors(&server);
+    for _ in 0..5 {
+        let (who, other) = (doors.signed_in(), doors.signed_in());
+        assert_eq!((statuses(&doors, &who), statuses(&doors, &other)), ((200, 200), (200, 200)));
+        let stolen = format!("Cookie: __Host-doorward={}", who.cookie("__Host-doorward").unwrap());
+        sign_out(&doors, &who);
+        let begun = Instant::now();
+        let asked = || curl(&["-H", &stolen, &doors.at(1, "/.doorward/session")]).status;
+        eventually("the other door refuses it", || (asked() == 401).then_some(()));
+        assert!(begun.elapsed() < WITHIN, "after {:?}", begun.elapsed());
+        assert_eq!(statuses(&doors, &other), (200, 200), "nobody else is signed out");
+    }
+    assert_eq!(store::look::<i64>(doors.folder.path(), "SELECT count(*) FROM sessions"), 0, "no session is in the store");
+    assert_eq!(store::look::<i64>(doors.folder.path(), "SELECT count(*) FROM once"), 0);
+}
+
+#[test]
+fn tokens_of_a_session_on_a_server_are_refreshed_once_however_many_doors_ask() {
+    let server = ValkeyServer::start();
+    let mut doors = doors(&server);
+    let who = doors.signed_in();
+    assert_eq!(statuses(&doors, &who), (200, 200));
+    let cookie = format!("Cookie: __Host-doorward={}", who.cookie("__Host-doorward").unwrap());
+    let version = "for _, key in ipairs(redis.call('KEYS', 'doorward:session:*')) do \
+                   return redis.call('HGET', key, 'tokens_version') end";
+    for round in 2..5 {
+        doors.pass(11);
+        std::thread::scope(|scope| {
+            for number in 0..40 {
+                let (url, cookie) = (doors.at(number % 2, "/.doorward/session"), cookie.as_str());
+                scope.spawn(move || assert_eq!(curl(&["-H", cookie, &url]).status, 200, "others are served meanwhile"));
+            }
+        });
+        eventually("the provider is asked for tokens", || {
+            assert_eq!(statuses(&doors, &who), (200, 200));
+            (doors.asked_for_tokens() >= round).then_some(())
+        });
+        assert_eq!(doors.asked_for_tokens(), round);
+        let written = format!("bulk-string('\"{}\"')", round - 1);
+        eventually("the new tokens are written down", || (server.say(&["EVAL", version, "0"]) == written).then_some(()));
+    }
+    let kept = server.say(&["EVAL", "return redis.call('HGETALL', redis.call('KEYS', 'doorward:session:*')[1])", "0"]);
+    assert!(kept.contains("sealed_tokens") && !kept.contains("eyJ"), "no token lies open on the server: {kept}");
+    assert!(!kept.contains(cookie.split_once('=').unwrap().1), "nor what the cookie holds");
+}
+
+#[test]
+fn while_the_server_is_away_nobody_is_signed_out_and_nobody_is_anybody_else() {
+    let mut server = ValkeyServer::start();
+    let doors = doors(&server);
+    let who = doors.signed_in();
+    assert_eq!(doors.session(0, &who).status, 200);
+    server.kill();
+    // The second door has not seen them yet.
+    let begun = Instant::now();
+    let answer = doors.session(1, &who);
+    assert_eq!((answer.status, answer.header("retry-after").is_some()), (503, true), "{}", answer.text());
+    assert!(begun.elapsed() < Duration::from_secs(4), "after {:?}", begun.elapsed());
+    assert_eq!(doors.session(0, &who).status, 200, "who is known is served");
+    server.begin();
+    eventually("they are known again", || (statuses(&doors, &who) == (200, 200)).then_some(()));
+    sign_out(&doors, &who);
+    eventually("and can sign out", || (statuses(&doors, &who) == (401, 401)).then_some(()));
+}
