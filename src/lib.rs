@@ -16,6 +16,7 @@ pub mod route;
 // doors
 pub mod admin;
 pub mod login;
+pub mod scim;
 // memory
 pub mod audit;
 pub mod directory;

@@ -66,6 +66,8 @@ impl Administration {
             name: new.name,
             active: true,
             groups: new.groups,
+            directory_groups: Vec::new(),
+            provisioned_by: None,
             roles: new.roles,
             link: None,
             password_hash: new.password_hash,

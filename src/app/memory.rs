@@ -14,16 +14,21 @@ use crate::authn::Stores;
 use crate::clock::SharedClock;
 use crate::config::{Config, SessionServer};
 use crate::db::{Database, OpenError, Terms, Unavailable};
-use crate::directory::{self, Answers, Connections, Directory, Factors, Invitations, SqlDirectory};
+use crate::directory::{
+    self, Answers, Connections, Directory, Factors, Invitations, Provisioning, ScimCalls, ScimTokens, SqlDirectory,
+};
 use crate::login::{Means, UsedCodes};
 use crate::mail::Post;
 use crate::revocation::{Bus, Follower, ValkeyFollower};
+use crate::scim;
 use crate::session::{self, MailedLinks, SessionStore, SqlSessions, ValkeySessions};
 use crate::telemetry::Metrics;
 use crate::valkey::{self, Address, Valkey};
 
 /// How late "last seen" and "last used" may be.
 const RENEWAL: Duration = Duration::from_secs(5);
+/// How late a call of a directory may be shown.
+const INSPECTION: Duration = Duration::from_millis(500);
 /// How long the end waits for letters under way.
 const LAST_LETTERS: Duration = Duration::from_secs(2);
 
@@ -40,6 +45,9 @@ pub struct Memory {
     pub links: Arc<dyn MailedLinks>,
     pub invitations: Arc<dyn Invitations>,
     answers: Arc<dyn Answers>,
+    pub provisioning: Arc<dyn Provisioning>,
+    pub scim_tokens: Arc<dyn ScimTokens>,
+    scim_calls: Arc<ScimCalls>,
     /// Letters under way.
     pub post: Post,
     /// The audit trail, to read; [`Self::audit`] writes it.
@@ -85,6 +93,8 @@ impl Memory {
         let factors: Arc<dyn Factors> = people.clone();
         let connections: Arc<dyn Connections> = people.clone();
         let directory: Arc<dyn Directory> = people.clone();
+        let provisioning: Arc<dyn Provisioning> = people.clone();
+        let scim_tokens: Arc<dyn ScimTokens> = people.clone();
         let signed_in = Arc::new(SqlSessions::new(database.clone()));
         let (sessions, sessions_follower): (Arc<dyn SessionStore>, _) = match session_server(config) {
             Some(server) => {
@@ -110,6 +120,9 @@ impl Memory {
             links: signed_in,
             answers: people.clone(),
             invitations: people,
+            provisioning,
+            scim_calls: Arc::new(ScimCalls::start(Arc::clone(&scim_tokens), INSPECTION)),
+            scim_tokens,
             post: Post::open(),
             trail,
             used_codes: Arc::default(),
@@ -169,6 +182,20 @@ impl Memory {
         }
     }
 
+    /// What directories' clients need.
+    #[must_use]
+    pub fn provisioning(&self) -> scim::Means {
+        scim::Means {
+            people: Arc::clone(&self.provisioning),
+            tokens: Arc::clone(&self.scim_tokens),
+            calls: Arc::clone(&self.scim_calls),
+            connections: Arc::clone(&self.connections),
+            sessions: Arc::clone(&self.sessions),
+            audit: self.audit.clone(),
+            clock: Arc::clone(&self.clock),
+        }
+    }
+
     /// Where changes of the store are heard, those of other processes too.
     #[must_use]
     pub fn bus(&self) -> &Bus {
@@ -190,6 +217,9 @@ impl Memory {
         }
         if let Err(error) = self.used.flush().await {
             tracing::warn!(%error, "last-used times were not written");
+        }
+        if let Err(error) = self.scim_calls.flush().await {
+            tracing::warn!(%error, "calls of directories were not written");
         }
         if !self.audit.flush().await {
             tracing::warn!("audit events were not written");

@@ -22,6 +22,7 @@ use crate::proxy::challenge::Challenges;
 use crate::proxy::gateway::{Gateway, Observed, Reception};
 use crate::proxy::{metadata, token};
 use crate::route::Table;
+use crate::scim;
 use crate::session::Seals;
 use crate::telemetry::Telemetry;
 use crate::valkey;
@@ -111,13 +112,19 @@ impl Plan {
         let authn = Arc::new(Authn::new(authn, &stores, &self.roles));
         let administration = Administration::new(Arc::clone(&self.config), Arc::clone(tenancy), memory.administration());
         let api = admin::api::router(Arc::new(administration));
+        let provisioning = scim::Doors::new(&self.config, tenancy, memory.provisioning());
         let reception = |(site, login): (_, Arc<Login>)| {
             let public_url = &tenancy.site(site).public_url;
             let metadata = metadata::router(&self.config, public_url, |tenant| tenancy.serves(site, tenant));
             let tokens = token::router(&self.config, token::Site { tenancy: Arc::clone(tenancy), site }, &authn, &audit);
             Reception {
                 challenges: Challenges::compile(&self.config, public_url),
-                doors: login::router(Arc::clone(&login)).merge(jwks.clone()).merge(metadata).merge(tokens).merge(api.clone()),
+                doors: login::router(Arc::clone(&login))
+                    .merge(jwks.clone())
+                    .merge(metadata)
+                    .merge(tokens)
+                    .merge(api.clone())
+                    .merge(provisioning.at(site)),
                 pages: Arc::clone(login.shown()),
                 login,
             }

@@ -142,6 +142,12 @@ kinds! {
     RoleAssigned = "role_assigned",
     /// A role was taken from somebody [Account Change 3001].
     RoleUnassigned = "role_unassigned",
+    /// [Group Management 3006]
+    GroupCreated = "group_created",
+    /// A group has another name, or other members [Group Management 3006].
+    GroupChanged = "group_changed",
+    /// [Group Management 3006]
+    GroupRemoved = "group_removed",
     /// A person has one more second factor [Account Change 3001].
     FactorAdded = "factor_added",
     /// A person has one second factor less [Account Change 3001].
@@ -170,6 +176,12 @@ kinds! {
     ClientRevoked = "client_revoked",
     /// A client got a token, or tried [Authentication 3002].
     TokenIssued = "token_issued",
+    /// A directory's client may provision by a connection [Entity Management 3004].
+    ScimTokenCreated = "scim_token_created",
+    /// A new secret works too, alone, or no more; the details say which [Entity Management 3004].
+    ScimTokenRotated = "scim_token_rotated",
+    /// [Entity Management 3004]
+    ScimTokenRevoked = "scim_token_revoked",
     /// A way to sign in was added to the store [Entity Management 3004].
     ConnectionCreated = "connection_created",
     /// [Entity Management 3004]

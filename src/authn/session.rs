@@ -322,7 +322,8 @@ enum Known {
 }
 
 pub(super) fn identity(session: &Session, user: User, roles: &Roles) -> Identity {
-    let held = roles.of(&user.tenant, &user.roles, &user.groups);
+    let groups = user.all_groups();
+    let held = roles.of(&user.tenant, &user.roles, &groups);
     Identity {
         credential: KIND,
         subject: user.id.to_string(),
@@ -331,7 +332,7 @@ pub(super) fn identity(session: &Session, user: User, roles: &Roles) -> Identity
         user_name: Some(user.user_name),
         email: user.email.map(String::from),
         name: user.name,
-        groups: user.groups,
+        groups,
         scopes: roles.scopes_of(&held),
         roles: held,
         session: Some(session.handle.clone()),

@@ -131,6 +131,8 @@ impl Explain {
             name: None,
             active: true,
             groups: self.groups.clone(),
+            directory_groups: Vec::new(),
+            provisioned_by: None,
             roles: self.roles.clone(),
             link: None,
             password_hash: None,

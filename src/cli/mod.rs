@@ -25,6 +25,7 @@ mod presets;
 mod program;
 mod role;
 mod schema;
+mod scim_token;
 mod serve;
 mod session;
 mod store;
@@ -86,6 +87,9 @@ enum Command {
     /// Who is signed in.
     #[command(subcommand)]
     Session(session::Command),
+    /// Tokens with which directories add, change and remove people (SCIM).
+    #[command(subcommand)]
+    ScimToken(scim_token::Command),
     /// Ways for people to sign in.
     #[command(subcommand)]
     Connection(connection::Command),
@@ -127,6 +131,7 @@ impl Cli {
             Command::Client(command) => store::with(&self.config, async |store| command.run(store, ProgramKind::Client).await),
             Command::User(command) => command.run(&self.config),
             Command::Connection(command) => store::with(&self.config, async |store| command.run(store).await),
+            Command::ScimToken(command) => store::with(&self.config, async |store| command.run(store).await),
             Command::Session(command) => store::with(&self.config, async |store| command.run(store).await),
             Command::Audit(command) => store::with(&self.config, async |store| command.run(store).await),
             Command::Store(command) => command.run(),

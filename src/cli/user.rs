@@ -188,6 +188,8 @@ impl Create {
             name: self.full_name,
             active: true,
             groups: self.groups,
+            directory_groups: Vec::new(),
+            provisioned_by: None,
             roles: self.roles,
             link: None,
             password_hash: hash,

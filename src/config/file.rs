@@ -66,6 +66,8 @@ pub struct Config {
     #[serde(default)]
     pub sign_in: SignIn,
     #[serde(default)]
+    pub scim: Scim,
+    #[serde(default)]
     pub roles: Roles,
     /// Who may administer people, keys and connections by `/api/v1` below `prefix`, each in their own tenant.
     #[serde(default)]
@@ -112,6 +114,14 @@ fn default_prefix() -> String {
 pub struct Operations {
     /// Address and port; keep it private.
     pub address: String,
+}
+
+/// Where directories provision people and groups: `{prefix}/scim/v2`, with tokens made by `doorward scim-token`.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Scim {
+    /// Another path for it, such as `/scim/v2`, taken from the application.
+    pub alias: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]

@@ -15,6 +15,9 @@ pub const KEY_PREFIX: &str = "dw_";
 /// What every client secret begins with.
 pub const CLIENT_SECRET_PREFIX: &str = "dws_";
 
+/// What every token of a directory's client begins with.
+pub const SCIM_PREFIX: &str = "dwscim_";
+
 /// A new public id.
 ///
 /// # Errors
@@ -37,6 +40,14 @@ pub fn new_api_key(id: &str) -> Result<(Secret, Digest), random::NoRandomness> {
 /// [`random::NoRandomness`] when the system's generator fails.
 pub fn new_client_secret() -> Result<(Secret, Digest), random::NoRandomness> {
     new_token(CLIENT_SECRET_PREFIX)
+}
+
+/// A new SCIM token `dwscim_<id>_<secret><checksum>` for `id`, and the digest to store.
+///
+/// # Errors
+/// [`random::NoRandomness`] when the system's generator fails.
+pub fn new_scim_token(id: &str) -> Result<(Secret, Digest), random::NoRandomness> {
+    new_token(&format!("{SCIM_PREFIX}{id}_"))
 }
 
 /// A new token for a link in a letter, 256 bits, and the digest to store.
@@ -65,7 +76,17 @@ fn new_token(head: &str) -> Result<(Secret, Digest), random::NoRandomness> {
 /// The id within a well-formed API key; `None` for anything that Doorward cannot have made.
 #[must_use]
 pub fn api_key_id(token: &str) -> Option<&str> {
-    let (id, secret) = token.strip_prefix(KEY_PREFIX)?.split_once('_')?;
+    id_within(token, KEY_PREFIX)
+}
+
+/// The id within a well-formed SCIM token; `None` for anything that Doorward cannot have made.
+#[must_use]
+pub fn scim_token_id(token: &str) -> Option<&str> {
+    id_within(token, SCIM_PREFIX)
+}
+
+fn id_within<'t>(token: &'t str, prefix: &str) -> Option<&'t str> {
+    let (id, secret) = token.strip_prefix(prefix)?.split_once('_')?;
     let whole = id.len() == ID_LENGTH && secret.len() == SECRET_LENGTH + CHECKSUM_LENGTH;
     (whole && is_alphanumeric(id) && is_alphanumeric(secret) && checksum_fits(token)).then_some(id)
 }

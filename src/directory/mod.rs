@@ -8,7 +8,11 @@ mod break_glass;
 mod connections;
 mod factors;
 mod invitations;
+mod provisioning;
 mod renewals;
+mod scim_calls;
+mod scim_tokens;
+pub mod search;
 mod sql;
 
 use std::fmt;
@@ -17,14 +21,17 @@ use async_trait::async_trait;
 
 use crate::clock::Timestamp;
 use crate::db::Unavailable;
-use crate::model::{EmailAddress, FederatedLink, Program, ProgramKind, ProgramSecret, TenantId, User, UserId};
+use crate::model::{ConnectionId, EmailAddress, FederatedLink, Program, ProgramKind, ProgramSecret, TenantId, User, UserId};
 
 pub use answers::{Answers, Begun};
 pub use break_glass::{BreakGlassAccount, BreakGlassError, BreakGlassFile};
 pub use connections::Connections;
 pub use factors::{FactorUse, Factors, MOST_FACTORS};
 pub use invitations::Invitations;
+pub use provisioning::{Arrival, Described, Indexed, Provisioning, Redescribed};
 pub use renewals::Renewals;
+pub use scim_calls::ScimCalls;
+pub use scim_tokens::{Rotation, ScimTokens};
 pub use sql::SqlDirectory;
 
 /// Why the directory could not do what was asked.
@@ -96,6 +103,15 @@ pub trait Directory: fmt::Debug + Send + Sync {
     /// then the address names nobody.
     async fn local_user_by_email(&self, tenant: &TenantId, email: &EmailAddress) -> Result<Option<User>, DirectoryError>;
     async fn user_by_link(&self, tenant: &TenantId, link: &FederatedLink) -> Result<Option<User>, DirectoryError>;
+    /// Whom the connection provisions and nobody has signed in as yet: by the subject as their external id, by the address as their user
+    /// name, or by the address alone if it is nobody else's there.
+    async fn provisioned_user(
+        &self,
+        tenant: &TenantId,
+        connection: &ConnectionId,
+        subject: &str,
+        email: Option<&EmailAddress>,
+    ) -> Result<Option<User>, DirectoryError>;
     /// Ordered by id.
     async fn users(&self, tenant: &TenantId, page: &Page) -> Result<Vec<User>, DirectoryError>;
     /// Those who fit, ordered by id.

@@ -275,6 +275,8 @@ impl Login {
             name: None,
             active: true,
             groups: Vec::new(),
+            directory_groups: Vec::new(),
+            provisioned_by: None,
             roles: account.roles.clone(),
             link: None,
             password_hash: None,

@@ -72,7 +72,8 @@ impl Login {
     /// connection says.
     async fn welcome(&self, connection: &Connection, tenant: &TenantId, asserted: &Asserted) -> Result<User, Attempted> {
         // A provider that makes people does not take over those whom somebody else made, unless it is their mailbox.
-        if connection.provision == Provision::Jit && !connection.proves_mailboxes() {
+        let makes = connection.provision == Provision::Jit && !connection.proves_mailboxes();
+        if makes && self.looked_after(connection, tenant, asserted).await?.is_none() {
             return self.create(tenant, asserted, None).await;
         }
         match (self.adopt(connection, tenant, asserted).await, connection.provision) {
@@ -135,8 +136,13 @@ impl Login {
 
     async fn refresh(&self, connection: &Connection, user: User, asserted: &Asserted) -> Result<User, Attempted> {
         let mut fresh = user.clone();
-        fresh.name = asserted.name.clone().or(fresh.name);
-        fresh.email.clone_from(&asserted.email);
+        // What a directory says of somebody it looks after counts more than what is said in passing.
+        if user.provisioned_by.is_none() {
+            fresh.name = asserted.name.clone().or(fresh.name);
+            fresh.email.clone_from(&asserted.email);
+        } else if fresh.email.is_none() {
+            fresh.email.clone_from(&asserted.email);
+        }
         match (&asserted.groups, connection.provision) {
             (Some(groups), _) => fresh.groups.clone_from(groups),
             // A provider that leaves the claim out says that there are none.
@@ -164,6 +170,8 @@ impl Login {
             name: asserted.name.clone(),
             active: true,
             groups: asserted.groups.clone().unwrap_or_default(),
+            directory_groups: Vec::new(),
+            provisioned_by: None,
             roles: invitation.map(|invitation| invitation.roles.clone()).unwrap_or_default(),
             link: Some(asserted.link.clone()),
             password_hash: None,
@@ -224,14 +232,31 @@ impl Login {
     /// Whom an administrator has made and who may be meant: by the address that is their user name, if the connection is configured to
     /// speak for its domain or has seen that they read the mailbox, and nobody else, nor a password, has that account already.
     async fn adoptable(&self, connection: &Connection, tenant: &TenantId, asserted: &Asserted) -> Result<User, SignInError> {
+        if let Some(user) = self.looked_after(connection, tenant, asserted).await? {
+            return Ok(user);
+        }
         let speaks = connection.has_domains() || connection.proves_mailboxes();
         let email = asserted.email.as_ref().filter(|_| speaks).ok_or(SignInError::NoAccount)?;
         let found = self.means.directory.user_by_name(tenant, email.as_str()).await?;
         // The directory folds names as Unicode does, in which other letters become an address's; such a name is not the address.
         let free = |user: &User| {
-            user.link.is_none() && user.password_hash.is_none() && user.user_name.eq_ignore_ascii_case(email.as_str())
+            user.link.is_none()
+                && user.password_hash.is_none()
+                && user.provisioned_by.is_none()
+                && user.user_name.eq_ignore_ascii_case(email.as_str())
         };
         found.filter(free).ok_or(SignInError::NoAccount)
+    }
+
+    /// Whom the connection's own directory has provisioned and who has not signed in before.
+    async fn looked_after(
+        &self,
+        connection: &Connection,
+        tenant: &TenantId,
+        asserted: &Asserted,
+    ) -> Result<Option<User>, SignInError> {
+        let (subject, email) = (&asserted.link.subject, asserted.email.as_ref());
+        Ok(self.means.directory.provisioned_user(tenant, &connection.id, subject, email).await?)
     }
 }
 

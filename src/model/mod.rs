@@ -5,21 +5,25 @@
 mod change;
 mod connection;
 mod factor;
+mod group;
 mod identity;
 mod invitation;
 mod mailed_link;
 mod name;
 mod program;
+mod scim_token;
 mod session;
 mod user;
 
 pub use change::Change;
 pub use connection::StoredConnection;
 pub use factor::{Factor, FactorKind};
+pub use group::{Group, GroupId, Member, Membership, Provisioned, Provisioner};
 pub use identity::{AccessToken, CredentialKind, ForwardMemo, Identity, MintedAssertion};
 pub use invitation::{Invitation, InvitationId};
 pub use mailed_link::MailedLink;
 pub use name::{ConnectionId, Domain, EmailAddress, InvalidName, Scope, TenantId};
 pub use program::{Program, ProgramKind, ProgramSecret};
+pub use scim_token::{ScimCall, ScimToken};
 pub use session::{ProviderLogout, Session, SessionHandle};
 pub use user::{FederatedLink, User, UserId};

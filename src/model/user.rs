@@ -49,12 +49,26 @@ pub struct User {
     pub active: bool,
     /// Group names, as the identity provider last said or an administrator set.
     pub groups: Vec<String>,
+    /// Names of the directory's groups they are in. Read-only: memberships are written where the groups are.
+    pub directory_groups: Vec<String>,
     /// Roles assigned directly, besides those that groups give.
     pub roles: Vec<String>,
     pub link: Option<FederatedLink>,
+    /// The connection whose directory looks after them. Read-only: provisioning writes it.
+    pub provisioned_by: Option<ConnectionId>,
     /// Argon2id PHC string of a local account.
     #[serde(skip)]
     pub password_hash: Option<String>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+}
+
+impl User {
+    /// All their groups, each once: what the identity provider said, and the directory's.
+    #[must_use]
+    pub fn all_groups(&self) -> Vec<String> {
+        let mut all = self.groups.clone();
+        all.extend(self.directory_groups.iter().filter(|group| !self.groups.contains(group)).cloned());
+        all
+    }
 }

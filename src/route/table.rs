@@ -89,7 +89,11 @@ pub struct Table {
 impl Table {
     /// `upstream_of` says which upstream a configured route has: the file's (0) or its own.
     pub fn compile(config: &Config, problems: &mut Problems) -> Self {
-        let mut routes: Vec<Arc<Route>> = own(config).into_iter().map(Arc::new).collect();
+        let mut routes: Vec<Arc<Route>> = provisioning(config)
+            .chain(own(config))
+            .enumerate()
+            .map(|(place, route)| Arc::new(Route { place, ..route }))
+            .collect();
         let mut upstreams = 0;
         for (index, typed) in config.routes.iter().enumerate() {
             let path = Path::from("routes").item(index);
@@ -184,6 +188,18 @@ fn admin_api(config: &Config) -> Route {
         administers: true,
         ..doors(&config.prefix)
     }
+}
+
+/// Where directories provision, under all its names. The door looks at the token itself: it is good for nothing else.
+fn provisioning(config: &Config) -> impl Iterator<Item = Route> {
+    let roots = std::iter::once(format!("{}/scim/v2", config.prefix)).chain(config.scim.alias.clone());
+    roots.map(|root| Route {
+        name: "doorward scim".into(),
+        path: Pattern::parse(&format!("{root}/**")).unwrap_or_else(|_| Pattern::everything()),
+        access: Access::Public,
+        target: Target::Door,
+        ..otherwise()
+    })
 }
 
 /// Doorward's own pages: each decides for itself what it needs, so the rule looks at who it is but demands nothing.

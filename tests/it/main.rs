@@ -7,4 +7,5 @@ mod journey;
 mod login;
 mod memory;
 mod operate;
+mod scim;
 mod support;

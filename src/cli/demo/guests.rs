@@ -42,6 +42,8 @@ pub(super) async fn invite(folder: &Folder, config: &Path) -> anyhow::Result<Gue
         name: Some("Ada Example".to_owned()),
         active: true,
         groups: Vec::new(),
+        directory_groups: Vec::new(),
+        provisioned_by: None,
         roles: vec!["admin".to_owned()],
         link: None,
         password_hash: None,

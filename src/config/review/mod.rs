@@ -27,7 +27,14 @@ const SECRET_KEY_BYTES: usize = 32;
 /// Adds what cannot be meant in `config` to `problems`.
 pub fn review(config: &Config, problems: &mut Problems) {
     address::public_url(&config.public_url, problems);
-    prefix(&config.prefix, problems);
+    plain_path(&config.prefix, "a prefix", "/.doorward", Path::from("prefix"), problems);
+    if let Some(alias) = &config.scim.alias {
+        let path = Path::from("scim").key("alias");
+        plain_path(alias, "a path for SCIM", "/scim/v2", path.clone(), problems);
+        if format!("{}/", config.prefix).starts_with(&format!("{alias}/")) || alias.starts_with(&format!("{}/", config.prefix)) {
+            problems.add(path, "the alias takes Doorward's own pages", "choose a path of its own, such as `/scim/v2`");
+        }
+    }
     listeners::review(config, problems);
     upstream::review(&config.upstream, &Path::from("upstream"), problems);
     secret_key(&config.secret_key, Path::from("secret_key"), problems);
@@ -51,14 +58,14 @@ fn secret_key(key: &Secret, path: Path, problems: &mut Problems) {
     }
 }
 
-fn prefix(prefix: &str, problems: &mut Problems) {
+fn plain_path(text: &str, what: &str, example: &str, at: Path, problems: &mut Problems) {
     let plain = |segment: &str| {
         !matches!(segment, "" | "." | "..")
             && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~'))
     };
-    if !prefix.strip_prefix('/').is_some_and(|rest| rest.split('/').all(plain)) {
-        let message = format!("`{}` is not a prefix", super::shown::shown(prefix));
-        problems.add(Path::from("prefix"), message, "write a path such as `/.doorward`, without a slash at its end");
+    if !text.strip_prefix('/').is_some_and(|rest| rest.split('/').all(plain)) {
+        let message = format!("`{}` is not {what}", super::shown::shown(text));
+        problems.add(at, message, format!("write a path such as `{example}`, without a slash at its end"));
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Refuses to stop half-way: everything goes in one transaction, or nothing.
 
-use super::{Outcome, user};
+use super::{Outcome, scim_token, user};
 use crate::clock::Timestamp;
 use crate::db::{Connection, query};
 use crate::model::{EmailAddress, User};
@@ -25,5 +25,7 @@ pub(super) async fn erase(connection: &mut Connection, person: User, now: Timest
             .execute(&mut *connection)
             .await?;
     }
+    let address = person.email.as_ref().map(ToString::to_string);
+    scim_token::forget_calls(connection, [Some(id), Some(person.user_name), address].into_iter().flatten()).await?;
     user::delete(connection, person.id, now).await
 }

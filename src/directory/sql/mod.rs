@@ -6,8 +6,13 @@ mod answer;
 mod connection;
 mod erasure;
 mod factor;
+mod group;
 mod invitation;
 mod program;
+mod provision_search;
+mod provisioned;
+mod provisioning;
+mod scim_token;
 mod search;
 mod user;
 
@@ -16,7 +21,7 @@ use async_trait::async_trait;
 use super::{Directory, DirectoryError, Page, ProgramUse, UserFilter};
 use crate::clock::Timestamp;
 use crate::db::{Database, Failure, query};
-use crate::model::{EmailAddress, FederatedLink, Program, ProgramKind, ProgramSecret, TenantId, User, UserId};
+use crate::model::{ConnectionId, EmailAddress, FederatedLink, Program, ProgramKind, ProgramSecret, TenantId, User, UserId};
 
 /// People and programs in a database.
 #[derive(Clone, Debug)]
@@ -67,6 +72,17 @@ impl Directory for SqlDirectory {
 
     async fn user_by_link(&self, tenant: &TenantId, link: &FederatedLink) -> Result<Option<User>, DirectoryError> {
         Ok(self.database.read(user::by_link(self.database.readers(), tenant, link)).await?)
+    }
+
+    async fn provisioned_user(
+        &self,
+        tenant: &TenantId,
+        connection: &ConnectionId,
+        subject: &str,
+        email: Option<&EmailAddress>,
+    ) -> Result<Option<User>, DirectoryError> {
+        let found = user::provisioned_for(self.database.readers(), tenant, connection, subject, email);
+        Ok(self.database.read(found).await?)
     }
 
     async fn users(&self, tenant: &TenantId, page: &Page) -> Result<Vec<User>, DirectoryError> {

@@ -2,11 +2,13 @@
 //!
 //! Refuses to store over a change it has not seen, because a stale write could reactivate somebody.
 
+use std::collections::HashMap;
+
 use super::super::{DirectoryError, Page};
-use super::{Outcome, factor, program, refuse};
+use super::{Outcome, factor, group, program, provisioned, refuse};
 use crate::clock::Timestamp;
 use crate::db::{Connection, Failure, FromRow, Json, Readers, Row, changes, query};
-use crate::model::{Change, EmailAddress, FederatedLink, TenantId, User, UserId};
+use crate::model::{Change, ConnectionId, EmailAddress, FederatedLink, TenantId, User, UserId};
 
 pub(super) struct Stored(pub(super) User);
 
@@ -28,8 +30,14 @@ impl FromRow for Stored {
             name: row.try_get("name")?,
             active: row.try_get("active")?,
             groups: row.try_get::<Json<_>>("groups")?.0,
+            directory_groups: Vec::new(),
             roles: row.try_get::<Json<_>>("roles")?.0,
             link,
+            provisioned_by: row
+                .try_get::<Option<String>>("provisioner")?
+                .map(TryInto::try_into)
+                .transpose()
+                .map_err(undecodable)?,
             password_hash: row.try_get("password_hash")?,
             created_at: Timestamp::from_millis(row.try_get("created_at")?),
             updated_at: Timestamp::from_millis(row.try_get("updated_at")?),
@@ -42,13 +50,61 @@ pub(super) fn undecodable(error: impl std::error::Error + Send + Sync + 'static)
 }
 
 /// What makes a name unique and findable.
-fn folded(user_name: &str) -> String {
+pub(super) fn folded(user_name: &str) -> String {
     user_name.to_lowercase()
 }
 
 pub(super) async fn by_id(readers: &Readers, id: UserId) -> Result<Option<User>, sqlx::Error> {
     let found = query("SELECT * FROM users WHERE id = $1").bind(id.to_string()).fetch_optional(readers).await?;
-    Ok(found.map(|Stored(user)| user))
+    whole(readers, found).await
+}
+
+/// The person with the directory's groups that they are in.
+async fn whole(readers: &Readers, found: Option<Stored>) -> Result<Option<User>, sqlx::Error> {
+    let Some(Stored(user)) = found else { return Ok(None) };
+    Ok(with_groups(readers, vec![user]).await?.pop())
+}
+
+async fn with_groups(readers: &Readers, mut users: Vec<User>) -> Result<Vec<User>, sqlx::Error> {
+    let provisioned = users.iter().filter(|user| user.provisioned_by.is_some()).map(|user| user.id).collect();
+    let mut groups: HashMap<UserId, Vec<String>> = HashMap::new();
+    for (user, membership) in group::of_people(readers, provisioned).await? {
+        groups.entry(user).or_default().push(membership.display_name);
+    }
+    for user in &mut users {
+        user.directory_groups = groups.remove(&user.id).unwrap_or_default();
+    }
+    Ok(users)
+}
+
+/// Whom a connection provisions and nobody has signed in as yet: by the subject, else by the address that is their name or theirs
+/// alone.
+pub(super) async fn provisioned_for(
+    readers: &Readers,
+    tenant: &TenantId,
+    of: &ConnectionId,
+    subject: &str,
+    email: Option<&EmailAddress>,
+) -> Result<Option<User>, sqlx::Error> {
+    let address = email.map(|email| email.as_str().to_ascii_lowercase()).unwrap_or_default();
+    let found: Vec<Stored> = query(
+        "SELECT * FROM users WHERE tenant = $1 AND provisioner = $2 AND subject IS NULL AND password_hash IS NULL \
+         AND (external_id = $3 OR folded_name = $4 OR lower(email) = $4) \
+         ORDER BY CASE WHEN external_id = $3 THEN 0 WHEN folded_name = $4 THEN 1 ELSE 2 END, id LIMIT 2",
+    )
+    .bind(tenant.as_str())
+    .bind(of.as_str())
+    .bind(subject)
+    .bind(&address)
+    .fetch_all(readers)
+    .await?;
+    // The directory folds names as Unicode does, in which other letters become an address's; such a name is not the address.
+    let named = |user: &User| email.is_some_and(|email| user.user_name.eq_ignore_ascii_case(email.as_str()));
+    let mut found = found.into_iter();
+    let (first, second) = (found.next(), found.next());
+    let sole = second.is_none();
+    let certain = first.filter(|Stored(user)| sole || named(user));
+    whole(readers, certain).await
 }
 
 pub(super) async fn by_name(readers: &Readers, tenant: &TenantId, name: &str) -> Result<Option<User>, sqlx::Error> {
@@ -57,7 +113,7 @@ pub(super) async fn by_name(readers: &Readers, tenant: &TenantId, name: &str) ->
         .bind(folded(name))
         .fetch_optional(readers)
         .await?;
-    Ok(found.map(|Stored(user)| user))
+    whole(readers, found).await
 }
 
 pub(super) async fn local_by_email(
@@ -71,7 +127,7 @@ pub(super) async fn local_by_email(
         .fetch_all(readers)
         .await?;
     let one = found.pop().filter(|_| found.is_empty());
-    Ok(one.map(|Stored(user)| user))
+    whole(readers, one).await
 }
 
 pub(super) async fn by_link(readers: &Readers, tenant: &TenantId, link: &FederatedLink) -> Result<Option<User>, sqlx::Error> {
@@ -82,7 +138,7 @@ pub(super) async fn by_link(readers: &Readers, tenant: &TenantId, link: &Federat
         .bind(&link.subject)
         .fetch_optional(readers)
         .await?;
-    Ok(found.map(|Stored(user)| user))
+    whole(readers, found).await
 }
 
 pub(super) async fn page(readers: &Readers, tenant: &TenantId, page: &Page) -> Result<Vec<User>, sqlx::Error> {
@@ -92,7 +148,7 @@ pub(super) async fn page(readers: &Readers, tenant: &TenantId, page: &Page) -> R
         .bind(page.limit)
         .fetch_all(readers)
         .await?;
-    Ok(found.into_iter().map(|Stored(user)| user).collect())
+    with_groups(readers, found.into_iter().map(|Stored(user)| user).collect()).await
 }
 
 pub(super) async fn create(connection: &mut Connection, user: User) -> Outcome<()> {
@@ -146,7 +202,9 @@ async fn replace(connection: &mut Connection, user: &User) -> Outcome<()> {
     let link = user.link.as_ref();
     query(
         "UPDATE users SET user_name = $2, folded_name = $3, email = $4, name = $5, active = $6, \"groups\" = $7, roles = $8, \
-         connection = $9, issuer = $10, subject = $11, password_hash = $12, updated_at = $13 WHERE id = $1",
+         connection = $9, issuer = $10, subject = $11, password_hash = $12, updated_at = $13, \
+         wanted_active = CASE WHEN active <> $6 AND provisioner IS NOT NULL THEN $6 ELSE wanted_active END, \
+         unassigned = CASE WHEN $6 THEN FALSE ELSE unassigned END WHERE id = $1",
     )
     .bind(user.id.to_string())
     .bind(&user.user_name)
@@ -172,6 +230,7 @@ pub(super) async fn delete(connection: &mut Connection, id: UserId, now: Timesta
     if gone == 0 {
         return refuse(DirectoryError::Missing("user"));
     }
+    provisioned::forget(connection, id).await?;
     factor::remove_all(connection, id, None).await?;
     program::revoke_owned(connection, id, now).await?;
     changes::announce(connection, &Change::User(id), now).await?;

@@ -168,6 +168,8 @@ impl House {
             name: None,
             active: true,
             groups: Vec::new(),
+            directory_groups: Vec::new(),
+            provisioned_by: None,
             roles: Vec::new(),
             link: None,
             password_hash: None,

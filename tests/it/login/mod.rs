@@ -20,6 +20,7 @@ mod pages;
 mod passkey;
 mod password;
 mod provider_logout;
+mod provisioning;
 mod refresh;
 mod refusal;
 mod replicas;

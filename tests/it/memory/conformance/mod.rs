@@ -159,6 +159,8 @@ pub(crate) fn somebody(tenant_name: &str, user_name: &str) -> Outcome<User> {
         name: Some("Ada Lovelace, Gräfin".to_owned()),
         active: true,
         groups: vec!["Engineering".to_owned(), "a, \"b\"".to_owned()],
+        directory_groups: Vec::new(),
+        provisioned_by: None,
         roles: vec!["admin".to_owned()],
         link: Some(link(user_name)?),
         password_hash: Some("$argon2id$v=19$m=19456,t=2,p=1$AAAA$AAAA".to_owned()),

@@ -1,0 +1,102 @@
+//! People and groups as a directory's client sees and changes them.
+//!
+//! Refuses to show or change what another connection looks after, or nobody: a provisioner names what it made or adopted
+//! (threats K1, K2). What ends access is announced in the same transaction.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use serde_json::{Map, Value};
+
+use super::DirectoryError;
+use super::search::{Found, Search};
+use crate::clock::Timestamp;
+use crate::model::{Domain, EmailAddress, Group, GroupId, Member, Provisioned, Provisioner, UserId};
+
+/// A person as their provisioner describes them.
+#[derive(Clone, Debug)]
+pub struct Described {
+    pub user_name: String,
+    pub email: Option<EmailAddress>,
+    pub name: Option<String>,
+    pub external_id: Option<String>,
+    /// `None` where it says nothing, or no more: then nothing changes.
+    pub active: Option<bool>,
+    pub attributes: Map<String, Value>,
+    /// What is searched by: attribute, which value of it, part, and the text as it is compared.
+    pub index: Vec<Indexed>,
+}
+
+/// One entry of the index of attributes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Indexed {
+    pub attribute: String,
+    /// 0 is the primary value, or the first.
+    pub element: i64,
+    /// Empty for a value without parts.
+    pub part: String,
+    pub value: String,
+}
+
+/// How a person came to be looked after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    Created,
+    /// They were here: they had signed in by this connection, or an administrator had made them for it.
+    Adopted,
+}
+
+/// A group as its provisioner describes it, and who comes and goes.
+#[derive(Clone, Debug)]
+pub struct Redescribed {
+    pub display_name: String,
+    pub external_id: Option<String>,
+    pub joins: Vec<UserId>,
+    pub leaves: Vec<UserId>,
+}
+
+/// Where provisioned people and groups are kept. A write has been made durable when it returns. A `version` that is given has to be the
+/// stored one, or the answer is [`DirectoryError::Stale`].
+#[async_trait]
+pub trait Provisioning: fmt::Debug + Send + Sync {
+    async fn provisioned(&self, by: &Provisioner, id: UserId) -> Result<Option<Provisioned>, DirectoryError>;
+    async fn search_provisioned(&self, by: &Provisioner, search: &Search) -> Result<Found<Provisioned>, DirectoryError>;
+    /// Makes the person under `id`, or adopts whom `described` means: whoever has signed in by this connection under the same name,
+    /// the same address or with the external id as subject; or whom an administrator has made without a way to sign in, if their name
+    /// is an address in one of `domains`. Anybody else of that name is a [`DirectoryError::Conflict`].
+    async fn provision(
+        &self,
+        by: &Provisioner,
+        id: UserId,
+        described: &Described,
+        domains: &[Domain],
+    ) -> Result<(Provisioned, Arrival), DirectoryError>;
+    /// Describes the person anew.
+    async fn reprovision(
+        &self,
+        by: &Provisioner,
+        id: UserId,
+        described: &Described,
+        version: Timestamp,
+    ) -> Result<Provisioned, DirectoryError>;
+    /// Removes the person and revokes the programs they own.
+    async fn deprovision(&self, by: &Provisioner, id: UserId, version: Timestamp) -> Result<(), DirectoryError>;
+
+    async fn group(&self, by: &Provisioner, id: GroupId) -> Result<Option<Group>, DirectoryError>;
+    async fn search_groups(&self, by: &Provisioner, search: &Search) -> Result<Found<Group>, DirectoryError>;
+    /// Who is in the group, in the order of their ids; with their names if they are to be `named`.
+    async fn members(&self, group: GroupId, named: bool) -> Result<Vec<Member>, DirectoryError>;
+    /// A member whom somebody else looks after is [`DirectoryError::Missing`]; one who is nobody is left out, since clients name people
+    /// who were removed here.
+    async fn create_group(&self, group: &Group, members: &[UserId]) -> Result<(), DirectoryError>;
+    /// Describes the group anew. Whoever leaves their last group is inactive until they are in one again.
+    async fn update_group(
+        &self,
+        by: &Provisioner,
+        id: GroupId,
+        new: &Redescribed,
+        version: Timestamp,
+    ) -> Result<Group, DirectoryError>;
+    /// Removes the group; answers who was in it.
+    async fn delete_group(&self, by: &Provisioner, id: GroupId, version: Timestamp) -> Result<Vec<UserId>, DirectoryError>;
+}

@@ -1,0 +1,324 @@
+//! People whom a connection provisions: rows with attributes, and the index that they are searched by.
+//!
+//! Refuses to reach beyond its provisioner: every statement names the tenant and the connection (threats K2).
+
+use super::super::DirectoryError;
+use super::super::provisioning::{Arrival, Described, Indexed};
+use super::super::search::{Found, Search};
+use super::provision_search::{Of, Sql};
+use super::user::{self, Stored, folded, undecodable};
+use super::{Outcome, group, refuse};
+use crate::clock::Timestamp;
+use crate::db::{Connection, Failure, FromRow, Json, Readers, Row, changes, query};
+use crate::model::{Change, ConnectionId, Domain, EmailAddress, Membership, Provisioned, Provisioner, User, UserId};
+
+/// Values that one statement binds.
+pub(super) const CHUNK: usize = 500;
+
+/// A person without their groups, which are read apart.
+struct Line(Provisioned);
+
+impl FromRow for Line {
+    fn from_row(row: &Row) -> Result<Self, sqlx::Error> {
+        let Stored(user) = Stored::from_row(row)?;
+        let attributes: Option<Json<_>> = row.try_get("attributes")?;
+        Ok(Self(Provisioned {
+            active: row.try_get("wanted_active")?,
+            external_id: row.try_get("external_id")?,
+            attributes: attributes.map(|Json(attributes)| attributes).unwrap_or_default(),
+            groups: Vec::new(),
+            user,
+        }))
+    }
+}
+
+pub(super) async fn by_id(readers: &Readers, by: Provisioner, id: UserId) -> Result<Option<Provisioned>, sqlx::Error> {
+    let found = query("SELECT * FROM users WHERE id = $1 AND tenant = $2 AND provisioner = $3")
+        .bind(id.to_string())
+        .bind(by.tenant.as_str())
+        .bind(by.connection.as_str())
+        .fetch_optional(readers)
+        .await?;
+    let Some(Line(person)) = found else { return Ok(None) };
+    Ok(with_groups(readers, vec![person]).await?.pop())
+}
+
+/// Fills in the groups that they are in.
+async fn with_groups(readers: &Readers, mut people: Vec<Provisioned>) -> Result<Vec<Provisioned>, sqlx::Error> {
+    let groups = group::of_people(readers, people.iter().map(|person| person.user.id).collect()).await?;
+    for (user, membership) in groups {
+        for person in people.iter_mut().filter(|person| person.user.id == user) {
+            person.user.directory_groups.push(membership.display_name.clone());
+            person.groups.push(membership.clone());
+        }
+    }
+    Ok(people)
+}
+
+/// `FROM` and `WHERE` of a search.
+fn found(select: &str, from: &str, owner: &str, of: Of, by: &Provisioner, search: &Search) -> Sql {
+    let mut sql = Sql::new(select);
+    sql.push(from);
+    sql.push(" t WHERE t.tenant = ");
+    sql.text(by.tenant.as_str());
+    sql.push(owner);
+    sql.text(by.connection.as_str());
+    if let Some(condition) = &search.condition {
+        sql.push(" AND ");
+        sql.condition(of, condition);
+    }
+    sql
+}
+
+/// How many there are, and the rows of the part that was asked for.
+pub(super) async fn part<T: FromRow>(
+    readers: &Readers,
+    of: Of,
+    by: &Provisioner,
+    search: &Search,
+) -> Result<(u64, Vec<T>), sqlx::Error> {
+    let (from, owner) = match of {
+        Of::People => ("users", " AND t.provisioner = "),
+        Of::Groups => ("directory_groups", " AND t.connection = "),
+    };
+    let count = found("SELECT count(*) FROM ", from, owner, of, by, search).query();
+    let total: i64 = count.fetch_one(readers).await?;
+    let total = u64::try_from(total).unwrap_or(0);
+    if search.limit == 0 || search.offset >= total {
+        return Ok((total, Vec::new()));
+    }
+    let mut sql = found("SELECT t.* FROM ", from, owner, of, by, search);
+    sql.order(of, search.order.as_ref());
+    sql.push(" LIMIT ");
+    sql.integer(i64::from(search.limit));
+    sql.push(" OFFSET ");
+    sql.integer(i64::try_from(search.offset).unwrap_or(i64::MAX));
+    Ok((total, sql.query().fetch_all(readers).await?))
+}
+
+pub(super) async fn search(readers: &Readers, by: Provisioner, search: Search) -> Result<Found<Provisioned>, sqlx::Error> {
+    let (total, rows) = part(readers, Of::People, &by, &search).await?;
+    let people = rows.into_iter().map(|Line(person)| person).collect();
+    Ok(Found { total, part: with_groups(readers, people).await? })
+}
+
+pub(super) async fn provision(
+    connection: &mut Connection,
+    by: Provisioner,
+    id: UserId,
+    described: Described,
+    domains: Vec<Domain>,
+    now: Timestamp,
+) -> Outcome<(UserId, Arrival)> {
+    let adopted = adoptable(connection, &by, &described, &domains).await?;
+    let (id, arrival, version) = if let Some(user) = &adopted {
+        (user.id, Arrival::Adopted, user.updated_at)
+    } else {
+        user::create(connection, bare(&by, id, &described, now)).await?;
+        (id, Arrival::Created, now)
+    };
+    query(
+        "UPDATE users SET provisioner = $2, wanted_active = $3, unassigned = FALSE, \
+         active = CASE WHEN $3 = FALSE THEN FALSE ELSE active END WHERE id = $1",
+    )
+    .bind(id.to_string())
+    .bind(by.connection.as_str())
+    .bind(described.active)
+    .execute(&mut *connection)
+    .await?;
+    let version = if arrival == Arrival::Created { version } else { after(version, now) };
+    describe(connection, id, &described, version).await?;
+    changes::announce(connection, &Change::User(id), now).await?;
+    Ok((id, arrival))
+}
+
+/// The person as nobody has described them yet.
+fn bare(by: &Provisioner, id: UserId, described: &Described, now: Timestamp) -> User {
+    User {
+        id,
+        tenant: by.tenant.clone(),
+        user_name: described.user_name.clone(),
+        email: None,
+        name: None,
+        active: described.active != Some(false),
+        groups: Vec::new(),
+        directory_groups: Vec::new(),
+        roles: Vec::new(),
+        link: None,
+        provisioned_by: None,
+        password_hash: None,
+        created_at: now,
+        updated_at: now,
+    }
+}
+
+/// Always moves on, even within a millisecond or when the clock was set back: it is the version, too.
+pub(super) fn after(version: Timestamp, now: Timestamp) -> Timestamp {
+    now.max(Timestamp::from_millis(version.millis().saturating_add(1)))
+}
+
+/// Whom the description means among those whom nobody provisions; a conflict where the name is somebody else's.
+async fn adoptable(
+    connection: &mut Connection,
+    by: &Provisioner,
+    described: &Described,
+    domains: &[Domain],
+) -> Outcome<Option<User>> {
+    let named = query("SELECT * FROM users WHERE tenant = $1 AND folded_name = $2")
+        .bind(by.tenant.as_str())
+        .bind(folded(&described.user_name))
+        .fetch_optional(&mut *connection)
+        .await?
+        .map(|Stored(user)| user);
+    // Who came by this connection: the subject it is known by there, or an address that the provider had verified.
+    let mut linked: Vec<Stored> = query(
+        "SELECT * FROM users WHERE tenant = $1 AND connection = $2 AND provisioner IS NULL AND password_hash IS NULL \
+         AND (subject = $3 OR lower(email) = $4) ORDER BY CASE WHEN subject = $3 THEN 0 ELSE 1 END, id LIMIT 3",
+    )
+    .bind(by.tenant.as_str())
+    .bind(by.connection.as_str())
+    .bind(described.external_id.clone().unwrap_or_default())
+    .bind(described.email.as_ref().map(|email| email.as_str().to_ascii_lowercase()).unwrap_or_default())
+    .fetch_all(&mut *connection)
+    .await?;
+    let by_subject = |user: &User| user.link.as_ref().is_some_and(|link| Some(&link.subject) == described.external_id.as_ref());
+    let sole = linked.len() == 1 || linked.first().is_some_and(|Stored(user)| by_subject(user));
+    let linked = if sole { linked.drain(..).next().map(|Stored(user)| user) } else { None };
+    match (named, linked) {
+        (None, linked) => Ok(linked),
+        (Some(named), Some(linked)) if named.id == linked.id => Ok(Some(named)),
+        (Some(named), None) if is_free(&named, &by.connection, domains) => Ok(Some(named)),
+        (Some(_), _) => refuse(DirectoryError::Conflict(format!("The userName {}", described.user_name))),
+    }
+}
+
+/// Whether the person may be adopted by their name: they came by this connection, or wait to come by one that speaks for their address.
+fn is_free(user: &User, connection: &ConnectionId, domains: &[Domain]) -> bool {
+    let address = || user.user_name.parse::<EmailAddress>().ok();
+    user.provisioned_by.is_none()
+        && user.password_hash.is_none()
+        && match &user.link {
+            Some(link) => link.connection == *connection,
+            None => address().is_some_and(|address| domains.iter().any(|domain| domain.as_str() == address.domain())),
+        }
+}
+
+pub(super) async fn reprovision(
+    connection: &mut Connection,
+    by: Provisioner,
+    id: UserId,
+    described: Described,
+    version: Timestamp,
+    now: Timestamp,
+) -> Outcome<()> {
+    check_version(connection, &by, id, version).await?;
+    // What counts changes only where the provisioner changes its mind: an administrator's word stands until then.
+    query(
+        "UPDATE users SET active = CASE WHEN $2 IS NULL OR wanted_active = $2 THEN active WHEN unassigned THEN FALSE ELSE $2 END, \
+         wanted_active = $2 WHERE id = $1",
+    )
+    .bind(id.to_string())
+    .bind(described.active)
+    .execute(&mut *connection)
+    .await?;
+    describe(connection, id, &described, after(version, now)).await?;
+    changes::announce(connection, &Change::User(id), now).await?;
+    Ok(())
+}
+
+async fn check_version(connection: &mut Connection, by: &Provisioner, id: UserId, version: Timestamp) -> Outcome<()> {
+    let stored: Option<i64> = query("SELECT updated_at FROM users WHERE id = $1 AND tenant = $2 AND provisioner = $3")
+        .bind(id.to_string())
+        .bind(by.tenant.as_str())
+        .bind(by.connection.as_str())
+        .for_update()
+        .fetch_optional(&mut *connection)
+        .await?;
+    match stored {
+        None => refuse(DirectoryError::Missing("user")),
+        Some(stored) if stored != version.millis() => refuse(DirectoryError::Stale("user")),
+        Some(_) => Ok(()),
+    }
+}
+
+/// Writes what describes the person, and what they are found by.
+async fn describe(connection: &mut Connection, id: UserId, described: &Described, version: Timestamp) -> Outcome<()> {
+    query(
+        "UPDATE users SET user_name = $2, folded_name = $3, email = $4, name = $5, external_id = $6, attributes = $7, \
+         updated_at = $8 WHERE id = $1",
+    )
+    .bind(id.to_string())
+    .bind(&described.user_name)
+    .bind(folded(&described.user_name))
+    .bind(described.email.as_ref().map(EmailAddress::as_str))
+    .bind(&described.name)
+    .bind(&described.external_id)
+    .bind(Json(&described.attributes))
+    .bind(version.millis())
+    .execute(&mut *connection)
+    .await
+    .map_err(|error| taken(error, described))?;
+    query("DELETE FROM user_attributes WHERE user_id = $1").bind(id.to_string()).execute(&mut *connection).await?;
+    for entries in described.index.chunks(CHUNK / 5) {
+        index(connection, id, entries).await?;
+    }
+    Ok(())
+}
+
+async fn index(connection: &mut Connection, id: UserId, entries: &[Indexed]) -> Outcome<()> {
+    let mut sql = Sql::new("INSERT INTO user_attributes (user_id, attribute, element, part, value) VALUES ");
+    for (place, entry) in entries.iter().enumerate() {
+        sql.push(if place == 0 { "(" } else { ", (" });
+        sql.text(id.to_string());
+        sql.push(", ");
+        sql.text(entry.attribute.as_str());
+        sql.push(", ");
+        sql.integer(entry.element);
+        sql.push(", ");
+        sql.text(entry.part.as_str());
+        sql.push(", ");
+        sql.text(entry.value.as_str());
+        sql.push(")");
+    }
+    sql.query().execute(connection).await?;
+    Ok(())
+}
+
+pub(super) async fn deprovision(
+    connection: &mut Connection,
+    by: Provisioner,
+    id: UserId,
+    version: Timestamp,
+    now: Timestamp,
+) -> Outcome<()> {
+    check_version(connection, &by, id, version).await?;
+    user::delete(connection, id, now).await
+}
+
+/// What of a person is kept elsewhere than in their row.
+pub(super) async fn forget(connection: &mut Connection, id: UserId) -> Outcome<()> {
+    for statement in ["DELETE FROM user_attributes WHERE user_id = $1", "DELETE FROM group_members WHERE user_id = $1"] {
+        query(statement).bind(id.to_string()).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// Which of the two names is taken.
+fn taken(error: sqlx::Error, described: &Described) -> Failure<DirectoryError> {
+    match &error {
+        sqlx::Error::Database(conflict) if conflict.is_unique_violation() => {
+            let external = ["users_by_external_id", "users.external_id"].iter().any(|name| conflict.message().contains(name));
+            let external = described.external_id.as_ref().filter(|_| external);
+            Failure::Refused(DirectoryError::Conflict(match external {
+                Some(id) => format!("The externalId {id}"),
+                None => format!("The userName {}", described.user_name),
+            }))
+        }
+        _ => error.into(),
+    }
+}
+
+/// A membership as a row has it.
+pub(super) fn membership(user: &str, group: &str, display_name: String) -> Result<(UserId, Membership), sqlx::Error> {
+    Ok((user.parse().map_err(undecodable)?, Membership { group: group.parse().map_err(undecodable)?, display_name }))
+}

@@ -1,0 +1,96 @@
+//! Provisioning in a database: which statement does what is asked.
+//!
+//! Refuses nothing by itself; the statements do.
+
+use async_trait::async_trait;
+
+use super::super::DirectoryError;
+use super::super::provisioning::{Arrival, Described, Provisioning, Redescribed};
+use super::super::search::{Found, Search};
+use super::{SqlDirectory, group, provisioned};
+use crate::clock::Timestamp;
+use crate::model::{Domain, Group, GroupId, Member, Provisioned, Provisioner, UserId};
+
+impl SqlDirectory {
+    async fn read_back(&self, by: &Provisioner, id: UserId) -> Result<Provisioned, DirectoryError> {
+        self.provisioned(by, id).await?.ok_or(DirectoryError::Missing("user"))
+    }
+}
+
+#[async_trait]
+impl Provisioning for SqlDirectory {
+    async fn provisioned(&self, by: &Provisioner, id: UserId) -> Result<Option<Provisioned>, DirectoryError> {
+        Ok(self.database.read(provisioned::by_id(self.database.readers(), by.clone(), id)).await?)
+    }
+
+    async fn search_provisioned(&self, by: &Provisioner, search: &Search) -> Result<Found<Provisioned>, DirectoryError> {
+        Ok(self.database.read(provisioned::search(self.database.readers(), by.clone(), search.clone())).await?)
+    }
+
+    async fn provision(
+        &self,
+        by: &Provisioner,
+        id: UserId,
+        described: &Described,
+        domains: &[Domain],
+    ) -> Result<(Provisioned, Arrival), DirectoryError> {
+        let (owner, new, domains, now) = (by.clone(), described.clone(), domains.to_vec(), self.database.now());
+        let (id, arrival) = self
+            .database
+            .write(move |connection| Box::pin(provisioned::provision(connection, owner, id, new, domains, now)))
+            .await?;
+        Ok((self.read_back(by, id).await?, arrival))
+    }
+
+    async fn reprovision(
+        &self,
+        by: &Provisioner,
+        id: UserId,
+        described: &Described,
+        version: Timestamp,
+    ) -> Result<Provisioned, DirectoryError> {
+        let (owner, new, now) = (by.clone(), described.clone(), self.database.now());
+        self.database
+            .write(move |connection| Box::pin(provisioned::reprovision(connection, owner, id, new, version, now)))
+            .await?;
+        self.read_back(by, id).await
+    }
+
+    async fn deprovision(&self, by: &Provisioner, id: UserId, version: Timestamp) -> Result<(), DirectoryError> {
+        let (by, now) = (by.clone(), self.database.now());
+        Ok(self.database.write(move |connection| Box::pin(provisioned::deprovision(connection, by, id, version, now))).await?)
+    }
+
+    async fn group(&self, by: &Provisioner, id: GroupId) -> Result<Option<Group>, DirectoryError> {
+        Ok(self.database.read(group::by_id(self.database.readers(), by.clone(), id)).await?)
+    }
+
+    async fn search_groups(&self, by: &Provisioner, search: &Search) -> Result<Found<Group>, DirectoryError> {
+        Ok(self.database.read(group::search(self.database.readers(), by.clone(), search.clone())).await?)
+    }
+
+    async fn members(&self, group: GroupId, named: bool) -> Result<Vec<Member>, DirectoryError> {
+        Ok(self.database.read(group::members(self.database.readers(), group, named)).await?)
+    }
+
+    async fn create_group(&self, group: &Group, members: &[UserId]) -> Result<(), DirectoryError> {
+        let (group, members, now) = (group.clone(), members.to_vec(), self.database.now());
+        Ok(self.database.write(move |connection| Box::pin(group::create(connection, group, members, now))).await?)
+    }
+
+    async fn update_group(
+        &self,
+        by: &Provisioner,
+        id: GroupId,
+        new: &Redescribed,
+        version: Timestamp,
+    ) -> Result<Group, DirectoryError> {
+        let (by, new, now) = (by.clone(), new.clone(), self.database.now());
+        Ok(self.database.write(move |connection| Box::pin(group::update(connection, by, id, new, version, now))).await?)
+    }
+
+    async fn delete_group(&self, by: &Provisioner, id: GroupId, version: Timestamp) -> Result<Vec<UserId>, DirectoryError> {
+        let (by, now) = (by.clone(), self.database.now());
+        Ok(self.database.write(move |connection| Box::pin(group::delete(connection, by, id, version, now))).await?)
+    }
+}

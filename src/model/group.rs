@@ -1,0 +1,82 @@
+//! A group of the directory, and those whom a directory looks after.
+//!
+//! Refuses to be the identity provider's word: what a claim says of groups is the person's `groups`; these are kept here, by those who
+//! provision them.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::{ConnectionId, TenantId, User, UserId};
+use crate::clock::Timestamp;
+
+/// Doorward's own id of a group; never a provider's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct GroupId(pub Uuid);
+
+impl fmt::Display for GroupId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.hyphenated().fmt(f)
+    }
+}
+
+impl std::str::FromStr for GroupId {
+    type Err = uuid::Error;
+    fn from_str(text: &str) -> Result<Self, uuid::Error> {
+        Uuid::parse_str(text).map(Self)
+    }
+}
+
+/// Who provisions: a connection of a tenant. It sees and changes what it made or adopted, and nothing else (threats K2).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Provisioner {
+    pub tenant: TenantId,
+    pub connection: ConnectionId,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Group {
+    pub id: GroupId,
+    pub tenant: TenantId,
+    /// Unique within the tenant after lower-casing; what roles are mapped from.
+    pub display_name: String,
+    /// What its provisioner calls it.
+    pub external_id: Option<String>,
+    /// Who provisions it.
+    pub connection: ConnectionId,
+    pub created_at: Timestamp,
+    /// The version, too.
+    pub updated_at: Timestamp,
+}
+
+/// A member of a group, as it is shown there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    pub user: UserId,
+    /// Where it was asked for.
+    pub display: Option<String>,
+}
+
+/// A group of a person, as it is shown there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Membership {
+    pub group: GroupId,
+    pub display_name: String,
+}
+
+/// A person whom a connection provisions, with what only it knows of them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Provisioned {
+    pub user: User,
+    /// What the provisioner calls them; unique with it.
+    pub external_id: Option<String>,
+    /// Whether the provisioner wants them to be active, if it has said. They are not, all the same, while they are in no group after
+    /// having been taken out of their last, or while an administrator has said otherwise.
+    pub active: Option<bool>,
+    /// Their further attributes, as the provisioner's protocol names them.
+    pub attributes: Map<String, Value>,
+    pub groups: Vec<Membership>,
+}

@@ -1,0 +1,215 @@
+//! Groups: what is done to one of them.
+//!
+//! Refuses members that the connection does not look after. Whoever leaves a group is signed out when the answer goes out.
+
+use std::collections::HashSet;
+
+use http::StatusCode;
+use serde_json::{Map, Value, json};
+
+use super::Scim;
+use super::call::{Ask, Caller, Reply};
+use super::described::{group_document, group_version};
+use super::error::ScimError;
+use super::patch;
+use super::projection::Projection;
+use super::resource::{self, Attributes};
+use super::schema::Kind;
+use crate::audit;
+use crate::crypto::random;
+use crate::directory::{DirectoryError, Redescribed};
+use crate::model::{Group, GroupId, Member, UserId};
+
+/// Looks at a group that others change at the same time.
+const TRIES: usize = 5;
+/// Members of a group that is not sent back after each change.
+const LARGE: usize = 500;
+
+/// What a resource says of a group.
+struct Said {
+    display_name: String,
+    external_id: Option<String>,
+    members: Vec<UserId>,
+}
+
+fn said(attributes: &Attributes) -> Result<Said, ScimError> {
+    let text = |name: &str| attributes.get(name).and_then(Value::as_str).map(str::to_owned);
+    let members = attributes.get("members").and_then(Value::as_array);
+    let mut seen = HashSet::new();
+    let mut ids = Vec::new();
+    for member in members.into_iter().flatten() {
+        let id = member.get("value").and_then(Value::as_str).ok_or_else(|| ScimError::value("A member has no value"))?;
+        // What cannot be anybody's id is nobody's, like that of somebody who was removed.
+        if let Ok(id) = id.parse::<UserId>()
+            && seen.insert(id)
+        {
+            ids.push(id);
+        }
+    }
+    Ok(Said { display_name: text("displayName").unwrap_or_default(), external_id: text("externalId"), members: ids })
+}
+
+fn unknown_member() -> ScimError {
+    ScimError::value("A member is no user of this connection")
+}
+
+fn explained(error: DirectoryError) -> ScimError {
+    match error {
+        DirectoryError::Missing("member") => unknown_member(),
+        error => error.into(),
+    }
+}
+
+pub(super) async fn create(scim: &Scim, caller: &Caller, ask: &Ask) -> Result<Reply, ScimError> {
+    let said = said(&resource::normalise(Kind::Group, ask.body()?)?)?;
+    let group = Group {
+        id: GroupId(uuid::Builder::from_random_bytes(random::bytes::<16>()?).into_uuid()),
+        tenant: caller.by.tenant.clone(),
+        connection: caller.by.connection.clone(),
+        display_name: said.display_name,
+        external_id: said.external_id,
+        created_at: caller.now,
+        updated_at: caller.now,
+    };
+    scim.means.people.create_group(&group, &said.members).await.map_err(explained)?;
+    let details = json!({ "name": group.display_name, "members": said.members.len() });
+    scim.record(caller, audit::Kind::GroupCreated, group.id, details).await?;
+    reply(scim, StatusCode::CREATED, &group, &ask.query.projection).await
+}
+
+async fn reply(scim: &Scim, status: StatusCode, group: &Group, projection: &Projection) -> Result<Reply, ScimError> {
+    let wanted = projection.wants(Kind::Group, "members");
+    let members = if wanted { Some(members(scim, group.id, projection).await?) } else { None };
+    Ok(Reply {
+        status,
+        body: Some(Value::Object(told(scim, group, members.as_deref(), projection))),
+        version: Some(group_version(group)),
+        location: Some(format!("{}/Groups/{}", scim.base, group.id)),
+    })
+}
+
+/// The members as they are to be told: with their names only where those are asked for.
+pub(super) async fn members(scim: &Scim, group: GroupId, projection: &Projection) -> Result<Vec<Member>, ScimError> {
+    let named = matches!(projection, Projection::Only(names) if names.iter().any(|name| name.to_ascii_lowercase().ends_with("members.display")));
+    Ok(scim.means.people.members(group, named).await?)
+}
+
+pub(super) fn told(scim: &Scim, group: &Group, members: Option<&[Member]>, projection: &Projection) -> Map<String, Value> {
+    projection.apply(Kind::Group, group_document(&scim.base, group, members))
+}
+
+pub(super) async fn read(scim: &Scim, caller: &Caller, ask: &Ask, id: &str) -> Result<Reply, ScimError> {
+    let group = find(scim, caller, id).await?;
+    let version = group_version(&group);
+    if ask.has(&version) {
+        return Ok(Reply { version: Some(version), ..Reply::empty(StatusCode::NOT_MODIFIED) });
+    }
+    reply(scim, StatusCode::OK, &group, &ask.query.projection).await
+}
+
+async fn find(scim: &Scim, caller: &Caller, id: &str) -> Result<Group, ScimError> {
+    let missing = || ScimError::missing(id);
+    let parsed: GroupId = id.parse().map_err(|_| missing())?;
+    scim.means.people.group(&caller.by, parsed).await?.ok_or_else(missing)
+}
+
+pub(super) async fn replace(scim: &Scim, caller: &Caller, ask: &Ask, id: &str) -> Result<Reply, ScimError> {
+    let attributes = resource::normalise(Kind::Group, ask.body()?)?;
+    let group = change(scim, caller, ask, id, |_| Ok(attributes.clone())).await?;
+    reply(scim, StatusCode::OK, &group, &ask.query.projection).await
+}
+
+/// Answers a large group without itself, unless its attributes are asked for (RFC 7644 §3.5.2).
+pub(super) async fn patch(scim: &Scim, caller: &Caller, ask: &Ask, id: &str) -> Result<Reply, ScimError> {
+    let operations = patch::read(Kind::Group, ask.body()?)?;
+    let group = change(scim, caller, ask, id, |before| patch::apply(Kind::Group, before, &operations)).await?;
+    let reply = reply(scim, StatusCode::OK, &group, &ask.query.projection).await?;
+    let members = reply.body.as_ref().and_then(|body| body.get("members")).and_then(Value::as_array).map_or(0, Vec::len);
+    if ask.query.projection == Projection::Usual && members > LARGE {
+        return Ok(Reply { version: reply.version, ..Reply::empty(StatusCode::NO_CONTENT) });
+    }
+    Ok(reply)
+}
+
+/// Makes of the group what `new` makes of it.
+async fn change(
+    scim: &Scim,
+    caller: &Caller,
+    ask: &Ask,
+    id: &str,
+    new: impl Fn(&Attributes) -> Result<Attributes, ScimError> + Send + Sync,
+) -> Result<Group, ScimError> {
+    for _ in 0..TRIES {
+        let before = find(scim, caller, id).await?;
+        ask.check_match(&group_version(&before))?;
+        let members = scim.means.people.members(before.id, false).await?;
+        let said = said(&new(&whole(&before, &members))?)?;
+        let old: HashSet<UserId> = members.iter().map(|member| member.user).collect();
+        let new: HashSet<UserId> = said.members.iter().copied().collect();
+        let redescribed = Redescribed {
+            display_name: said.display_name,
+            external_id: said.external_id,
+            joins: said.members.into_iter().filter(|user| !old.contains(user)).collect(),
+            leaves: old.iter().copied().filter(|user| !new.contains(user)).collect(),
+        };
+        let renamed = before.display_name != redescribed.display_name || before.external_id != redescribed.external_id;
+        if !renamed && redescribed.joins.is_empty() && redescribed.leaves.is_empty() {
+            return Ok(before);
+        }
+        match scim.means.people.update_group(&caller.by, before.id, &redescribed, before.updated_at).await {
+            Err(DirectoryError::Stale(_)) => {}
+            Err(DirectoryError::Missing("group")) => return Err(ScimError::missing(id)),
+            Err(error) => return Err(explained(error)),
+            Ok(group) => {
+                scim.sign_out(&redescribed.leaves, caller.now).await?;
+                let details = json!({
+                    "name": group.display_name,
+                    "joined": shown(&redescribed.joins),
+                    "left": shown(&redescribed.leaves),
+                });
+                scim.record(caller, audit::Kind::GroupChanged, group.id, details).await?;
+                return Ok(group);
+            }
+        }
+    }
+    Err(ScimError::new(StatusCode::CONFLICT, "The resource is changed by others all the time"))
+}
+
+/// Who they are, or how many if they are many.
+fn shown(users: &[UserId]) -> Value {
+    const MOST: usize = 50;
+    if users.len() > MOST { users.len().into() } else { users.iter().map(ToString::to_string).collect() }
+}
+
+/// The whole resource as a PATCH sees it.
+fn whole(group: &Group, members: &[Member]) -> Attributes {
+    let mut attributes = Attributes::new();
+    attributes.insert("displayName".to_owned(), group.display_name.clone().into());
+    if let Some(id) = &group.external_id {
+        attributes.insert("externalId".to_owned(), id.clone().into());
+    }
+    if !members.is_empty() {
+        let value = |member: &Member| json!({ "value": member.user.to_string() });
+        attributes.insert("members".to_owned(), members.iter().map(value).collect());
+    }
+    attributes
+}
+
+pub(super) async fn delete(scim: &Scim, caller: &Caller, ask: &Ask, id: &str) -> Result<Reply, ScimError> {
+    for _ in 0..TRIES {
+        let before = find(scim, caller, id).await?;
+        ask.check_match(&group_version(&before))?;
+        match scim.means.people.delete_group(&caller.by, before.id, before.updated_at).await {
+            Err(DirectoryError::Stale(_)) => {}
+            Err(DirectoryError::Missing(_)) => return Err(ScimError::missing(id)),
+            Err(error) => return Err(error.into()),
+            Ok(left) => {
+                scim.sign_out(&left, caller.now).await?;
+                let details = json!({ "name": before.display_name, "left": shown(&left) });
+                scim.record(caller, audit::Kind::GroupRemoved, before.id, details).await?;
+                return Ok(Reply::empty(StatusCode::NO_CONTENT));
+            }
+        }
+    }
+    Err(ScimError::new(StatusCode::CONFLICT, "The resource is changed by others all the time"))
+}

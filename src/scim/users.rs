@@ -1,0 +1,157 @@
+//! People: what is done to one of them.
+//!
+//! Refuses what was changed meanwhile where the client names a version; where it does not, it looks again and does what was asked.
+
+use http::StatusCode;
+use serde_json::{Map, Value, json};
+
+use super::Scim;
+use super::call::{Ask, Caller, Reply};
+use super::described::{self, document, version, whole};
+use super::error::ScimError;
+use super::projection::Projection;
+use super::resource::{self, Attributes};
+use super::schema::Kind;
+use super::{patch, record};
+use crate::audit;
+use crate::crypto::random;
+use crate::directory::{Arrival, DirectoryError};
+use crate::model::{Provisioned, UserId};
+
+/// Looks at somebody whom others change at the same time.
+const TRIES: usize = 5;
+
+pub(super) async fn create(scim: &Scim, caller: &Caller, ask: &Ask) -> Result<Reply, ScimError> {
+    let mut attributes = resource::normalise(Kind::User, ask.body()?)?;
+    attributes.entry("active").or_insert(true.into());
+    let domains = scim.domains_of(&caller.by.connection).await?;
+    let described = described::person(attributes, &domains)?;
+    let id = UserId(uuid::Builder::from_random_bytes(random::bytes::<16>()?).into_uuid());
+    let (person, arrival) = scim.means.people.provision(&caller.by, id, &described, &domains).await?;
+    if !person.user.active {
+        scim.sign_out(&[person.user.id], caller.now).await?;
+    }
+    let (kind, details) = match arrival {
+        Arrival::Created => (audit::Kind::UserCreated, json!({ "active": person.user.active })),
+        Arrival::Adopted => (audit::Kind::UserChanged, json!({ "active": person.user.active, "adopted": true })),
+    };
+    scim.record(caller, kind, person.user.id, details).await?;
+    Ok(reply(scim, StatusCode::CREATED, &person, &ask.query.projection))
+}
+
+fn reply(scim: &Scim, status: StatusCode, person: &Provisioned, projection: &Projection) -> Reply {
+    Reply {
+        status,
+        body: Some(Value::Object(told(scim, person, projection))),
+        version: Some(version(person)),
+        location: Some(format!("{}/Users/{}", scim.base, person.user.id)),
+    }
+}
+
+pub(super) fn told(scim: &Scim, person: &Provisioned, projection: &Projection) -> Map<String, Value> {
+    projection.apply(Kind::User, document(&scim.base, person))
+}
+
+pub(super) async fn read(scim: &Scim, caller: &Caller, ask: &Ask, id: &str) -> Result<Reply, ScimError> {
+    let person = find(scim, caller, id).await?;
+    let version = version(&person);
+    if ask.has(&version) {
+        return Ok(Reply { version: Some(version), ..Reply::empty(StatusCode::NOT_MODIFIED) });
+    }
+    Ok(reply(scim, StatusCode::OK, &person, &ask.query.projection))
+}
+
+async fn find(scim: &Scim, caller: &Caller, id: &str) -> Result<Provisioned, ScimError> {
+    let missing = || ScimError::missing(id);
+    let parsed: UserId = id.parse().map_err(|_| missing())?;
+    scim.means.people.provisioned(&caller.by, parsed).await?.ok_or_else(missing)
+}
+
+pub(super) async fn replace(scim: &Scim, caller: &Caller, ask: &Ask, id: &str) -> Result<Reply, ScimError> {
+    let attributes = resource::normalise(Kind::User, ask.body()?)?;
+    // What is not said of being active changes nothing: nobody comes back, or goes, by being left out.
+    let whole = |before: &Attributes| {
+        let mut attributes = attributes.clone();
+        attributes.extend(
+            before
+                .get("active")
+                .filter(|_| !attributes.contains_key("active"))
+                .map(|active| ("active".to_owned(), active.clone())),
+        );
+        Ok(attributes)
+    };
+    let person = change(scim, caller, ask, id, whole).await?;
+    Ok(reply(scim, StatusCode::OK, &person, &ask.query.projection))
+}
+
+pub(super) async fn patch(scim: &Scim, caller: &Caller, ask: &Ask, id: &str) -> Result<Reply, ScimError> {
+    let operations = patch::read(Kind::User, ask.body()?)?;
+    let person = change(scim, caller, ask, id, |before| patch::apply(Kind::User, before, &operations)).await?;
+    Ok(reply(scim, StatusCode::OK, &person, &ask.query.projection))
+}
+
+/// Makes of the person what `new` makes of them.
+async fn change(
+    scim: &Scim,
+    caller: &Caller,
+    ask: &Ask,
+    id: &str,
+    new: impl Fn(&Attributes) -> Result<Attributes, ScimError> + Send + Sync,
+) -> Result<Provisioned, ScimError> {
+    let domains = scim.domains_of(&caller.by.connection).await?;
+    for _ in 0..TRIES {
+        let before = find(scim, caller, id).await?;
+        ask.check_match(&version(&before))?;
+        let old = whole(&before);
+        let wanted = new(&old)?;
+        if wanted == old {
+            return Ok(before);
+        }
+        let described = described::person(wanted, &domains)?;
+        let seen = before.user.updated_at;
+        let person = before.user.id;
+        if described.active == Some(true) && before.active != Some(true) {
+            // Whatever was left of the time before does not come back with the person.
+            scim.sign_out(&[person], caller.now).await?;
+        }
+        match scim.means.people.reprovision(&caller.by, person, &described, seen).await {
+            Err(DirectoryError::Stale(_)) => {}
+            Err(DirectoryError::Missing(_)) => return Err(ScimError::missing(id)),
+            Err(error) => return Err(error.into()),
+            Ok(after) => {
+                if before.user.active && !after.user.active {
+                    scim.sign_out(&[person], caller.now).await?;
+                }
+                let changed = record::changed(&old, &whole(&after));
+                let details = json!({ "changed": changed, "active": after.user.active });
+                let kind = match (before.user.active, after.user.active) {
+                    (true, false) => audit::Kind::UserDeactivated,
+                    (false, true) => audit::Kind::UserReactivated,
+                    _ => audit::Kind::UserChanged,
+                };
+                scim.record(caller, kind, person, details).await?;
+                return Ok(after);
+            }
+        }
+    }
+    Err(ScimError::new(StatusCode::CONFLICT, "The resource is changed by others all the time"))
+}
+
+pub(super) async fn delete(scim: &Scim, caller: &Caller, ask: &Ask, id: &str) -> Result<Reply, ScimError> {
+    for _ in 0..TRIES {
+        let before = find(scim, caller, id).await?;
+        ask.check_match(&version(&before))?;
+        let person = before.user.id;
+        match scim.means.people.deprovision(&caller.by, person, before.user.updated_at).await {
+            Err(DirectoryError::Stale(_)) => {}
+            Err(DirectoryError::Missing(_)) => return Err(ScimError::missing(id)),
+            Err(error) => return Err(error.into()),
+            Ok(()) => {
+                scim.sign_out(&[person], caller.now).await?;
+                scim.record(caller, audit::Kind::UserDeleted, person, json!({})).await?;
+                return Ok(Reply::empty(StatusCode::NO_CONTENT));
+            }
+        }
+    }
+    Err(ScimError::new(StatusCode::CONFLICT, "The resource is changed by others all the time"))
+}
