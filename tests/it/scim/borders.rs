@@ -61,77 +61,80 @@ fn searches(user: &str, group: &str) -> Vec<(&'static str, String)> {
 
 #[test]
 fn more_than_fifty_attempts_across_tenants_and_connections_are_refused() {
-    let house = House::new();
-    let victim = house.client("google");
-    let ada =
-        json!({ "userName": "ada", "externalId": "ext-ada", "emails": [{ "value": "ada@globex.example", "primary": true }] });
-    let user = victim.done("POST", "/Users", &ada)["id"].as_str().unwrap().to_owned();
-    let group = victim.group("Staff", &[&user]);
-    let before = [victim.get(&format!("/Users/{user}")).text(), victim.get(&format!("/Groups/{group}")).text()];
-    let mut tried = 0;
-    // Another tenant's, and then one of the same tenant's other connection.
-    let neighbour = house.client("okta");
-    let (own, second) = (neighbour.person("own"), house.client("entra"));
-    let own_group = neighbour.group("Own", &[&own]);
-    for (thief, user, group) in [(&neighbour, &user, &group), (&second, &user, &group), (&second, &own, &own_group)] {
-        for (method, path, body) in attempts(user, group) {
-            let answer = if body.is_null() { thief.send(method, &path, None, &[]) } else { thief.ask(method, &path, &body) };
-            let status = match path.as_str() {
-                "/Bulk" => answer.json()["Operations"][0]["status"].as_str().unwrap().parse().unwrap(),
-                _ => answer.status,
-            };
-            assert!(matches!(status, 400 | 404), "{method} {path} {body}: {} {}", answer.status, answer.text());
-            tried += 1;
+    for house in House::on_each_engine() {
+        let victim = house.client("google");
+        let ada =
+            json!({ "userName": "ada", "externalId": "ext-ada", "emails": [{ "value": "ada@globex.example", "primary": true }] });
+        let user = victim.done("POST", "/Users", &ada)["id"].as_str().unwrap().to_owned();
+        let group = victim.group("Staff", &[&user]);
+        let before = [victim.get(&format!("/Users/{user}")).text(), victim.get(&format!("/Groups/{group}")).text()];
+        let mut tried = 0;
+        // Another tenant's, and then one of the same tenant's other connection.
+        let neighbour = house.client("okta");
+        let (own, second) = (neighbour.person("own"), house.client("entra"));
+        let own_group = neighbour.group("Own", &[&own]);
+        for (thief, user, group) in [(&neighbour, &user, &group), (&second, &user, &group), (&second, &own, &own_group)] {
+            for (method, path, body) in attempts(user, group) {
+                let answer = if body.is_null() { thief.send(method, &path, None, &[]) } else { thief.ask(method, &path, &body) };
+                let status = match path.as_str() {
+                    "/Bulk" => answer.json()["Operations"][0]["status"].as_str().unwrap().parse().unwrap(),
+                    _ => answer.status,
+                };
+                assert!(matches!(status, 400 | 404), "{method} {path} {body}: {} {}", answer.status, answer.text());
+                tried += 1;
+            }
+            for (path, filter) in searches(user, group) {
+                let query: String = url::form_urlencoded::byte_serialize(filter.as_bytes()).collect();
+                let found = thief.get(&format!("{path}?filter={query}")).text();
+                assert!(!found.contains(user.as_str()) && !found.contains(group.as_str()), "{path} {filter}: {found}");
+                tried += 1;
+            }
         }
-        for (path, filter) in searches(user, group) {
-            let query: String = url::form_urlencoded::byte_serialize(filter.as_bytes()).collect();
-            let found = thief.get(&format!("{path}?filter={query}")).text();
-            assert!(!found.contains(user.as_str()) && !found.contains(group.as_str()), "{path} {filter}: {found}");
-            tried += 1;
-        }
+        assert!(tried > 50, "{tried}");
+        assert_eq!([victim.get(&format!("/Users/{user}")).text(), victim.get(&format!("/Groups/{group}")).text()], before);
+        assert_eq!(neighbour.found("/Users", "userName pr", ""), ["own"]);
     }
-    assert!(tried > 50, "{tried}");
-    assert_eq!([victim.get(&format!("/Users/{user}")).text(), victim.get(&format!("/Groups/{group}")).text()], before);
-    assert_eq!(neighbour.found("/Users", "userName pr", ""), ["own"]);
 }
 
 #[test]
 fn a_local_account_can_neither_be_seen_nor_taken_over() {
-    let house = House::new();
-    let client = house.client("okta");
-    let root = house.door.command(&["user", "create", "--name", "root@acme.example", "--tenant", "acme"]);
-    assert!(root["password"].is_string(), "{root}");
-    assert!(client.found("/Users", "userName pr", "").is_empty());
-    for name in ["root@acme.example", "ROOT@ACME.example"] {
-        let refused = client.ask("POST", "/Users", &json!({ "userName": name }));
-        assert_eq!((refused.status, &refused.json()["scimType"]), (409, &json!("uniqueness")), "{name}");
+    for house in House::on_each_engine() {
+        let client = house.client("okta");
+        let root = house.door.command(&["user", "create", "--name", "root@acme.example", "--tenant", "acme"]);
+        assert!(root["password"].is_string(), "{root}");
+        assert!(client.found("/Users", "userName pr", "").is_empty());
+        for name in ["root@acme.example", "ROOT@ACME.example"] {
+            let refused = client.ask("POST", "/Users", &json!({ "userName": name }));
+            assert_eq!((refused.status, &refused.json()["scimType"]), (409, &json!("uniqueness")), "{name}");
+        }
+        let eve = client.person("eve");
+        let renamed = client
+            .patch(&format!("/Users/{eve}"), &json!([{ "op": "replace", "path": "userName", "value": "root@acme.example" }]));
+        assert_eq!(renamed.status, 409, "{}", renamed.text());
+        assert_eq!(client.found("/Users", "userName pr", ""), ["eve"]);
     }
-    let eve = client.person("eve");
-    let renamed =
-        client.patch(&format!("/Users/{eve}"), &json!([{ "op": "replace", "path": "userName", "value": "root@acme.example" }]));
-    assert_eq!(renamed.status, 409, "{}", renamed.text());
-    assert_eq!(client.found("/Users", "userName pr", ""), ["eve"]);
 }
 
 #[test]
 fn what_a_client_says_of_rights_has_no_effect() {
-    let house = House::new();
-    let client = house.client("okta");
-    let made = client.done(
-        "POST",
-        "/Users",
-        &json!({
-            "userName": "eve", "id": "11111111-1111-1111-1111-111111111111", "groups": [{ "value": "admins" }],
-            "roles": [{ "value": "admin" }], "entitlements": [{ "value": "*" }], "password": "hunter2", "meta": { "created": "1970" },
-            "tenant": "globex", "provisioned_by": "google", "password_hash": "x",
-        }),
-    );
-    assert_ne!(made["id"], json!("11111111-1111-1111-1111-111111111111"));
-    assert_eq!((&made["groups"], &made["password"]), (&Value::Null, &Value::Null));
-    let shown = house.door.command(&["user", "show", "eve", "--tenant", "acme"]);
-    let told = |name: &str| shown[name].clone();
-    assert_eq!((told("roles"), told("groups"), told("directory_groups")), (json!([]), json!([]), json!([])), "{shown}");
-    assert_eq!(told("provisioned_by"), json!("okta"));
+    for house in House::on_each_engine() {
+        let client = house.client("okta");
+        let made = client.done(
+            "POST",
+            "/Users",
+            &json!({
+                "userName": "eve", "id": "11111111-1111-1111-1111-111111111111", "groups": [{ "value": "admins" }],
+                "roles": [{ "value": "admin" }], "entitlements": [{ "value": "*" }], "password": "hunter2", "meta": { "created": "1970" },
+                "tenant": "globex", "provisioned_by": "google", "password_hash": "x",
+            }),
+        );
+        assert_ne!(made["id"], json!("11111111-1111-1111-1111-111111111111"));
+        assert_eq!((&made["groups"], &made["password"]), (&Value::Null, &Value::Null));
+        let shown = house.door.command(&["user", "show", "eve", "--tenant", "acme"]);
+        let told = |name: &str| shown[name].clone();
+        assert_eq!((told("roles"), told("groups"), told("directory_groups")), (json!([]), json!([]), json!([])), "{shown}");
+        assert_eq!(told("provisioned_by"), json!("okta"));
+    }
 }
 
 /// The door looks at its own tokens only, and they open no other door.

@@ -2,10 +2,13 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Door, curl};
+use crate::support::{Answer, Door, Part, curl, part};
+
+const FILE: &str = "sqlite:{folder}/doorward.db";
 
 pub(super) struct House {
     pub(super) door: Door,
+    _database: Option<Part>,
 }
 
 /// A directory's client: a token and where it is sent.
@@ -16,12 +19,19 @@ pub(super) struct Client {
 }
 
 impl House {
-    pub(super) fn new() -> Self {
-        Self::with("")
+    /// The same statements search and change in a file and at a server.
+    pub(super) fn on_each_engine() -> [Self; 2] {
+        let server = part("postgres", &[]);
+        let url = server.ready["url"].as_str().unwrap().to_owned();
+        [Self::build("", FILE, None), Self::build("", &url, Some(server))]
     }
 
     /// With further settings.
     pub(super) fn with(settings: &str) -> Self {
+        Self::build(settings, FILE, None)
+    }
+
+    fn build(settings: &str, store: &str, database: Option<Part>) -> Self {
         let connection = |id: &str, tenant: &str, domains: &str| {
             format!(
                 "  - id: {id}\n    tenant: {tenant}\n    domains: [{domains}]\n    oidc: {{ issuer: https://{id}.invalid, \
@@ -40,7 +50,7 @@ version: 1
 public_url: http://localhost:1
 listeners: [{{ address: 127.0.0.1:0 }}]
 upstream: {{ url: http://127.0.0.1:9 }}
-store: {{ url: sqlite:{{folder}}/doorward.db }}
+store: {{ url: '{store}' }}
 secret_key: 0123456789abcdef0123456789abcdef
 tenants: [{{ id: acme }}, {{ id: globex }}]
 connections:
@@ -51,7 +61,7 @@ connections:
             ),
             |_| {},
         );
-        Self { door }
+        Self { door, _database: database }
     }
 
     #[track_caller]

@@ -8,49 +8,52 @@ use crate::support::eventually;
 
 #[test]
 fn a_rotation_has_two_phases_and_either_end() {
-    let house = House::new();
-    let old = house.client("okta");
-    let works = |token: &str| old.with_token(token).get("/Users").status;
-    let start = || {
-        let made = house.door.command(&["scim-token", "rotate", "start", &old.id]);
-        made["secret"].as_str().unwrap().to_owned()
-    };
-    let first = start();
-    assert_eq!((works(&old.token), works(&first)), (200, 200));
-    house.door.command(&["scim-token", "rotate", "cancel", &old.id]);
-    assert_eq!((works(&old.token), works(&first)), (200, 401));
-    let second = start();
-    house.door.command(&["scim-token", "rotate", "complete", &old.id]);
-    assert_eq!((works(&old.token), works(&first), works(&second)), (401, 401, 200));
-    let again =
-        doorward(&["scim-token", "rotate", "complete", &old.id]).arg("--config").arg(house.door.config()).output().unwrap();
-    assert!(!again.status.success(), "there is nothing to complete");
-    let phases: Vec<Value> = house.events("scim_token_rotated").iter().map(|event| event["details"]["phase"].clone()).collect();
-    assert_eq!(phases, ["start", "cancel", "start", "complete"]);
-    let listed = house.door.command(&["scim-token", "list", "--tenant", "acme"]).to_string();
-    assert!(
-        listed.contains(&old.id) && ![&old.token, &first, &second].iter().any(|token| listed.contains(&token[30..])),
-        "{listed}"
-    );
+    for house in House::on_each_engine() {
+        let old = house.client("okta");
+        let works = |token: &str| old.with_token(token).get("/Users").status;
+        let start = || {
+            let made = house.door.command(&["scim-token", "rotate", "start", &old.id]);
+            made["secret"].as_str().unwrap().to_owned()
+        };
+        let first = start();
+        assert_eq!((works(&old.token), works(&first)), (200, 200));
+        house.door.command(&["scim-token", "rotate", "cancel", &old.id]);
+        assert_eq!((works(&old.token), works(&first)), (200, 401));
+        let second = start();
+        house.door.command(&["scim-token", "rotate", "complete", &old.id]);
+        assert_eq!((works(&old.token), works(&first), works(&second)), (401, 401, 200));
+        let again =
+            doorward(&["scim-token", "rotate", "complete", &old.id]).arg("--config").arg(house.door.config()).output().unwrap();
+        assert!(!again.status.success(), "there is nothing to complete");
+        let phases: Vec<Value> =
+            house.events("scim_token_rotated").iter().map(|event| event["details"]["phase"].clone()).collect();
+        assert_eq!(phases, ["start", "cancel", "start", "complete"]);
+        let listed = house.door.command(&["scim-token", "list", "--tenant", "acme"]).to_string();
+        assert!(
+            listed.contains(&old.id) && ![&old.token, &first, &second].iter().any(|token| listed.contains(&token[30..])),
+            "{listed}"
+        );
+    }
 }
 
 #[test]
 fn a_token_ends_by_expiry_revocation_and_disabling_and_people_stay() {
-    let house = House::new();
-    let client = house.client("okta");
-    client.person("ada");
-    let made = house.door.command(&["scim-token", "create", "--connection", "okta", "--expires", "1s"]);
-    let brief = client.with_token(made["secret"].as_str().unwrap());
-    eventually("it expires", || (brief.get("/Users").status == 401).then_some(()));
-    let (revoked, disabled) = (house.client("okta"), house.client("okta"));
-    house.door.command(&["scim-token", "revoke", &revoked.id]);
-    assert_eq!((revoked.get("/Users").status, disabled.get("/Users").status), (401, 200));
-    let ended = house.door.command(&["scim-token", "disable", "--connection", "okta", "--tenant", "acme"]);
-    assert_eq!(ended.as_array().unwrap().len(), 3, "{ended}");
-    assert_eq!((disabled.get("/Users").status, client.get("/Users").status), (401, 401));
-    let ada = house.door.command(&["user", "show", "ada", "--tenant", "acme"]);
-    assert_eq!(ada["active"], json!(true));
-    assert_eq!(house.client("okta").found("/Users", "userName pr", ""), ["ada"]);
+    for house in House::on_each_engine() {
+        let client = house.client("okta");
+        client.person("ada");
+        let made = house.door.command(&["scim-token", "create", "--connection", "okta", "--expires", "1s"]);
+        let brief = client.with_token(made["secret"].as_str().unwrap());
+        eventually("it expires", || (brief.get("/Users").status == 401).then_some(()));
+        let (revoked, disabled) = (house.client("okta"), house.client("okta"));
+        house.door.command(&["scim-token", "revoke", &revoked.id]);
+        assert_eq!((revoked.get("/Users").status, disabled.get("/Users").status), (401, 200));
+        let ended = house.door.command(&["scim-token", "disable", "--connection", "okta", "--tenant", "acme"]);
+        assert_eq!(ended.as_array().unwrap().len(), 3, "{ended}");
+        assert_eq!((disabled.get("/Users").status, client.get("/Users").status), (401, 401));
+        let ada = house.door.command(&["user", "show", "ada", "--tenant", "acme"]);
+        assert_eq!(ada["active"], json!(true));
+        assert_eq!(house.client("okta").found("/Users", "userName pr", ""), ["ada"]);
+    }
 }
 
 #[test]
@@ -84,26 +87,27 @@ fn wrong_tokens_are_told_nothing_and_have_to_wait_while_right_ones_need_not() {
 
 #[test]
 fn the_last_calls_can_be_looked_at_without_their_secrets() {
-    let house = House::new();
-    let client = house.client("okta");
-    client.done("POST", "/Users", &json!({ "userName": "ada", "password": "correct horse" }));
-    assert_eq!(client.ask("POST", "/Users", &json!({ "userName": "ada" })).status, 409);
-    client.get("/Users?filter=userName+eq+%22ada%22");
-    let calls = || house.door.command(&["scim-token", "calls", &client.id, "--limit", "500"]).as_array().unwrap().clone();
-    let three = eventually("the calls are kept", || Some(calls()).filter(|calls| calls.len() == 3));
-    let told: Vec<(&Value, &Value)> = three.iter().map(|call| (&call["method"], &call["status"])).collect();
-    assert_eq!(told, [(&json!("GET"), &json!(200)), (&json!("POST"), &json!(409)), (&json!("POST"), &json!(201))]);
-    let text = Value::Array(three.clone()).to_string();
-    assert!(text.contains("uniqueness") && text.contains("filter=userName+eq"), "{text}");
-    assert!(!text.contains("correct horse") && !text.contains(&client.token), "{text}");
-    for _ in 0..110 {
-        client.get("/Users?count=0");
+    for house in House::on_each_engine() {
+        let client = house.client("okta");
+        client.done("POST", "/Users", &json!({ "userName": "ada", "password": "correct horse" }));
+        assert_eq!(client.ask("POST", "/Users", &json!({ "userName": "ada" })).status, 409);
+        client.get("/Users?filter=userName+eq+%22ada%22");
+        let calls = || house.door.command(&["scim-token", "calls", &client.id, "--limit", "500"]).as_array().unwrap().clone();
+        let three = eventually("the calls are kept", || Some(calls()).filter(|calls| calls.len() == 3));
+        let told: Vec<(&Value, &Value)> = three.iter().map(|call| (&call["method"], &call["status"])).collect();
+        assert_eq!(told, [(&json!("GET"), &json!(200)), (&json!("POST"), &json!(409)), (&json!("POST"), &json!(201))]);
+        let text = Value::Array(three.clone()).to_string();
+        assert!(text.contains("uniqueness") && text.contains("filter=userName+eq"), "{text}");
+        assert!(!text.contains("correct horse") && !text.contains(&client.token), "{text}");
+        for _ in 0..110 {
+            client.get("/Users?count=0");
+        }
+        // The oldest leave; the newest are there soon.
+        eventually("only the last calls are kept", || {
+            let calls = calls();
+            (calls.len() == 100 && calls.iter().all(|call| call["method"] == "GET")).then_some(())
+        });
+        let listed = house.door.command(&["scim-token", "list", "--tenant", "acme"]);
+        assert!(listed[0]["last_used_at"].is_i64(), "{listed}");
     }
-    // The oldest leave; the newest are there soon.
-    eventually("only the last calls are kept", || {
-        let calls = calls();
-        (calls.len() == 100 && calls.iter().all(|call| call["method"] == "GET")).then_some(())
-    });
-    let listed = house.door.command(&["scim-token", "list", "--tenant", "acme"]);
-    assert!(listed[0]["last_used_at"].is_i64(), "{listed}");
 }
