@@ -45,7 +45,7 @@ impl Administration {
     /// All roles that the person has: assigned, by group, or by default.
     #[must_use]
     pub fn roles_of(&self, user: &User) -> Vec<String> {
-        self.roles.of(&user.tenant, &user.roles, &user.groups)
+        self.roles.of_user(user)
     }
 
     /// Who has `role`, however they come by it. A page may be short, or empty, though there are more: it says from where to look on.

@@ -310,7 +310,7 @@ pub(super) fn identity(
     let mut held = roles.of(&program.tenant, &program.roles, &[]);
     let mut scopes = program.scopes.clone();
     if let Some(owner) = owner.filter(|_| program.within_owner) {
-        let theirs = roles.of(&owner.tenant, &owner.roles, &owner.groups);
+        let theirs = roles.of_user(owner);
         held.retain(|role| theirs.contains(role));
         scopes = within(&scopes, &roles.scopes_of(&theirs));
     }

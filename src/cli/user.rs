@@ -220,6 +220,7 @@ impl List {
         }
         let mut table = Table::new(&["ID", "STATE", "USER NAME", "NAME", "EMAIL", "ROLES", "GROUPS"]);
         for user in users {
+            let groups = user.all_groups();
             table.row([
                 user.id.to_string(),
                 state(&user).to_owned(),
@@ -227,7 +228,7 @@ impl List {
                 or_dash(user.name),
                 or_dash(user.email),
                 listed(user.roles),
-                listed(user.groups),
+                listed(groups),
             ]);
         }
         store::say(table)
@@ -253,7 +254,7 @@ impl Named {
         if self.json {
             return store::print_json(&user);
         }
-        let way = way(&user);
+        let (way, groups) = (way(&user), user.all_groups());
         store::say(facts([
             ("id", user.id.to_string()),
             ("state", state(&user).to_owned()),
@@ -262,7 +263,7 @@ impl Named {
             ("email", or_dash(user.email)),
             ("tenant", user.tenant.to_string()),
             ("roles", listed(user.roles)),
-            ("groups", listed(user.groups)),
+            ("groups", listed(groups)),
             ("signs in with", way),
             ("created", user.created_at.to_string()),
             ("changed", user.updated_at.to_string()),

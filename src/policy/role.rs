@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::config::{Config, Path, Problems};
-use crate::model::{Scope, TenantId};
+use crate::model::{Scope, TenantId, User};
 
 /// The roles, ranked, and how they are come by.
 #[derive(Clone, Debug, Default)]
@@ -151,6 +151,12 @@ impl Roles {
     /// tenant must not be able to name one that means something elsewhere.
     fn mapping(&self, tenant: &TenantId) -> &Mapping {
         self.tenants.get(tenant).unwrap_or(&self.common)
+    }
+
+    /// The roles of a person of the directory: assigned, or by whichever kind of group.
+    #[must_use]
+    pub fn of_user(&self, user: &User) -> Vec<String> {
+        self.of(&user.tenant, &user.roles, &user.all_groups())
     }
 
     /// What these roles may do.
