@@ -62,7 +62,9 @@ fn blank(value: &mut Value) {
     match value {
         Value::Array(values) => values.iter_mut().for_each(blank),
         Value::Object(fields) => {
-            let about_secret = fields.get("path").and_then(Value::as_str).is_some_and(is_secret);
+            let is_path =
+                |(name, value): (&String, &Value)| name.eq_ignore_ascii_case("path") && value.as_str().is_some_and(is_secret);
+            let about_secret = fields.iter().any(is_path);
             for (name, value) in fields {
                 if is_secret(name) || (about_secret && name.eq_ignore_ascii_case("value")) {
                     *value = BLANK.into();
@@ -99,7 +101,8 @@ mod tests {
     fn secrets_are_blanked_wherever_they_are() {
         let sent = json!({
             "userName": "ada", "passWord": "hunter2",
-            "Operations": [{ "op": "replace", "path": "password", "value": "hunter2" }, { "value": { "clientSecret": ["hunter2"] } }],
+            "Operations": [{ "op": "replace", "path": "password", "value": "hunter2" },
+                           { "op": "replace", "Path": "password", "Value": "hunter2" }, { "value": { "clientSecret": ["hunter2"] } }],
         });
         let kept = shown(sent);
         assert!(!kept.contains("hunter2") && kept.contains("ada"), "{kept}");
