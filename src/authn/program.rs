@@ -60,7 +60,8 @@ struct Presented<'a> {
     kind: ProgramKind,
     id: &'a str,
     secret: Digest,
-    /// Under which digest the answer is kept: id and secret together.
+    /// Under which digest the answer is kept: [`Self::secret`] of a key, and the kind, id and secret of a client together. Never that of
+    /// another kind of credential: an answer found under it would be good where that kind is not taken (threats J13).
     place: Digest,
 }
 
@@ -166,7 +167,7 @@ impl Programs {
     }
 
     pub(super) async fn client(&self, id: &str, secret: &str, caller: Caller) -> Result<Arc<Identity>, AuthnError> {
-        let place = Digest::of_parts(&[id.as_bytes(), secret.as_bytes()]);
+        let place = Digest::of_parts(&[b"client", id.as_bytes(), secret.as_bytes()]);
         if let Some(answer) = self.remembered(&place).await {
             return self.judge(&answer, CredentialKind::ClientSecret, caller);
         }
@@ -213,7 +214,7 @@ impl Programs {
 
     /// The client that one of our own tokens was given to, as it is now and within what the token says.
     pub(super) async fn granted(&self, token: &str, grants: &Grants, caller: Caller) -> Result<Arc<Identity>, AuthnError> {
-        let place = Digest::of(token.as_bytes());
+        let place = Digest::of_parts(&[b"token", token.as_bytes()]);
         if let Some(answer) = self.remembered(&place).await {
             return self.judge(&answer, CredentialKind::Bearer, caller);
         }

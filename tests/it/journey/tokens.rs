@@ -189,6 +189,25 @@ fn a_token_that_was_changed_or_is_of_another_kind_is_refused() {
 }
 
 #[test]
+fn a_token_that_was_taken_is_no_other_kind_of_credential() {
+    let house = House::new(&format!("  - {{ path: /programs/**, accept: [api_key, client_secret] }}\n{ON}"));
+    let client = house.client(&["--role", "viewer"]);
+    let token = house.token(&client, "");
+    assert_eq!(house.with(&token, "/data").status, 200, "it is remembered now");
+    let url = format!("{}/programs/x", house.url);
+    let as_secret = format!("X-Client-Secret: {token}");
+    for headers in [
+        vec![format!("X-Api-Key: {token}")],
+        vec!["X-Client-Id: token".to_owned(), as_secret.clone()],
+        vec![format!("X-Client-Id: {}", client.id), as_secret],
+    ] {
+        let arguments: Vec<&str> = headers.iter().flat_map(|header| ["-H", header]).collect();
+        let answer = curl(&[&arguments[..], &[&url]].concat());
+        assert_eq!(answer.status, 401, "{headers:?}: {}", answer.text());
+    }
+}
+
+#[test]
 fn guesses_at_a_client_wait_and_nobody_learns_which_part_was_wrong() {
     let house = House::new(&format!("{ON}\nlimits: {{ failures_per_minute: 5 }}"));
     let client = house.client(&[]);
