@@ -222,5 +222,6 @@ fn rule(rule: &Rule) -> String {
 }
 
 fn who(who: &Who) -> String {
-    format!("{} (tenant {}, roles {}, groups {})", who.subject, who.tenant, table::listed(&who.roles), table::listed(&who.groups))
+    let [roles, groups, scopes] = [&who.roles, &who.groups, &who.scopes].map(table::listed);
+    format!("{} (tenant {}, roles {roles}, groups {groups}, scopes {scopes})", who.subject, who.tenant)
 }

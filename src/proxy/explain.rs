@@ -106,7 +106,9 @@ pub async fn explain(
             Some(roles) => roles,
             None => assigned(identity, known).await?,
         };
-        who.roles_from = known.roles.why(&identity.tenant, &direct, &identity.groups);
+        let grants = known.roles.why(&identity.tenant, &direct, &identity.groups);
+        // A key may have more roles than its owner has now, and a token fewer than its client: those that do not count have no reason.
+        who.roles_from = grants.into_iter().filter(|grant| identity.roles.contains(&grant.role)).collect();
     }
     Ok(explanation)
 }
@@ -116,6 +118,8 @@ async fn assigned(identity: &Identity, known: Known<'_>) -> Result<Vec<String>, 
     let program = match identity.credential {
         CredentialKind::ApiKey => Some(ProgramKind::ApiKey),
         CredentialKind::ClientSecret => Some(ProgramKind::Client),
+        // A token that names no issuer is Doorward's own, and its subject a client.
+        CredentialKind::Bearer if identity.issuer.is_none() => Some(ProgramKind::Client),
         _ => None,
     };
     if let Some(kind) = program {
