@@ -20,7 +20,8 @@ use crate::policy::role::Roles;
 use crate::policy::tenancy::Tenancy;
 use crate::proxy::challenge::Challenges;
 use crate::proxy::gateway::{Gateway, Observed, Reception};
-use crate::proxy::{metadata, token};
+use crate::proxy::metadata::Resource;
+use crate::proxy::token;
 use crate::route::Table;
 use crate::scim;
 use crate::session::Seals;
@@ -115,13 +116,13 @@ impl Plan {
         let provisioning = scim::Doors::new(&self.config, tenancy, memory.provisioning());
         let reception = |(site, login): (_, Arc<Login>)| {
             let public_url = &tenancy.site(site).public_url;
-            let metadata = metadata::router(&self.config, public_url, |tenant| tenancy.serves(site, tenant));
+            let resource = Resource::compile(&self.config, public_url, |tenant| tenancy.serves(site, tenant));
             let tokens = token::router(&self.config, token::Site { tenancy: Arc::clone(tenancy), site }, &authn, &audit);
             Reception {
-                challenges: Challenges::compile(&self.config, public_url),
+                challenges: Challenges::of_site(&resource),
                 doors: login::router(Arc::clone(&login))
                     .merge(jwks.clone())
-                    .merge(metadata)
+                    .merge(resource.router())
                     .merge(tokens)
                     .merge(api.clone())
                     .merge(provisioning.at(site)),

@@ -7,30 +7,26 @@ use std::fmt::Write as _;
 
 use http::{HeaderMap, HeaderValue, header};
 
+use super::metadata::Resource;
 use super::reject::{Cause, Rejection};
 use crate::authn::AuthnError;
-use crate::config::Config;
 use crate::credential::{CredentialError, SESSION_COOKIE};
 use crate::model::CredentialKind;
 use crate::policy::Denial;
 use crate::policy::mfa::MULTI_FACTOR;
-use crate::route::{RESOURCE_METADATA, Route};
+use crate::route::Route;
 
 /// What is configured, as far as challenges depend on it.
 #[derive(Debug)]
 pub struct Challenges {
-    /// Whether tokens are taken, of issuers or of our own.
-    bearer: bool,
-    /// Where the protected resource's metadata is (RFC 9728 §5.1), if there is anybody who gives tokens.
+    /// Where the protected resource's metadata is (RFC 9728 §5.1); `None`: nobody gives tokens that are taken at the site.
     metadata: Option<Box<str>>,
 }
 
 impl Challenges {
     #[must_use]
-    /// `public_url`: of the site.
-    pub fn compile(config: &Config, public_url: &str) -> Self {
-        let bearer = !config.bearer.is_empty() || config.token_endpoint.is_some();
-        Self { bearer, metadata: bearer.then(|| format!("{public_url}{RESOURCE_METADATA}").into()) }
+    pub fn of_site(resource: &Resource) -> Self {
+        Self { metadata: resource.address().map(Into::into) }
     }
 
     /// One value for each scheme that would be taken; `sign_in` is where a person goes.
@@ -39,7 +35,7 @@ impl Challenges {
         let route = rejection.route.as_deref();
         let takes = |kind| route.is_none_or(|route| route.accepts(kind));
         let mut texts = Vec::with_capacity(2);
-        if takes(CredentialKind::ApiKey) || (self.bearer && takes(CredentialKind::Bearer)) {
+        if takes(CredentialKind::ApiKey) || (self.metadata.is_some() && takes(CredentialKind::Bearer)) {
             texts.push(self.bearer(rejection));
         }
         if takes(CredentialKind::ClientSecret) && !is_browser(headers) {

@@ -14,34 +14,46 @@ use crate::model::{Scope, TenantId};
 use crate::route::RESOURCE_METADATA;
 use crate::route::pattern::Pattern;
 
-/// What of the document does not depend on the path that it is asked about.
-struct Described {
-    public_url: String,
+/// What is at one site, as clients are told. What depends on the path that is asked about comes with the question.
+#[derive(Debug)]
+pub struct Resource {
+    public_url: Box<str>,
+    /// Who gives tokens that are taken there.
     servers: Vec<String>,
     /// By the routes' patterns.
     scopes: Vec<(Option<Pattern>, Vec<Scope>)>,
 }
 
-/// The document's door at the site with this address; empty where nobody's issuer is configured that it `serves`.
-pub fn router(config: &Config, public_url: &str, serves: impl Fn(&TenantId) -> bool) -> Router {
-    let issuers = config.bearer.iter().filter(|bearer| serves(&bearer.tenant)).map(|bearer| bearer.issuer.clone());
-    let own = config.token_endpoint.is_some().then(|| public_url.to_owned());
-    let mut servers: Vec<String> = own.into_iter().chain(issuers).collect();
-    servers.dedup();
-    if servers.is_empty() {
-        return Router::new();
+impl Resource {
+    /// The site with this address, which `serves` these tenants.
+    #[must_use]
+    pub fn compile(config: &Config, public_url: &str, serves: impl Fn(&TenantId) -> bool) -> Self {
+        let issuers = config.bearer.iter().filter(|bearer| serves(&bearer.tenant)).map(|bearer| bearer.issuer.clone());
+        let own = config.token_endpoint.is_some().then(|| public_url.to_owned());
+        Self { public_url: public_url.into(), servers: own.into_iter().chain(issuers).collect(), scopes: by_pattern(config) }
     }
-    let described = Arc::new(Described { public_url: public_url.to_owned(), servers, scopes: by_pattern(config) });
-    let headers = [
-        (header::CONTENT_TYPE, "application/json"),
-        (header::CACHE_CONTROL, "public, max-age=300"),
-        (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
-    ];
-    let answer = get(async move |uri: Uri| (headers, described.of(uri.path())));
-    Router::new().route(RESOURCE_METADATA, answer.clone()).route(&format!("{RESOURCE_METADATA}/{{*path}}"), answer)
-}
 
-impl Described {
+    /// Where the document is; `None` where there is nobody to send a client to.
+    #[must_use]
+    pub fn address(&self) -> Option<String> {
+        (!self.servers.is_empty()).then(|| format!("{}{RESOURCE_METADATA}", self.public_url))
+    }
+
+    /// The document's door.
+    pub fn router(self) -> Router {
+        if self.servers.is_empty() {
+            return Router::new();
+        }
+        let headers = [
+            (header::CONTENT_TYPE, "application/json"),
+            (header::CACHE_CONTROL, "public, max-age=300"),
+            (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+        ];
+        let resource = Arc::new(self);
+        let answer = get(async move |uri: Uri| (headers, resource.of(uri.path())));
+        Router::new().route(RESOURCE_METADATA, answer.clone()).route(&format!("{RESOURCE_METADATA}/{{*path}}"), answer)
+    }
+
     /// The document of the whole site, or of the resource whose path stands behind the well-known one (RFC 9728 §3.1).
     fn of(&self, asked: &str) -> String {
         let path = asked.strip_prefix(RESOURCE_METADATA).unwrap_or_default();

@@ -41,6 +41,11 @@ impl Site {
     fn public_url(&self) -> &str {
         &self.tenancy.site(self.site).public_url
     }
+
+    /// Whose host it is; `None`: it is shared.
+    fn owner(&self) -> Option<&TenantId> {
+        self.tenancy.site(self.site).tenant.as_ref()
+    }
 }
 
 /// What the endpoint needs.
@@ -88,7 +93,9 @@ async fn answer(
     headers: HeaderMap,
     body: axum::body::Bytes,
 ) -> Response {
-    let mut event = Event::new(judged.now, Kind::TokenIssued, Outcome::Failure, &TenantId::default());
+    // Whose door it was tried at: who has no name yet is their matter.
+    let owner = endpoint.at.owner().cloned().unwrap_or_default();
+    let mut event = Event::new(judged.now, Kind::TokenIssued, Outcome::Failure, &owner);
     event.source = Some(judged.client);
     event.credential = Some(CredentialKind::ClientSecret);
     event.request_id = id.map(|Extension(id)| id.as_str().to_owned());
@@ -118,6 +125,7 @@ impl Endpoint {
         event.tenant = client.tenant.to_string();
         // Whoever is not let in here gets nothing here either, and no word of why.
         if !self.at.tenancy.admits(self.at.site, &client) {
+            event.details.extend(self.at.owner().map(|owner| ("host_of".to_owned(), owner.as_str().into())));
             return Err(Refusal::Refused("foreign_host"));
         }
         if !request.resources.iter().all(|resource| self.is_ours(resource)) {

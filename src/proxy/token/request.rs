@@ -29,8 +29,8 @@ pub(super) struct TokenRequest {
 impl TokenRequest {
     pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Self, Refusal> {
         let media = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let is_form = media.split(';').next().is_some_and(|media| media.trim() == "application/x-www-form-urlencoded");
-        if !is_form {
+        let media = media.split(';').next().unwrap_or_default().trim();
+        if !media.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
             return Err(Refusal::Request("send a form: application/x-www-form-urlencoded"));
         }
         let fields: Vec<(String, String)> = url::form_urlencoded::parse(body)

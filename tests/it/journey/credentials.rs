@@ -93,7 +93,7 @@ fn good_tokens_of_every_algorithm_are_let_in_and_every_forgery_is_a_401() {
 }
 
 fn challenges(answer: &Answer) -> Vec<&str> {
-    answer.headers.iter().filter(|(name, _)| name == "www-authenticate").map(|(_, value)| value.as_str()).collect()
+    answer.all("www-authenticate")
 }
 
 #[test]

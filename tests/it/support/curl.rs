@@ -46,10 +46,14 @@ impl Answer {
     /// The header's only value; fails if there are several.
     #[track_caller]
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        let mut values = self.headers.iter().filter(|(found, _)| found == name).map(|(_, value)| value.as_str());
-        let value = values.next();
-        assert!(values.next().is_none(), "several {name}: {:?}", self.headers);
-        value
+        let values = self.all(name);
+        assert!(values.len() <= 1, "several {name}: {:?}", self.headers);
+        values.first().copied()
+    }
+
+    /// Every value of the header.
+    pub(crate) fn all(&self, name: &str) -> Vec<&str> {
+        self.headers.iter().filter(|(found, _)| found == name).map(|(_, value)| value.as_str()).collect()
     }
 
     pub(crate) fn text(&self) -> String {

@@ -4,3 +4,4 @@ mod crossing;
 mod homes;
 mod saml;
 mod street;
+mod tokens;
