@@ -11,6 +11,7 @@ mod probes;
 mod replicas;
 mod session_server;
 mod stop;
+mod tokens;
 mod trouble;
 mod unheard;
 
