@@ -1,15 +1,17 @@
 //! Keys that people make for themselves: within what they have, now; by script, and in a browser.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use doorward::app::memory::Memory;
-use doorward::clock::{SharedClock, SystemClock};
-use doorward::model::User;
+use doorward::clock::{Clock as _, SharedClock, SystemClock, Timestamp};
+use doorward::directory::Directory;
+use doorward::model::{Program, ProgramKind, User};
 use serde_json::{Value, json};
 
 use super::browser::{browse, log_in, said};
 use super::house::{House, Person, Plan, field, received};
-use crate::support::{Answer, eventually};
+use crate::support::{Answer, eventually, store};
 
 const SCOPES: &str = "  scopes: { admin: ['*:*'], editor: ['api:read', 'api:write'], viewer: ['api:read'] }";
 const OWN_KEYS: &str = "  - { path: /write/**, scopes: ['api:write'] }\nown_keys: { most: 3, longest: 100d }";
@@ -45,15 +47,28 @@ fn with_key(house: &House, key: &str, path: &str) -> Answer {
     house.person().ask(&house.url(path), &["-H", &format!("X-Api-Key: {key}"), "-H", "Accept: application/json"])
 }
 
-/// Changes the person behind the key, as an administrator would.
-fn change(house: &House, id: &str, change: impl Fn(&mut User)) {
+/// Does something to the directory, as an administrator would.
+fn administer(house: &House, work: impl AsyncFnOnce(&dyn Directory)) {
     let clock: SharedClock = Arc::new(SystemClock);
     let config = doorward::config::load(&house.door.config()).unwrap().config;
     tokio::runtime::Runtime::new().unwrap().block_on(async {
-        let memory = Memory::open(&config, &clock).await.unwrap();
-        let mut user = memory.directory.user(id.parse().unwrap()).await.unwrap().unwrap();
+        work(&*Memory::open(&config, &clock).await.unwrap().directory).await;
+    });
+}
+
+/// Changes the person behind the key.
+fn change(house: &House, id: &str, change: impl Fn(&mut User)) {
+    administer(house, async |directory| {
+        let mut user = directory.user(id.parse().unwrap()).await.unwrap().unwrap();
         change(&mut user);
-        memory.directory.update_user(&user).await.unwrap();
+        directory.update_user(&user).await.unwrap();
+    });
+}
+
+fn end_key(house: &House, id: &str, end: Timestamp) {
+    administer(house, async |directory| {
+        let key = directory.program(ProgramKind::ApiKey, id).await.unwrap().unwrap();
+        directory.update_program(&Program { expires_at: Some(end), ..key }).await.unwrap();
     });
 }
 
@@ -136,6 +151,56 @@ fn a_role_that_is_taken_away_narrows_the_key_from_the_next_request() {
     eventually("the key to do the same again", || (statuses() == [200, 200, 200]).then_some(()));
     change(&house, &id, |user| user.active = false);
     eventually("the key to die with its owner", || (statuses() == [401, 401, 401]).then_some(()));
+}
+
+#[test]
+fn a_key_works_from_its_networks_and_until_its_end() {
+    let house = house();
+    let (bob, _) = house.signed_in("bob", "/");
+    let made = make(&house, &bob, &json!({ "name": "office", "networks": ["127.0.0.2/32"], "expires_in": "1h" }));
+    let (key, id) = (secret(&made), made["id"].as_str().unwrap());
+    let from = |address: &str| {
+        let headers = ["-H", &format!("X-Api-Key: {key}"), "-H", "Accept: application/json"];
+        house.person().from(address).ask(&house.url("/data"), &headers).status
+    };
+    assert_eq!([from("127.0.0.2"), from("127.0.0.1"), from("127.0.0.3")], [200, 401, 401]);
+    let end = SystemClock.now().after(Duration::from_secs(3));
+    end_key(&house, id, end);
+    let last = eventually("the key to end", || {
+        let asked = SystemClock.now();
+        (from("127.0.0.2") == 401).then_some(asked)
+    });
+    assert!(last.after(Duration::from_secs(10)) > end && SystemClock.now() >= end, "not before its end");
+    let reasons: Vec<Value> = house.events("credential_refused").iter().map(|event| event["reason"].clone()).collect();
+    assert_eq!(reasons, ["network", "network", "expired"]);
+    let shown = call(&house, &bob, "GET", &format!("/{id}"), &Value::Null).json();
+    assert_eq!((&shown["networks"], &shown["expires_at"]), (&json!(["127.0.0.2/32"]), &json!(end.to_string())), "{shown}");
+}
+
+#[test]
+fn when_a_key_was_last_used_is_seen_by_its_owner_and_not_written_with_each_request() {
+    let house = house();
+    let (bob, _) = house.signed_in("bob", "/");
+    let made = make(&house, &bob, &json!({ "name": "busy" }));
+    assert_eq!(made["last_used_at"], Value::Null);
+    store::change(house.door.folder(), "CREATE TABLE written (at INTEGER)");
+    store::change(
+        house.door.folder(),
+        "CREATE TRIGGER written AFTER UPDATE ON programs BEGIN INSERT INTO written VALUES (NEW.last_used_at); END",
+    );
+    let (key, begun) = (secret(&made), Instant::now());
+    for _ in 0..100 {
+        assert_eq!(with_key(&house, &key, "/data").status, 200);
+    }
+    let used = eventually("its last use", || {
+        let shown = call(&house, &bob, "GET", "", &Value::Null).json()["keys"][0]["last_used_at"].clone();
+        shown.as_str().map(str::to_owned)
+    });
+    assert!(*used > *made["created_at"].as_str().unwrap(), "{used}");
+    let written: i64 = store::look(house.door.folder(), "SELECT count(*) FROM written");
+    // Every five seconds, if there was anything.
+    let most = i64::try_from(begun.elapsed().as_secs() / 5).unwrap() + 1;
+    assert!((1..=most).contains(&written), "{written} writes for a hundred requests in {:?}", begun.elapsed());
 }
 
 #[test]
