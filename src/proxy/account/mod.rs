@@ -2,16 +2,20 @@
 //!
 //! Refuses to be part of the judgement: it only listens, so that a stage never has to think of records.
 
+mod exchanged;
+mod visit;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
+use http::{HeaderMap, HeaderName};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use pingora::upstreams::peer::HttpPeer;
-use pingora_core::protocols::l4::socket::SocketAddr;
 
+use self::exchanged::{Exchanged, Lingering};
+use self::visit::Visit;
 use super::gateway::Gateway;
 use super::reject::Rejection;
 use crate::clock::{SharedClock, Timestamp};
@@ -19,9 +23,7 @@ use crate::edge::{ConnectionFacts, fields};
 use crate::forward::Outbound;
 use crate::model::{CredentialKind, Identity};
 use crate::route::{Route, Target};
-use crate::telemetry::{
-    AccessLine, Decision, RequestId, Server, TRACEPARENT, TRACESTATE, Telemetry, TraceContext, UpstreamMeter,
-};
+use crate::telemetry::{AccessLine, Decision, RequestId, TRACEPARENT, TRACESTATE, Telemetry, TraceContext};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -39,41 +41,6 @@ pub(super) struct Account {
     reason: Option<&'static str>,
     visit: Option<Visit>,
     lingering: Option<Box<Lingering>>,
-}
-
-/// What is kept of a request whose answer goes on for long: it may be ended where its session is out of reach.
-struct Lingering {
-    method: Method,
-    uri: Uri,
-    host: Option<HeaderValue>,
-    version: Version,
-    tls: Option<&'static str>,
-    status: u16,
-    received: u64,
-    sent: u64,
-}
-
-/// What a line tells of the two sides of an exchange.
-struct Exchanged<'a> {
-    method: &'a Method,
-    uri: &'a Uri,
-    host: Option<&'a HeaderValue>,
-    version: Version,
-    tls: Option<&'static str>,
-    /// 0: no answer was begun.
-    status: u16,
-    received: u64,
-    sent: u64,
-}
-
-/// The way to the application and back.
-struct Visit {
-    meter: Arc<UpstreamMeter>,
-    began: Instant,
-    /// The server that was reached.
-    server: Option<SocketAddr>,
-    /// Status of its answer, and how long after [`Account::started`] it came.
-    answer: Option<(u16, Duration)>,
 }
 
 impl Account {
@@ -162,28 +129,20 @@ impl Account {
     /// Its way to the application begins; again, if another server has to be asked.
     pub(super) fn set_out(&mut self, gateway: &Gateway, target: Target) {
         let Target::Upstream(upstream) = target else { return };
-        self.visit = gateway.observed.upstreams.get(upstream).map(|meter| Visit {
-            meter: Arc::clone(meter),
-            began: Instant::now(),
-            server: None,
-            answer: None,
-        });
+        self.visit = gateway.observed.upstreams.get(upstream).map(Visit::begin);
     }
 
     /// A server was reached.
     pub(super) fn reach(&mut self, peer: &HttpPeer, reused: bool) {
         if let Some(visit) = &mut self.visit {
-            visit.server = Some(peer._address.clone());
-            if reused {
-                visit.meter.reused.one();
-            }
+            visit.reach(peer, reused);
         }
     }
 
     /// No server was reached.
     pub(super) fn miss(&mut self) {
         if let Some(visit) = &self.visit {
-            visit.meter.connect_errors.one();
+            visit.miss();
         }
     }
 
@@ -199,18 +158,13 @@ impl Account {
     /// The application answered.
     pub(super) fn hear(&mut self, status: u16) {
         if let Some(visit) = &mut self.visit {
-            visit.meter.first_byte.record(visit.began.elapsed());
-            visit.meter.count(status);
-            visit.answer = Some((status, self.started.elapsed()));
+            visit.hear(status, self.started.elapsed());
         }
     }
 
     /// Its answer, which begins with `head`, goes on for long.
     pub(super) fn linger(&mut self, session: &Session, head: &ResponseHeader) {
-        let Exchanged { method, uri, host, version, tls, .. } = Exchanged::of(session);
-        let (method, uri, host) = (method.clone(), uri.clone(), host.cloned());
-        let status = head.status.as_u16();
-        self.lingering = Some(Box::new(Lingering { method, uri, host, version, tls, status, received: 0, sent: 0 }));
+        self.lingering = Some(Box::new(Lingering::begin(&Exchanged::of(session), head.status)));
     }
 
     /// So much of the request's body came.
@@ -247,10 +201,8 @@ impl Account {
 
     fn tell(&self, exchanged: &Exchanged, gateway: &Gateway) -> Duration {
         let took = self.started.elapsed();
-        if let Some(visit) = &self.visit
-            && visit.answer.is_none()
-        {
-            visit.meter.count(0);
+        if let Some(visit) = &self.visit {
+            visit.end();
         }
         let meter =
             self.route.as_ref().and_then(|route| gateway.observed.routes.get(route.place)).unwrap_or(&gateway.observed.unrouted);
@@ -266,7 +218,6 @@ impl Account {
         let Exchanged { method, uri, host, version, tls, status, received, sent } = *exchanged;
         let path = uri.path();
         let host = host.and_then(|host| host.to_str().ok());
-        let server = self.visit.as_ref().and_then(|visit| visit.server.as_ref());
         AccessLine {
             at: self.at,
             request_id: self.id.as_str(),
@@ -282,45 +233,13 @@ impl Account {
             status,
             identity: self.identity.as_deref(),
             client: self.client,
-            upstream: server.and_then(as_server),
+            upstream: self.visit.as_ref().and_then(Visit::server),
             bytes_in: received,
             bytes_out: sent,
             took,
-            first_byte: self.visit.as_ref().and_then(|visit| visit.answer).map(|(_, after)| after),
+            first_byte: self.visit.as_ref().and_then(Visit::first_byte),
             tls,
-            http: name(version),
-        }
-    }
-}
-
-impl<'a> Exchanged<'a> {
-    fn of(session: &'a Session) -> Self {
-        let (head, downstream) = (session.req_header(), session.as_downstream());
-        Self {
-            method: &head.method,
-            uri: &head.uri,
-            host: head.headers.get(http::header::HOST),
-            version: head.version,
-            tls: ConnectionFacts::of(session).and_then(|facts| facts.tls_version),
-            status: session.response_written().map_or(0, |head| head.status.as_u16()),
-            received: downstream.body_bytes_read() as u64,
-            sent: downstream.body_bytes_sent() as u64,
-        }
-    }
-}
-
-impl Lingering {
-    fn exchanged(&self) -> Exchanged<'_> {
-        let Self { method, uri, host, version, tls, status, received, sent } = self;
-        Exchanged {
-            method,
-            uri,
-            host: host.as_ref(),
-            version: *version,
-            tls: *tls,
-            status: *status,
-            received: *received,
-            sent: *sent,
+            http: exchanged::name(version),
         }
     }
 }
@@ -328,21 +247,5 @@ impl Lingering {
 impl Drop for Account {
     fn drop(&mut self) {
         self.telemetry.metrics.in_flight.fall();
-    }
-}
-
-fn as_server(address: &SocketAddr) -> Option<Server<'_>> {
-    match address {
-        SocketAddr::Inet(address) => Some(Server::Address(*address)),
-        SocketAddr::Unix(address) => address.as_pathname().and_then(std::path::Path::to_str).map(Server::Path),
-    }
-}
-
-const fn name(version: Version) -> &'static str {
-    match version {
-        Version::HTTP_10 => "1.0",
-        Version::HTTP_2 => "2",
-        Version::HTTP_3 => "3",
-        _ => "1.1",
     }
 }

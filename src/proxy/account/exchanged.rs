@@ -1,0 +1,83 @@
+//! The two sides of an exchange, as its line tells of them.
+//!
+//! Refuses to outlive the session it looks at, but for answers that go on for long: of those a copy is kept, since what ends them may be
+//! out of the session's reach.
+
+use http::{HeaderValue, Method, StatusCode, Uri, Version};
+use pingora::proxy::Session;
+
+use crate::edge::ConnectionFacts;
+
+/// What a line tells of the two sides of an exchange.
+pub(super) struct Exchanged<'a> {
+    pub(super) method: &'a Method,
+    pub(super) uri: &'a Uri,
+    pub(super) host: Option<&'a HeaderValue>,
+    pub(super) version: Version,
+    pub(super) tls: Option<&'static str>,
+    /// 0: no answer was begun.
+    pub(super) status: u16,
+    pub(super) received: u64,
+    pub(super) sent: u64,
+}
+
+/// What is kept of a request whose answer goes on for long: it may be ended where its session is out of reach.
+pub(super) struct Lingering {
+    method: Method,
+    uri: Uri,
+    host: Option<HeaderValue>,
+    version: Version,
+    tls: Option<&'static str>,
+    status: u16,
+    pub(super) received: u64,
+    pub(super) sent: u64,
+}
+
+impl<'a> Exchanged<'a> {
+    pub(super) fn of(session: &'a Session) -> Self {
+        let (head, downstream) = (session.req_header(), session.as_downstream());
+        Self {
+            method: &head.method,
+            uri: &head.uri,
+            host: head.headers.get(http::header::HOST),
+            version: head.version,
+            tls: ConnectionFacts::of(session).and_then(|facts| facts.tls_version),
+            status: session.response_written().map_or(0, |head| head.status.as_u16()),
+            received: downstream.body_bytes_read() as u64,
+            sent: downstream.body_bytes_sent() as u64,
+        }
+    }
+}
+
+impl Lingering {
+    /// The answer begins with `status`; what goes to and fro is counted from here.
+    pub(super) fn begin(exchanged: &Exchanged<'_>, status: StatusCode) -> Self {
+        let Exchanged { method, uri, host, version, tls, .. } = *exchanged;
+        let (method, uri, host) = (method.clone(), uri.clone(), host.cloned());
+        Self { method, uri, host, version, tls, status: status.as_u16(), received: 0, sent: 0 }
+    }
+
+    pub(super) fn exchanged(&self) -> Exchanged<'_> {
+        let Self { method, uri, host, version, tls, status, received, sent } = self;
+        Exchanged {
+            method,
+            uri,
+            host: host.as_ref(),
+            version: *version,
+            tls: *tls,
+            status: *status,
+            received: *received,
+            sent: *sent,
+        }
+    }
+}
+
+/// As access lines spell it.
+pub(super) const fn name(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_10 => "1.0",
+        Version::HTTP_2 => "2",
+        Version::HTTP_3 => "3",
+        _ => "1.1",
+    }
+}
