@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use http::{Method, StatusCode, header};
 use pingora::http::ResponseHeader;
+use pingora::protocols::http::HttpTask;
 use pingora::proxy::Session;
-use pingora::{ErrorType, OrErr as _};
+use pingora::{Error, ErrorSource, ErrorType, OrErr as _};
 use serde_json::json;
 
 use super::account::Account;
@@ -33,6 +34,16 @@ struct Answering<'a> {
     step_up: Option<String>,
     /// The browser's session cookie opens nothing any more.
     session_ended: bool,
+}
+
+/// What was read of an answer that broke off leaves before its connection is given up.
+pub(super) async fn last_words(session: &mut Session) -> pingora::Result<()> {
+    // Two tasks, because the engine flushes before a failure only among several; the failure comes back as what it was.
+    let failed = HttpTask::Failed(Error::new(ErrorType::ConnectionClosed));
+    match session.write_response_tasks(vec![HttpTask::Body(None, false), failed]).await {
+        Err(error) if error.esource() != &ErrorSource::Downstream => Ok(()),
+        outcome => outcome.map(drop),
+    }
 }
 
 /// Writes the answer.

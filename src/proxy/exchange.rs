@@ -77,7 +77,6 @@ impl Doorward {
         // A timer of its own only for what has none: most answers are there whole when their head is.
         upstream.read_timeout = way.peer.options.read_timeout.filter(|_| !bounded);
         if let Err(error) = converse(session, &mut upstream, way.peer.options.read_timeout, ctx).await {
-            let error = last_words(session, error).await;
             return Err(self.error_while_proxy(&way.peer, session, error, ctx, reused));
         }
         upstream.respect_keepalive();
@@ -101,22 +100,6 @@ async fn converse(session: &mut Session, upstream: &mut Upstream, silence: Optio
             return pass_on(session, upstream, head, ctx).await;
         }
         session.write_response_tasks(vec![HttpTask::Header(head, false)]).await?;
-    }
-}
-
-/// What was passed on of an answer that broke off leaves before the connection is given up; the error comes back.
-async fn last_words(session: &mut Session, error: Box<Error>) -> Box<Error> {
-    if session.response_written().is_none_or(|head| head.status.is_informational()) {
-        return error;
-    }
-    let source = error.esource().clone();
-    // Two tasks, because the engine flushes before a failure only among several.
-    match session.write_response_tasks(vec![HttpTask::Body(None, false), HttpTask::Failed(error)]).await {
-        Ok(_) => Error::explain(ErrorType::ConnectionClosed, "the answer broke off"),
-        Err(mut error) => {
-            error.esource = source;
-            error
-        }
     }
 }
 

@@ -329,9 +329,12 @@ impl ProxyHttp for Doorward {
             self.audit.note(event);
         }
         let error_code = rejection.status().as_u16();
-        // A response that has begun cannot be taken back; the connection is closed instead.
-        if session.response_written().is_none() && answer::answer(session, &ctx.gateway, &rejection, &ctx.account).await.is_err()
-        {
+        // A response that has begun cannot be taken back; the connection is closed instead, behind what was read of it.
+        let told = match session.response_written() {
+            None => answer::answer(session, &ctx.gateway, &rejection, &ctx.account).await,
+            Some(_) => answer::last_words(session).await,
+        };
+        if told.is_err() {
             tracing::debug!("the client left before it could be told");
         }
         FailToProxy { error_code, can_reuse_downstream: false }
