@@ -20,8 +20,8 @@ fn document(certificate: &str, until: Timestamp) -> String {
     )
 }
 
-/// A provider whose document is good for so many seconds from when it is asked for; a real one cannot be made to hand out one that has
-/// ended.
+/// A provider whose document is good for so many seconds from a second before it is asked for; a real one cannot be made to hand out
+/// one that has ended.
 fn provider(certificate: String, seconds: Arc<AtomicU64>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -30,7 +30,8 @@ fn provider(certificate: String, seconds: Arc<AtomicU64>) -> SocketAddr {
             let mut connection = connection.unwrap();
             let mut lines = BufReader::new(connection.try_clone().unwrap()).lines();
             while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
-            let until = SystemClock.now().after(Duration::from_secs(seconds.load(Ordering::SeqCst)));
+            let until =
+                SystemClock.now().before(Duration::from_secs(1)).after(Duration::from_secs(seconds.load(Ordering::SeqCst)));
             let body = document(&certificate, until);
             let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
             // Who asks may be gone.
@@ -42,7 +43,7 @@ fn provider(certificate: String, seconds: Arc<AtomicU64>) -> SocketAddr {
 
 #[test]
 fn metadata_is_believed_until_it_ends_and_the_door_goes_on() {
-    let (own, port, seconds) = (Own::new(), free_port(), Arc::new(AtomicU64::new(4)));
+    let (own, port, seconds) = (Own::new(), free_port(), Arc::new(AtomicU64::new(5)));
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("idp.xml");
     std::fs::write(&file, document(&own.base64(), SystemClock.now().before(Duration::from_secs(1)))).unwrap();
