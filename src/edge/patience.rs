@@ -79,7 +79,10 @@ impl Patience {
 
     /// Notes that something arrived, or the end.
     pub(super) fn arrived(&mut self, bytes: usize) {
-        self.greeted = true;
+        if !std::mem::replace(&mut self.greeted, true) {
+            // The span was for the first bytes, and they are here; over HTTP/2 nothing else is awaited that would end it.
+            self.reading.clear();
+        }
         if let Some(since) = self.since.take() {
             self.left = self.left.saturating_sub(since.elapsed());
             self.reading.clear();
@@ -122,5 +125,37 @@ impl Patience {
             self.writing.set(Instant::now() + self.spans.write);
         }
         self.writing.poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+
+    fn patience() -> Patience {
+        let seconds = Duration::from_secs;
+        Patience::new(Spans { head: seconds(10), keep_alive: seconds(60), body: seconds(20), write: seconds(30) })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_bytes_of_http2_are_waited_for_and_then_no_others() {
+        for has_to_wait in [true, false] {
+            let mut patience = patience();
+            patience.turn(Awaited::Frames);
+            if has_to_wait {
+                assert!(poll_fn(|cx| Poll::Ready(patience.poll_waiting(cx))).await.is_pending());
+                tokio::time::sleep(Duration::from_secs(9)).await;
+            }
+            patience.arrived(24);
+            let waited = tokio::time::timeout(Duration::from_secs(3600), poll_fn(|cx| patience.poll_waiting(cx))).await;
+            assert!(waited.is_err(), "the engine keeps the time from now on");
+        }
+        let mut patience = patience();
+        patience.turn(Awaited::Frames);
+        let begun = Instant::now();
+        assert!(poll_fn(|cx| patience.poll_waiting(cx)).await.is_none());
+        assert_eq!(begun.elapsed().as_secs(), 10, "who says nothing is not waited for");
     }
 }

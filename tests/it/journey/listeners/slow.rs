@@ -70,3 +70,22 @@ fn an_idle_connection_is_closed_and_a_busy_one_is_not() {
     soon(begun);
     assert_eq!(stage.arrived(), 2);
 }
+
+/// Whether or not its first bytes had to be waited for, which is a matter of luck: so there are several.
+#[test]
+fn an_http2_connection_lives_on_when_the_time_for_its_first_bytes_is_over() {
+    let listener = "{ address: 127.0.0.1:0, tls: { certificates: [{ cert: app.pem, key: app.key }] } }";
+    let stage = Stage::set(listener, "limits: { header_timeout: 1s }", |folder| {
+        let authority = Authority::new();
+        fs::write(folder.join("ca.pem"), &authority.pem).unwrap();
+        authority.issue(folder, "app", &["app.test"]);
+    });
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let answer = stage.https("app.test", &["--http2", "--request-target", "/slow?ms=2500"]);
+                assert_eq!(answer.status, 200, "{answer:?}");
+            });
+        }
+    });
+}
