@@ -85,10 +85,15 @@ impl Scim {
         {
             return Err(too_many(wait));
         }
+        let found = match id {
+            Some(id) => self.means.tokens.scim_token(id).await?,
+            None => None,
+        };
+        let tenant = self.tenant_of(found.as_ref());
         let refused = match (shown, id) {
             (None, _) => Refused::Absent,
             (Some(_), None) => Refused::Malformed,
-            (Some(_), Some(id)) => match self.judge(id, digest, now).await? {
+            (Some(_), Some(_)) => match self.judge(found, digest, now) {
                 Ok(token) => {
                     self.proven.0.insert(digest, ()).await;
                     return Ok(token);
@@ -96,7 +101,7 @@ impl Scim {
                 Err(refused) => refused,
             },
         };
-        self.note(refused, id, origin, now);
+        self.note(refused, id, &tenant, origin, now);
         let guess = matches!(refused, Refused::Malformed | Refused::Unknown | Refused::WrongSecret);
         match if guess { self.failures.fail(party, now).await } else { None } {
             Some(wait) => Err(too_many(wait)),
@@ -104,23 +109,28 @@ impl Scim {
         }
     }
 
-    async fn judge(&self, id: &str, shown: Digest, now: Timestamp) -> Result<Result<ScimToken, Refused>, ScimError> {
-        let found = self.means.tokens.scim_token(id).await?;
+    fn judge(&self, found: Option<ScimToken>, shown: Digest, now: Timestamp) -> Result<ScimToken, Refused> {
         // At the host of another tenant it is as good as none.
         let served = found.filter(|token| self.tenancy.serves(self.site, &token.tenant));
-        let Some(token) = served else { return Ok(Err(Refused::Unknown)) };
+        let token = served.ok_or(Refused::Unknown)?;
         // Both are compared, so that the time does not tell which of two secrets was meant.
         let (old, new) = (token.digest == shown, token.next.is_some_and(|next| next == shown));
-        Ok(match (old | new, token.revoked_at, token.is_live(now)) {
+        match (old | new, token.revoked_at, token.is_live(now)) {
             (false, ..) => Err(Refused::WrongSecret),
             (true, Some(_), _) => Err(Refused::Revoked),
             (true, None, false) => Err(Refused::Expired),
             (true, None, true) => Ok(token),
-        })
+        }
     }
 
-    fn note(&self, refused: Refused, id: Option<&str>, origin: &Origin, now: Timestamp) {
-        let mut event = Event::new(now, Kind::CredentialRefused, Outcome::Failure, &TenantId::default());
+    /// Whose trail a refusal belongs to: that of the tenant at whose host it was, or else of the tenant whose token it was.
+    fn tenant_of(&self, found: Option<&ScimToken>) -> TenantId {
+        let host = self.tenancy.site(self.site).tenant.as_ref();
+        host.or(found.map(|token| &token.tenant)).cloned().unwrap_or_default()
+    }
+
+    fn note(&self, refused: Refused, id: Option<&str>, tenant: &TenantId, origin: &Origin, now: Timestamp) {
+        let mut event = Event::new(now, Kind::CredentialRefused, Outcome::Failure, tenant);
         event.reason = Some(refused.reason());
         event.actor = id.map(|id| format!("scim:{id}"));
         event.source = Some(origin.client);

@@ -44,7 +44,7 @@ pub(super) fn copy(
         token: token.id.clone(),
         at,
         method: method.to_string(),
-        target: cut(uri.path_and_query().map(ToString::to_string).unwrap_or_default(), TARGET),
+        target: cut(target(uri), TARGET),
         status: status.as_u16(),
         took: i64::try_from(took.as_millis()).unwrap_or(i64::MAX),
         request,
@@ -52,21 +52,38 @@ pub(super) fn copy(
     }
 }
 
+/// Path and query, but for parameters that sound like a secret, such as a filter by a password.
+fn target(uri: &Uri) -> String {
+    let Some(query) = uri.query() else { return uri.path().to_owned() };
+    let sounds_secret =
+        |part: &str| url::form_urlencoded::parse(part.as_bytes()).any(|(name, value)| is_secret(&name) || is_secret(&value));
+    let told = |part: &str| match part.split_once('=') {
+        _ if !sounds_secret(part) => part.to_owned(),
+        Some((name, _)) if !is_secret(name) => format!("{name}={BLANK}"),
+        _ => BLANK.to_owned(),
+    };
+    let parts: Vec<String> = query.split('&').map(told).collect();
+    format!("{}?{}", uri.path(), parts.join("&"))
+}
+
 fn shown(mut value: Value) -> String {
     blank(&mut value);
     cut(value.to_string(), LONGEST)
 }
 
-/// Blanks what sounds like a secret, also as a PATCH names it.
+/// Blanks what sounds like a secret, also as a PATCH, a filter, or the error that repeats one, names it.
 fn blank(value: &mut Value) {
     match value {
+        // Something is compared with a secret, if only in a client's mistake.
+        Value::String(text) if text.contains('"') && is_secret(text) => *value = BLANK.into(),
         Value::Array(values) => values.iter_mut().for_each(blank),
         Value::Object(fields) => {
             let is_path =
                 |(name, value): (&String, &Value)| name.eq_ignore_ascii_case("path") && value.as_str().is_some_and(is_secret);
             let about_secret = fields.iter().any(is_path);
             for (name, value) in fields {
-                if is_secret(name) || (about_secret && name.eq_ignore_ascii_case("value")) {
+                let is_filter = name.eq_ignore_ascii_case("filter") && value.as_str().is_some_and(is_secret);
+                if is_secret(name) || is_filter || (about_secret && name.eq_ignore_ascii_case("value")) {
                     *value = BLANK.into();
                 } else {
                     blank(value);
@@ -107,5 +124,41 @@ mod tests {
         let kept = shown(sent);
         assert!(!kept.contains("hunter2") && kept.contains("ada"), "{kept}");
         assert!(shown(json!("é".repeat(LONGEST))).len() <= LONGEST + 4);
+    }
+
+    #[test]
+    fn what_is_compared_with_a_secret_is_blanked() {
+        for sent in [
+            json!({ "filter": "password eq \"hunter2\"" }),
+            json!({ "FILTER": "userName eq \"ada\" and passWord sw hunter2" }),
+            json!({ "Operations": [{ "op": "remove", "path": "x509Certificates[password eq \"hunter2\"]" }] }),
+            json!({ "Operations": [{ "method": "DELETE", "path": "/Users?filter=clientSecret eq \"hunter2\"" }] }),
+            json!({ "detail": "The path token[value eq \"hunter2\"] leads nowhere" }),
+        ] {
+            let kept = shown(sent);
+            assert!(!kept.contains("hunter2") && kept.contains(BLANK), "{kept}");
+        }
+        let plain = json!({ "filter": "userName eq \"ada\"", "detail": "There is no attribute password to filter by" });
+        assert_eq!(shown(plain.clone()), plain.to_string());
+    }
+
+    #[test]
+    fn an_address_is_kept_without_the_secrets_of_its_query() {
+        let kept = |uri: &str| target(&uri.parse().unwrap());
+        for query in [
+            "filter=password+eq+%22hunter2%22",
+            "count=5&FILTER=pass%77ord%20eq%20%22hunter2%22&startIndex=1",
+            "filter=userName%20eq%20%22ada%22%20or%20clientSecret%20eq%20%22hunter2%22",
+            "access_token=hunter2",
+            "%74oken=hunter2",
+            "hunter2password",
+        ] {
+            let kept = kept(&format!("/scim/Users?{query}"));
+            assert!(!kept.contains("hunter2") && kept.contains(BLANK) && kept.starts_with("/scim/Users?"), "{kept}");
+        }
+        assert_eq!(kept("/Users?count=5&filter=password%20pr&startIndex=1"), "/Users?count=5&filter=[redacted]&startIndex=1");
+        for plain in ["/Users", "/Users?", "/Users?filter=userName+eq+%22ada%22&count=1"] {
+            assert_eq!(kept(plain), plain);
+        }
     }
 }

@@ -28,6 +28,12 @@ fn a_rotation_has_two_phases_and_either_end() {
         let phases: Vec<Value> =
             house.events("scim_token_rotated").iter().map(|event| event["details"]["phase"].clone()).collect();
         assert_eq!(phases, ["start", "cancel", "start", "complete"]);
+        let refused =
+            eventually("the refusals are recorded", || Some(house.events("credential_refused")).filter(|all| all.len() == 3));
+        for event in refused {
+            let told = ["tenant", "reason", "actor"].map(|name| event[name].as_str().unwrap().to_owned());
+            assert_eq!(told, ["acme".to_owned(), "wrong_secret".to_owned(), format!("scim:{}", old.id)], "its tenant's");
+        }
         let listed = house.door.command(&["scim-token", "list", "--tenant", "acme"]).to_string();
         assert!(
             listed.contains(&old.id) && ![&old.token, &first, &second].iter().any(|token| listed.contains(&token[30..])),
@@ -99,6 +105,15 @@ fn the_last_calls_can_be_looked_at_without_their_secrets() {
         let text = Value::Array(three.clone()).to_string();
         assert!(text.contains("uniqueness") && text.contains("filter=userName+eq"), "{text}");
         assert!(!text.contains("correct horse") && !text.contains(&client.token), "{text}");
+        // Who searches by a secret is refused, and has said it all the same.
+        for mistake in ["filter=password+eq+%22hunter2%22", "filter=pass%77ord+sw+%22hunter2%22", "token=hunter2"] {
+            client.get(&format!("/Users?{mistake}&count=1"));
+        }
+        client.ask("POST", "/.search", &json!({ "filter": "clientSecret eq \"hunter2\"" }));
+        client.patch("/Users/nobody", &json!([{ "op": "remove", "path": "password[value eq \"hunter2\"]" }]));
+        let all = eventually("those are kept", || Some(calls()).filter(|calls| calls.len() == 8));
+        let text = Value::Array(all).to_string();
+        assert!(!text.contains("hunter2") && text.contains("[redacted]&count=1"), "{text}");
         for _ in 0..110 {
             client.get("/Users?count=0");
         }
