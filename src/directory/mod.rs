@@ -28,7 +28,7 @@ pub use break_glass::{BreakGlassAccount, BreakGlassError, BreakGlassFile};
 pub use connections::Connections;
 pub use factors::{FactorUse, Factors, MOST_FACTORS};
 pub use invitations::Invitations;
-pub use provisioning::{Arrival, Described, Indexed, Provisioning, Redescribed};
+pub use provisioning::{Arrival, Described, Indexed, New, Provisioning, Redescribed, Unmade};
 pub use renewals::Renewals;
 pub use scim_calls::ScimCalls;
 pub use scim_tokens::{Rotation, ScimTokens};

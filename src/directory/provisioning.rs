@@ -7,6 +7,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use super::DirectoryError;
 use super::search::{Found, Search};
@@ -51,8 +52,24 @@ pub enum Arrival {
 pub struct Redescribed {
     pub display_name: String,
     pub external_id: Option<String>,
-    pub joins: Vec<UserId>,
-    pub leaves: Vec<UserId>,
+    /// Of people and of groups.
+    pub joins: Vec<Uuid>,
+    pub leaves: Vec<Uuid>,
+}
+
+/// What is to be made together with others, under an id that was given it before.
+#[derive(Clone, Debug)]
+pub enum New {
+    Person(UserId, Described),
+    /// And its members, of which some may be made with it.
+    Group(Group, Vec<Uuid>),
+}
+
+/// Which of those that were to be made together stands in the way of all, if it is one of them, and why.
+#[derive(Debug)]
+pub struct Unmade {
+    pub place: Option<usize>,
+    pub why: DirectoryError,
 }
 
 /// Where provisioned people and groups are kept. A write has been made durable when it returns. A `version` that is given has to be the
@@ -71,6 +88,16 @@ pub trait Provisioning: fmt::Debug + Send + Sync {
         described: &Described,
         domains: &[Domain],
     ) -> Result<(Provisioned, Arrival), DirectoryError>;
+    /// Whom [`Self::provision`] would adopt.
+    async fn adoptable(
+        &self,
+        by: &Provisioner,
+        described: &Described,
+        domains: &[Domain],
+    ) -> Result<Option<UserId>, DirectoryError>;
+    /// Makes all of these in one go, or none; how each arrived, in their order. A person who would be adopted under another id than the
+    /// one given, or not at all though it is somebody's, is [`DirectoryError::Stale`]: ask [`Self::adoptable`] again.
+    async fn provision_together(&self, by: &Provisioner, all: &[New], domains: &[Domain]) -> Result<Vec<Arrival>, Unmade>;
     /// Describes the person anew.
     async fn reprovision(
         &self,
@@ -86,9 +113,11 @@ pub trait Provisioning: fmt::Debug + Send + Sync {
     async fn search_groups(&self, by: &Provisioner, search: &Search) -> Result<Found<Group>, DirectoryError>;
     /// Who is in the group, in the order of their ids; with their names if they are to be `named`.
     async fn members(&self, group: GroupId, named: bool) -> Result<Vec<Member>, DirectoryError>;
-    /// A member whom somebody else looks after is [`DirectoryError::Missing`]; one who is nobody is left out, since clients name people
+    /// A member, be it a person or a group, whom somebody else looks after is [`DirectoryError::Missing`]; one who is nobody is left out, since clients name people
     /// who were removed here.
-    async fn create_group(&self, group: &Group, members: &[UserId]) -> Result<(), DirectoryError>;
+    async fn create_group(&self, group: &Group, members: &[Uuid]) -> Result<(), DirectoryError>;
+    /// Which of these people are inactive for having left their last group, and so come back with the next one.
+    async fn unassigned(&self, by: &Provisioner, ids: &[Uuid]) -> Result<Vec<UserId>, DirectoryError>;
     /// Describes the group anew. Whoever leaves their last group is inactive until they are in one again.
     async fn update_group(
         &self,
@@ -97,6 +126,6 @@ pub trait Provisioning: fmt::Debug + Send + Sync {
         new: &Redescribed,
         version: Timestamp,
     ) -> Result<Group, DirectoryError>;
-    /// Removes the group; answers who was in it.
+    /// Removes the group; answers which people were in it.
     async fn delete_group(&self, by: &Provisioner, id: GroupId, version: Timestamp) -> Result<Vec<UserId>, DirectoryError>;
 }

@@ -52,12 +52,22 @@ pub struct Group {
     pub updated_at: Timestamp,
 }
 
-/// A member of a group, as it is shown there.
+/// A member of a group, as it is shown there. A group within a group is only shown: nobody has a role by it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
-    pub user: UserId,
+    /// Of a person or of a group; ids are random, so one is never the other.
+    pub id: Uuid,
+    pub is_group: bool,
     /// Where it was asked for.
     pub display: Option<String>,
+}
+
+impl Member {
+    /// The person who it is, if it is one.
+    #[must_use]
+    pub fn person(&self) -> Option<UserId> {
+        (!self.is_group).then_some(UserId(self.id))
+    }
 }
 
 /// A group of a person, as it is shown there.

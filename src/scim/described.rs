@@ -197,8 +197,8 @@ pub(super) fn group_document(base: &str, group: &Group, members: Option<&[Member
     }
     if let Some(members) = members.filter(|members| !members.is_empty()) {
         let member = |member: &Member| {
-            let id = member.user;
-            let mut told = json!({ "value": id, "$ref": format!("{base}/Users/{id}"), "type": "User" });
+            let (id, kind) = (member.id, if member.is_group { Kind::Group } else { Kind::User });
+            let mut told = json!({ "value": id, "$ref": format!("{base}{}/{id}", kind.endpoint()), "type": kind.name() });
             if let (Some(display), Value::Object(fields)) = (&member.display, &mut told) {
                 fields.insert("display".to_owned(), display.clone().into());
             }

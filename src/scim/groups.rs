@@ -6,6 +6,7 @@ use std::collections::HashSet;
 
 use http::StatusCode;
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 use super::Scim;
 use super::call::{Ask, Caller, Reply};
@@ -29,7 +30,7 @@ const LARGE: usize = 500;
 struct Said {
     display_name: String,
     external_id: Option<String>,
-    members: Vec<UserId>,
+    members: Vec<Uuid>,
 }
 
 fn said(attributes: &Attributes) -> Result<Said, ScimError> {
@@ -40,7 +41,7 @@ fn said(attributes: &Attributes) -> Result<Said, ScimError> {
     for member in members.into_iter().flatten() {
         let id = member.get("value").and_then(Value::as_str).ok_or_else(|| ScimError::value("A member has no value"))?;
         // What cannot be anybody's id is nobody's, like that of somebody who was removed.
-        if let Ok(id) = id.parse::<UserId>()
+        if let Ok(id) = id.parse::<Uuid>()
             && seen.insert(id)
         {
             ids.push(id);
@@ -49,21 +50,26 @@ fn said(attributes: &Attributes) -> Result<Said, ScimError> {
     Ok(Said { display_name: text("displayName").unwrap_or_default(), external_id: text("externalId"), members: ids })
 }
 
-fn unknown_member() -> ScimError {
-    ScimError::value("A member is no user of this connection")
-}
-
-fn explained(error: DirectoryError) -> ScimError {
+pub(super) fn explained(error: DirectoryError) -> ScimError {
     match error {
-        DirectoryError::Missing("member") => unknown_member(),
+        DirectoryError::Missing("member") => ScimError::value("A member is no user or group of this connection"),
         error => error.into(),
     }
 }
 
 pub(super) async fn create(scim: &Scim, caller: &Caller, ask: &Ask) -> Result<Reply, ScimError> {
-    let said = said(&resource::normalise(Kind::Group, ask.body()?)?)?;
+    let id = GroupId(uuid::Builder::from_random_bytes(random::bytes::<16>()?).into_uuid());
+    let (group, members) = new(caller, id, ask.body()?)?;
+    welcome(scim, caller, &members).await?;
+    scim.means.people.create_group(&group, &members).await.map_err(explained)?;
+    made(scim, caller, &group, members.len(), &ask.query.projection).await
+}
+
+/// The group that a resource describes, and its members.
+pub(super) fn new(caller: &Caller, id: GroupId, sent: &Value) -> Result<(Group, Vec<Uuid>), ScimError> {
+    let said = said(&resource::normalise(Kind::Group, sent)?)?;
     let group = Group {
-        id: GroupId(uuid::Builder::from_random_bytes(random::bytes::<16>()?).into_uuid()),
+        id,
         tenant: caller.by.tenant.clone(),
         connection: caller.by.connection.clone(),
         display_name: said.display_name,
@@ -71,10 +77,26 @@ pub(super) async fn create(scim: &Scim, caller: &Caller, ask: &Ask) -> Result<Re
         created_at: caller.now,
         updated_at: caller.now,
     };
-    scim.means.people.create_group(&group, &said.members).await.map_err(explained)?;
-    let details = json!({ "name": group.display_name, "members": said.members.len() });
+    Ok((group, said.members))
+}
+
+/// Before people come back by being in a group again: a session that was made while they were put out does not come back with them.
+pub(super) async fn welcome(scim: &Scim, caller: &Caller, members: &[Uuid]) -> Result<(), ScimError> {
+    let back = scim.means.people.unassigned(&caller.by, members).await?;
+    scim.sign_out(&back, caller.now).await
+}
+
+/// What follows when a group has been made.
+pub(super) async fn made(
+    scim: &Scim,
+    caller: &Caller,
+    group: &Group,
+    members: usize,
+    projection: &Projection,
+) -> Result<Reply, ScimError> {
+    let details = json!({ "name": group.display_name, "members": members });
     scim.record(caller, audit::Kind::GroupCreated, group.id, details).await?;
-    reply(scim, StatusCode::CREATED, &group, &ask.query.projection).await
+    reply(scim, StatusCode::CREATED, group, projection).await
 }
 
 async fn reply(scim: &Scim, status: StatusCode, group: &Group, projection: &Projection) -> Result<Reply, ScimError> {
@@ -144,24 +166,26 @@ async fn change(
         ask.check_match(&group_version(&before))?;
         let members = scim.means.people.members(before.id, false).await?;
         let said = said(&new(&whole(&before, &members))?)?;
-        let old: HashSet<UserId> = members.iter().map(|member| member.user).collect();
-        let new: HashSet<UserId> = said.members.iter().copied().collect();
+        let old: HashSet<Uuid> = members.iter().map(|member| member.id).collect();
+        let new: HashSet<Uuid> = said.members.iter().copied().collect();
         let redescribed = Redescribed {
             display_name: said.display_name,
             external_id: said.external_id,
-            joins: said.members.into_iter().filter(|user| !old.contains(user)).collect(),
-            leaves: old.iter().copied().filter(|user| !new.contains(user)).collect(),
+            joins: said.members.into_iter().filter(|id| !old.contains(id)).collect(),
+            leaves: old.iter().copied().filter(|id| !new.contains(id)).collect(),
         };
+        let left: Vec<UserId> = members.iter().filter(|member| !new.contains(&member.id)).filter_map(Member::person).collect();
         let renamed = before.display_name != redescribed.display_name || before.external_id != redescribed.external_id;
         if !renamed && redescribed.joins.is_empty() && redescribed.leaves.is_empty() {
             return Ok(before);
         }
+        welcome(scim, caller, &redescribed.joins).await?;
         match scim.means.people.update_group(&caller.by, before.id, &redescribed, before.updated_at).await {
             Err(DirectoryError::Stale(_)) => {}
             Err(DirectoryError::Missing("group")) => return Err(ScimError::missing(id)),
             Err(error) => return Err(explained(error)),
             Ok(group) => {
-                scim.sign_out(&redescribed.leaves, caller.now).await?;
+                scim.sign_out(&left, caller.now).await?;
                 let details = json!({
                     "name": group.display_name,
                     "joined": shown(&redescribed.joins),
@@ -176,9 +200,9 @@ async fn change(
 }
 
 /// Who they are, or how many if they are many.
-fn shown(users: &[UserId]) -> Value {
+fn shown(members: &[impl ToString]) -> Value {
     const MOST: usize = 50;
-    if users.len() > MOST { users.len().into() } else { users.iter().map(ToString::to_string).collect() }
+    if members.len() > MOST { members.len().into() } else { members.iter().map(ToString::to_string).collect() }
 }
 
 /// The whole resource as a PATCH sees it.
@@ -189,7 +213,7 @@ fn whole(group: &Group, members: &[Member]) -> Attributes {
         attributes.insert("externalId".to_owned(), id.clone().into());
     }
     if !members.is_empty() {
-        let value = |member: &Member| json!({ "value": member.user.to_string() });
+        let value = |member: &Member| json!({ "value": member.id.to_string() });
         attributes.insert("members".to_owned(), members.iter().map(value).collect());
     }
     attributes

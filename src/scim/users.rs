@@ -15,19 +15,38 @@ use super::schema::Kind;
 use super::{patch, record};
 use crate::audit;
 use crate::crypto::random;
-use crate::directory::{Arrival, DirectoryError};
-use crate::model::{Provisioned, UserId};
+use crate::directory::{Arrival, Described, DirectoryError};
+use crate::model::{Domain, Provisioned, UserId};
 
 /// Looks at somebody whom others change at the same time.
 const TRIES: usize = 5;
 
 pub(super) async fn create(scim: &Scim, caller: &Caller, ask: &Ask) -> Result<Reply, ScimError> {
-    let mut attributes = resource::normalise(Kind::User, ask.body()?)?;
-    attributes.entry("active").or_insert(true.into());
     let domains = scim.domains_of(&caller.by.connection).await?;
-    let described = described::person(attributes, &domains)?;
-    let id = UserId(uuid::Builder::from_random_bytes(random::bytes::<16>()?).into_uuid());
-    let (person, arrival) = scim.means.people.provision(&caller.by, id, &described, &domains).await?;
+    let described = new(ask.body()?, &domains)?;
+    let (person, arrival) = scim.means.people.provision(&caller.by, new_id()?, &described, &domains).await?;
+    made(scim, caller, &person, arrival, &ask.query.projection).await
+}
+
+pub(super) fn new_id() -> Result<UserId, ScimError> {
+    Ok(UserId(uuid::Builder::from_random_bytes(random::bytes::<16>()?).into_uuid()))
+}
+
+/// The person whom a resource describes, who is active if it does not say otherwise.
+pub(super) fn new(sent: &Value, domains: &[Domain]) -> Result<Described, ScimError> {
+    let mut attributes = resource::normalise(Kind::User, sent)?;
+    attributes.entry("active").or_insert(true.into());
+    described::person(attributes, domains)
+}
+
+/// What follows when a person has come to be looked after.
+pub(super) async fn made(
+    scim: &Scim,
+    caller: &Caller,
+    person: &Provisioned,
+    arrival: Arrival,
+    projection: &Projection,
+) -> Result<Reply, ScimError> {
     if !person.user.active {
         scim.sign_out(&[person.user.id], caller.now).await?;
     }
@@ -36,7 +55,7 @@ pub(super) async fn create(scim: &Scim, caller: &Caller, ask: &Ask) -> Result<Re
         Arrival::Adopted => (audit::Kind::UserChanged, json!({ "active": person.user.active, "adopted": true })),
     };
     scim.record(caller, kind, person.user.id, details).await?;
-    Ok(reply(scim, StatusCode::CREATED, &person, &ask.query.projection))
+    Ok(reply(scim, StatusCode::CREATED, person, projection))
 }
 
 fn reply(scim: &Scim, status: StatusCode, person: &Provisioned, projection: &Projection) -> Reply {

@@ -1,7 +1,9 @@
 //! Groups and who is in them.
 //!
-//! Refuses members whom the group's provisioner does not look after, and to let somebody out of their last group unnoticed: they are
+//! Refuses members whom the group's provisioner does not look after, to give anybody anything by a group within a group, and to let somebody out of their last group unnoticed: they are
 //! inactive from the same transaction on.
+
+use uuid::Uuid;
 
 use super::super::DirectoryError;
 use super::super::provisioning::Redescribed;
@@ -11,7 +13,7 @@ use super::provisioned::{self, CHUNK, after};
 use super::user::{folded, undecodable};
 use super::{Outcome, refuse};
 use crate::clock::Timestamp;
-use crate::db::{Connection, Failure, FromRow, Readers, Row, changes, query};
+use crate::db::{Connection, Failure, FromRow, Query, Readers, Row, changes, query};
 use crate::model::{Change, Group, GroupId, Member, Membership, Provisioner, UserId};
 
 /// Changed people whom caches are told of one by one; more are told of at once.
@@ -35,7 +37,7 @@ impl FromRow for Line {
 
 const BY_ID: &str = "SELECT * FROM directory_groups WHERE id = $1 AND tenant = $2 AND connection = $3";
 
-const MEMBERS: &str = "SELECT user_id FROM group_members WHERE group_id = $1 ORDER BY user_id";
+const PEOPLE: &str = "SELECT user_id FROM group_members WHERE group_id = $1 AND NOT is_group ORDER BY user_id";
 
 pub(super) async fn by_id(readers: &Readers, by: Provisioner, id: GroupId) -> Result<Option<Group>, sqlx::Error> {
     let found =
@@ -49,19 +51,19 @@ pub(super) async fn search(readers: &Readers, by: Provisioner, search: Search) -
 }
 
 pub(super) async fn members(readers: &Readers, group: GroupId, named: bool) -> Result<Vec<Member>, sqlx::Error> {
-    let member = |id: &str, display| Ok(Member { user: id.parse().map_err(undecodable)?, display });
-    if !named {
-        let rows: Vec<String> = query(MEMBERS).bind(group.to_string()).fetch_all(readers).await?;
-        return rows.iter().map(|id| member(id, None)).collect();
-    }
-    let rows: Vec<(String, String)> = query(
-        "SELECT u.id, coalesce(u.name, u.user_name) FROM group_members m JOIN users u ON u.id = m.user_id \
-         WHERE m.group_id = $1 ORDER BY m.user_id",
-    )
-    .bind(group.to_string())
-    .fetch_all(readers)
-    .await?;
-    rows.into_iter().map(|(id, name)| member(&id, Some(name))).collect()
+    let query = if named {
+        query(
+            "SELECT m.user_id, m.is_group, coalesce(g.display_name, u.name, u.user_name) FROM group_members m \
+             LEFT JOIN users u ON u.id = m.user_id LEFT JOIN directory_groups g ON g.id = m.user_id \
+             WHERE m.group_id = $1 ORDER BY m.user_id",
+        )
+    } else {
+        query("SELECT user_id, is_group, NULL FROM group_members WHERE group_id = $1 ORDER BY user_id")
+    };
+    let rows: Vec<(String, bool, Option<String>)> = query.bind(group.to_string()).fetch_all(readers).await?;
+    let member =
+        |(id, is_group, display): (String, bool, _)| Ok(Member { id: id.parse().map_err(undecodable)?, is_group, display });
+    rows.into_iter().map(member).collect()
 }
 
 /// The groups of each of these people, by name.
@@ -82,8 +84,13 @@ pub(super) async fn of_people(readers: &Readers, people: Vec<UserId>) -> Result<
     Ok(all)
 }
 
-pub(super) async fn create(connection: &mut Connection, group: Group, members: Vec<UserId>, now: Timestamp) -> Outcome<()> {
-    let by = Provisioner { tenant: group.tenant.clone(), connection: group.connection.clone() };
+pub(super) async fn create(connection: &mut Connection, group: Group, members: Vec<Uuid>, now: Timestamp) -> Outcome<()> {
+    insert(connection, &group).await?;
+    fill(connection, &group, &members, now).await
+}
+
+/// The group as nobody is in it yet.
+pub(super) async fn insert(connection: &mut Connection, group: &Group) -> Outcome<()> {
     query(
         "INSERT INTO directory_groups (id, tenant, connection, display_name, folded_name, external_id, created_at, updated_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
@@ -99,8 +106,14 @@ pub(super) async fn create(connection: &mut Connection, group: Group, members: V
     .execute(&mut *connection)
     .await
     .map_err(|error| taken(error, &group.display_name))?;
-    join(connection, &by, group.id, &members, now).await?;
-    announce(connection, &members, now).await
+    Ok(())
+}
+
+/// The first members of a group.
+pub(super) async fn fill(connection: &mut Connection, group: &Group, members: &[Uuid], now: Timestamp) -> Outcome<()> {
+    let by = Provisioner { tenant: group.tenant.clone(), connection: group.connection.clone() };
+    let joined = join(connection, &by, group.id, members, now).await?;
+    announce(connection, &joined, now).await
 }
 
 pub(super) async fn update(
@@ -123,10 +136,11 @@ pub(super) async fn update(
         .execute(&mut *connection)
         .await
         .map_err(|error| taken(error, &group.display_name))?;
-    join(connection, &by, id, &new.joins, now).await?;
+    let joined = join(connection, &by, id, &new.joins, now).await?;
     leave(connection, id, &new.leaves, now).await?;
-    let mut affected = if renamed { all_members(connection, id).await? } else { new.joins };
-    affected.extend(new.leaves);
+    let mut affected = if renamed { people(connection, id).await? } else { joined };
+    // The id of a group is nobody's, and what is told of nobody disturbs nobody.
+    affected.extend(new.leaves.into_iter().map(UserId));
     announce(connection, &affected, now).await?;
     Ok(group)
 }
@@ -139,9 +153,16 @@ pub(super) async fn delete(
     now: Timestamp,
 ) -> Outcome<Vec<UserId>> {
     checked(connection, &by, id, version).await?;
-    let members = all_members(connection, id).await?;
-    leave(connection, id, &members, now).await?;
-    query("DELETE FROM directory_groups WHERE id = $1").bind(id.to_string()).execute(&mut *connection).await?;
+    let members = people(connection, id).await?;
+    let ids: Vec<Uuid> = members.iter().map(|user| user.0).collect();
+    leave(connection, id, &ids, now).await?;
+    for statement in [
+        "DELETE FROM group_members WHERE group_id = $1",
+        "DELETE FROM group_members WHERE user_id = $1",
+        "DELETE FROM directory_groups WHERE id = $1",
+    ] {
+        query(statement).bind(id.to_string()).execute(&mut *connection).await?;
+    }
     announce(connection, &members, now).await?;
     Ok(members)
 }
@@ -161,59 +182,121 @@ async fn checked(connection: &mut Connection, by: &Provisioner, id: GroupId, ver
     }
 }
 
-async fn all_members(connection: &mut Connection, id: GroupId) -> Outcome<Vec<UserId>> {
-    let rows: Vec<String> = query(MEMBERS).bind(id.to_string()).fetch_all(connection).await?;
+async fn people(connection: &mut Connection, id: GroupId) -> Outcome<Vec<UserId>> {
+    let rows: Vec<String> = query(PEOPLE).bind(id.to_string()).fetch_all(connection).await?;
     rows.iter().map(|id| id.parse().map_err(|error| undecodable(error).into())).collect()
 }
 
-async fn join(connection: &mut Connection, by: &Provisioner, id: GroupId, joins: &[UserId], now: Timestamp) -> Outcome<()> {
-    for people in joins.chunks(CHUNK) {
-        let names = || people.iter().map(ToString::to_string);
-        let mut sql = Sql::new("SELECT id FROM users WHERE tenant = ");
-        sql.text(by.tenant.as_str());
-        sql.push(" AND provisioner = ");
-        sql.text(by.connection.as_str());
-        sql.push(" AND id IN (");
-        sql.list(names());
-        sql.push(")");
-        let known: Vec<String> = sql.query().for_update().fetch_all(&mut *connection).await?;
-        if known.len() < people.len() && are_elsewhere(connection, people, &known).await? {
+/// Lets people and groups of this provisioner in; answers which people those are.
+async fn join(
+    connection: &mut Connection,
+    by: &Provisioner,
+    id: GroupId,
+    joins: &[Uuid],
+    now: Timestamp,
+) -> Outcome<Vec<UserId>> {
+    let mut joined = Vec::new();
+    for chunk in joins.chunks(CHUNK) {
+        let mut strangers: Vec<String> = chunk.iter().map(ToString::to_string).collect();
+        let people = owned(by, ["SELECT id FROM users WHERE tenant = ", " AND provisioner = "], &strangers)
+            .for_update()
+            .fetch_all(&mut *connection)
+            .await?;
+        strangers.retain(|id| !people.contains(id));
+        enter(connection, id, &people, false).await?;
+        assign(connection, &people, now).await?;
+        if !strangers.is_empty() {
+            let groups: Vec<String> =
+                owned(by, ["SELECT id FROM directory_groups WHERE tenant = ", " AND connection = "], &strangers)
+                    .fetch_all(&mut *connection)
+                    .await?;
+            strangers.retain(|id| !groups.contains(id));
+            enter(connection, id, &groups, true).await?;
+        }
+        if are_elsewhere(connection, &strangers).await? {
             return refuse(DirectoryError::Missing("member"));
         }
-        if known.is_empty() {
-            continue;
+        for person in people {
+            joined.push(person.parse().map_err(undecodable)?);
         }
-        let mut sql = Sql::new("INSERT INTO group_members (group_id, user_id) VALUES ");
-        for (place, user) in known.iter().enumerate() {
-            sql.push(if place == 0 { "(" } else { ", (" });
-            sql.text(id.to_string());
-            sql.push(", ");
-            sql.text(user.as_str());
-            sql.push(")");
-        }
-        sql.push(" ON CONFLICT DO NOTHING");
-        sql.query().execute(&mut *connection).await?;
-        let mut sql = Sql::new("UPDATE users SET unassigned = FALSE, active = coalesce(wanted_active, active), ");
-        moved_on(&mut sql, now);
-        sql.push(" WHERE unassigned AND id IN (");
-        sql.list(names());
-        sql.push(")");
-        sql.query().execute(&mut *connection).await?;
     }
+    Ok(joined)
+}
+
+/// Which of `ids` a provisioner looks after: the beginning of the statement up to the tenant, and up to the owner.
+fn owned(by: &Provisioner, [tenant, owner]: [&str; 2], ids: &[String]) -> Query {
+    let mut sql = Sql::new(tenant);
+    sql.text(by.tenant.as_str());
+    sql.push(owner);
+    sql.text(by.connection.as_str());
+    sql.push(" AND id IN (");
+    sql.list(ids.iter().cloned());
+    sql.push(")");
+    sql.query()
+}
+
+pub(super) async fn unassigned(readers: &Readers, by: Provisioner, ids: Vec<Uuid>) -> Result<Vec<UserId>, sqlx::Error> {
+    let mut found = Vec::new();
+    for chunk in ids.chunks(CHUNK) {
+        let ids: Vec<String> = chunk.iter().map(ToString::to_string).collect();
+        let rows: Vec<String> = owned(&by, ["SELECT id FROM users WHERE unassigned AND tenant = ", " AND provisioner = "], &ids)
+            .fetch_all(readers)
+            .await?;
+        for id in rows {
+            found.push(id.parse().map_err(undecodable)?);
+        }
+    }
+    Ok(found)
+}
+
+async fn enter(connection: &mut Connection, id: GroupId, members: &[String], are_groups: bool) -> Outcome<()> {
+    if members.is_empty() {
+        return Ok(());
+    }
+    let mut sql = Sql::new("INSERT INTO group_members (group_id, user_id, is_group) VALUES ");
+    for (place, member) in members.iter().enumerate() {
+        sql.push(if place == 0 { "(" } else { ", (" });
+        sql.text(id.to_string());
+        sql.push(", ");
+        sql.text(member.as_str());
+        sql.push(if are_groups { ", TRUE)" } else { ", FALSE)" });
+    }
+    sql.push(" ON CONFLICT DO NOTHING");
+    sql.query().execute(connection).await?;
     Ok(())
 }
 
-/// Whether any of `people` but the `known` is somebody, whom another looks after.
-async fn are_elsewhere(connection: &mut Connection, people: &[UserId], known: &[String]) -> Outcome<bool> {
-    let unknown = people.iter().map(ToString::to_string).filter(|id| !known.contains(id));
-    let mut sql = Sql::new("SELECT count(*) FROM users WHERE id IN (");
-    sql.list(unknown);
+/// Who had left their last group is active again, if their provisioner wants them to be.
+async fn assign(connection: &mut Connection, people: &[String], now: Timestamp) -> Outcome<()> {
+    let mut sql = Sql::new("UPDATE users SET unassigned = FALSE, active = coalesce(wanted_active, active), ");
+    moved_on(&mut sql, now);
+    sql.push(" WHERE unassigned AND id IN (");
+    sql.list(people.iter().cloned());
     sql.push(")");
-    let found: i64 = sql.query().fetch_one(connection).await?;
-    Ok(found > 0)
+    sql.query().execute(connection).await?;
+    Ok(())
 }
 
-async fn leave(connection: &mut Connection, id: GroupId, leaves: &[UserId], now: Timestamp) -> Outcome<()> {
+/// Whether any of `ids` is somebody, or a group, whom another looks after.
+async fn are_elsewhere(connection: &mut Connection, ids: &[String]) -> Outcome<bool> {
+    if ids.is_empty() {
+        return Ok(false);
+    }
+    for table in ["users", "directory_groups"] {
+        let mut sql = Sql::new("SELECT count(*) FROM ");
+        sql.push(table);
+        sql.push(" WHERE id IN (");
+        sql.list(ids.iter().cloned());
+        sql.push(")");
+        let found: i64 = sql.query().fetch_one(&mut *connection).await?;
+        if found > 0 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+async fn leave(connection: &mut Connection, id: GroupId, leaves: &[Uuid], now: Timestamp) -> Outcome<()> {
     for people in leaves.chunks(CHUNK) {
         let names = || people.iter().map(ToString::to_string);
         // Whoever leaves two groups at once, by two transactions, leaves one after the other.

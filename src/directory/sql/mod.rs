@@ -14,6 +14,7 @@ mod provisioned;
 mod provisioning;
 mod scim_token;
 mod search;
+mod together;
 mod user;
 
 use async_trait::async_trait;

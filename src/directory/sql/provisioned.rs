@@ -158,7 +158,7 @@ pub(super) fn after(version: Timestamp, now: Timestamp) -> Timestamp {
 }
 
 /// Whom the description means among those whom nobody provisions; a conflict where the name is somebody else's.
-async fn adoptable(
+pub(super) async fn adoptable(
     connection: &mut Connection,
     by: &Provisioner,
     described: &Described,

@@ -3,12 +3,14 @@
 //! Refuses nothing by itself; the statements do.
 
 use async_trait::async_trait;
+use uuid::Uuid;
 
 use super::super::DirectoryError;
-use super::super::provisioning::{Arrival, Described, Provisioning, Redescribed};
+use super::super::provisioning::{Arrival, Described, New, Provisioning, Redescribed, Unmade};
 use super::super::search::{Found, Search};
-use super::{SqlDirectory, group, provisioned};
+use super::{SqlDirectory, group, provisioned, together};
 use crate::clock::Timestamp;
+use crate::db::Failure;
 use crate::model::{Domain, Group, GroupId, Member, Provisioned, Provisioner, UserId};
 
 impl SqlDirectory {
@@ -42,6 +44,29 @@ impl Provisioning for SqlDirectory {
         Ok((self.read_back(by, id).await?, arrival))
     }
 
+    async fn adoptable(
+        &self,
+        by: &Provisioner,
+        described: &Described,
+        domains: &[Domain],
+    ) -> Result<Option<UserId>, DirectoryError> {
+        let (by, new, domains) = (by.clone(), described.clone(), domains.to_vec());
+        let found = self
+            .database
+            .write(move |connection| Box::pin(async move { provisioned::adoptable(connection, &by, &new, &domains).await }))
+            .await?;
+        Ok(found.map(|user| user.id))
+    }
+
+    async fn provision_together(&self, by: &Provisioner, all: &[New], domains: &[Domain]) -> Result<Vec<Arrival>, Unmade> {
+        let (by, all, domains, now) = (by.clone(), all.to_vec(), domains.to_vec(), self.database.now());
+        let made = self.database.write(move |connection| Box::pin(together::make(connection, by, all, domains, now))).await;
+        made.map_err(|failure| match failure {
+            Failure::Refused(unmade) => unmade,
+            Failure::Unavailable(error) => Unmade { place: None, why: error.into() },
+        })
+    }
+
     async fn reprovision(
         &self,
         by: &Provisioner,
@@ -73,9 +98,13 @@ impl Provisioning for SqlDirectory {
         Ok(self.database.read(group::members(self.database.readers(), group, named)).await?)
     }
 
-    async fn create_group(&self, group: &Group, members: &[UserId]) -> Result<(), DirectoryError> {
+    async fn create_group(&self, group: &Group, members: &[Uuid]) -> Result<(), DirectoryError> {
         let (group, members, now) = (group.clone(), members.to_vec(), self.database.now());
         Ok(self.database.write(move |connection| Box::pin(group::create(connection, group, members, now))).await?)
+    }
+
+    async fn unassigned(&self, by: &Provisioner, ids: &[Uuid]) -> Result<Vec<UserId>, DirectoryError> {
+        Ok(self.database.read(group::unassigned(self.database.readers(), by.clone(), ids.to_vec())).await?)
     }
 
     async fn update_group(

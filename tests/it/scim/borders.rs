@@ -27,6 +27,7 @@ fn attempts(user: &str, group: &str) -> Vec<(&'static str, String, Value)> {
         ("PATCH", at_group.clone(), patch(json!([{ "op": "add", "path": "members", "value": member(user) }]))),
         ("DELETE", at_group.clone(), Value::Null),
         ("POST", "/Groups".to_owned(), json!({ "displayName": "thieves", "members": member(user) })),
+        ("POST", "/Groups".to_owned(), json!({ "displayName": "thieves", "members": member(group) })),
         ("POST", "/Bulk".to_owned(), one("DELETE", &at_user, Value::Null)),
         (
             "POST",

@@ -226,8 +226,8 @@ fn a_bulk_request_resolves_what_refers_to_each_other() {
             ("-", "400"),
             ("-", "409"),
             ("b", "201"),
-            ("c1", "409"),
-            ("c2", "409"),
+            ("c1", "201"),
+            ("c2", "201"),
             ("g", "201"),
             ("u", "201"),
             ("x", "409"),
@@ -237,6 +237,10 @@ fn a_bulk_request_resolves_what_refers_to_each_other() {
         let bob = client.get("/Users?filter=userName+eq+%22bob%22").json()["Resources"][0].clone();
         assert_eq!((&ada[ENTERPRISE]["manager"]["value"], &bob["title"]), (&bob["id"], &json!("boss")));
         assert_eq!(ada["groups"][0]["display"], "Staff");
+
+        let [c1, c2] = ["c1", "c2"]
+            .map(|name| client.get(&format!("/Users?filter=userName+eq+%22{name}%22")).json()["Resources"][0].clone());
+        assert_eq!((&c1[ENTERPRISE]["manager"]["value"], &c2[ENTERPRISE]["manager"]["value"]), (&c2["id"], &c1["id"]));
 
         let wrong = json!({ "method": "DELETE", "path": "/Users/nobody" });
         let stops = json!({ "failOnErrors": 2, "Operations": [wrong, wrong, wrong] });

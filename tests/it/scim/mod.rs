@@ -1,7 +1,9 @@
 //! Provisioning by SCIM, as directories do it.
 
 mod borders;
+mod circles;
 mod conformity;
 mod directory;
 mod house;
+mod recorded;
 mod tokens;

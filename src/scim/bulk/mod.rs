@@ -1,7 +1,10 @@
 //! Many operations in one request (RFC 7644 §3.7).
 //!
-//! Refuses more than a bounded number of them, and to do one twice. Each is done as if it came alone; what refers to another waits for
-//! it, and those that wait for each other in a circle are conflicts.
+//! Refuses more than a bounded number of them, and to do one twice. Each is done as if it came alone, after those that it refers to; those
+//! that refer to each other in a circle are done together.
+
+mod circle;
+mod order;
 
 use std::collections::HashMap;
 
@@ -34,7 +37,7 @@ pub(super) async fn perform(scim: &Scim, caller: &Caller, ask: &Ask) -> Result<R
         return Err(ScimError::new(StatusCode::PAYLOAD_TOO_LARGE, format!("A bulk request has at most {MOST} operations")));
     }
     let most_failures = body.get("failOnErrors").and_then(Value::as_u64);
-    let parts: Vec<Result<Part, ScimError>> = operations.iter().map(read).collect();
+    let parts = operations.iter().map(read).collect();
     let answers = Job { scim, caller, known: HashMap::new(), failures: 0 }.run(parts, operations, most_failures).await;
     Ok(Reply::document(json!({
         "schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkResponse"],
@@ -78,64 +81,50 @@ struct Job<'j> {
 }
 
 impl Job<'_> {
-    /// Does all of them in order, but that what refers to one that comes later is done after it. Answers in the order of doing.
-    async fn run(mut self, parts: Vec<Result<Part, ScimError>>, sent: &[Value], most_failures: Option<u64>) -> Vec<Value> {
-        let made: Vec<String> = parts.iter().flatten().filter_map(|part| part.bulk_id.clone()).collect();
-        let mut waiting: Vec<(usize, Result<Part, ScimError>)> = parts.into_iter().enumerate().collect();
+    /// Does all of them. Answers in the order of doing.
+    async fn run(mut self, mut parts: Vec<Result<Part, ScimError>>, sent: &[Value], most_failures: Option<u64>) -> Vec<Value> {
+        let refers = references_of(&mut parts);
+        let mut parts: Vec<Option<Result<Part, ScimError>>> = parts.into_iter().map(Some).collect();
         let mut answers = Vec::new();
-        while !waiting.is_empty() {
-            let before = waiting.len();
-            let mut later = Vec::new();
-            for (place, part) in waiting {
-                if most_failures.is_some_and(|most| most > 0 && self.failures >= most) {
-                    return answers;
-                }
-                match part {
-                    Ok(part) if self.waits(&part, &made) => later.push((place, Ok(part))),
-                    part => answers.push(self.settle(part, sent.get(place)).await),
-                }
-            }
-            if later.len() == before {
-                // Each of them waits for another: a circle.
-                for (place, _) in later {
-                    let circle = ScimError::new(StatusCode::CONFLICT, "The operations refer to each other in a circle");
-                    answers.push(self.settle(Err(circle), sent.get(place)).await);
-                }
+        for step in order::order(&refers) {
+            if most_failures.is_some_and(|most| most > 0 && self.failures >= most) {
                 return answers;
             }
-            waiting = later;
+            let is_circle = step.len() > 1 || step.iter().any(|place| refers[*place].contains(place));
+            let taken: Vec<Result<Part, ScimError>> = step.iter().filter_map(|place| parts[*place].take()).collect();
+            let outcomes = if is_circle {
+                // What is wrong in itself refers to nothing, so none of these is.
+                self.together(&taken.into_iter().flatten().collect::<Vec<_>>()).await
+            } else {
+                let mut outcomes = Vec::new();
+                for part in taken {
+                    outcomes.push(self.alone(part).await);
+                }
+                outcomes
+            };
+            for (place, outcome) in step.into_iter().zip(outcomes) {
+                answers.push(self.told(outcome, &sent[place]));
+            }
         }
         answers
     }
 
-    /// Whether it refers to what another operation of the request is still to make.
-    fn waits(&self, part: &Part, made: &[String]) -> bool {
-        let waits = |name: &str| {
-            part.bulk_id.as_deref() != Some(name) && made.iter().any(|id| id == name) && !self.known.contains_key(name)
-        };
-        let mut named = Vec::new();
-        if let Some(data) = &part.data {
-            references(data, &mut named);
-        }
-        named.extend(part.path.split('/').filter_map(|segment| segment.strip_prefix(REFERENCE)).map(str::to_owned));
-        let own = |name: &String| part.method == Method::POST && part.bulk_id.as_ref() == Some(name);
-        named.iter().any(|name| own(name) || waits(name))
-    }
-
-    /// Does one and says how it went.
-    async fn settle(&mut self, part: Result<Part, ScimError>, sent: Option<&Value>) -> Value {
-        let mut answer = Map::new();
-        for name in ["method", "bulkId"] {
-            answer.extend(sent.and_then(|sent| sent.get(name)).map(|value| (name.to_owned(), value.clone())));
-        }
-        let bulk_id = part.as_ref().ok().filter(|part| part.method == Method::POST).and_then(|part| part.bulk_id.clone());
-        let outcome = match part {
-            Ok(part) => self.perform(part).await,
-            Err(error) => Err(error),
-        };
-        if let Some(name) = bulk_id {
+    async fn alone(&mut self, part: Result<Part, ScimError>) -> Result<Reply, ScimError> {
+        let part = part?;
+        let made = part.bulk_id.clone().filter(|_| part.method == Method::POST);
+        let outcome = self.perform(part).await;
+        if let Some(name) = made {
             let id = outcome.as_ref().ok().and_then(|reply| reply.body.as_ref()?.get("id")?.as_str().map(str::to_owned));
             self.known.insert(name, id);
+        }
+        outcome
+    }
+
+    /// How one went.
+    fn told(&mut self, outcome: Result<Reply, ScimError>, sent: &Value) -> Value {
+        let mut answer = Map::new();
+        for name in ["method", "bulkId"] {
+            answer.extend(sent.get(name).map(|value| (name.to_owned(), value.clone())));
         }
         let status = match outcome {
             Ok(reply) => {
@@ -192,6 +181,31 @@ impl Job<'_> {
             _ => Ok(()),
         }
     }
+}
+
+/// For each operation, the places of those that it refers to; only what is made anew is referred to. A name that is given twice is
+/// an error in the place of the second.
+fn references_of(parts: &mut [Result<Part, ScimError>]) -> Vec<Vec<usize>> {
+    let mut made = HashMap::new();
+    for (place, part) in parts.iter_mut().enumerate() {
+        let Ok(Part { method: Method::POST, bulk_id: Some(name), .. }) = part else { continue };
+        if let Some(first) = made.insert(name.clone(), place) {
+            made.insert(name.clone(), first);
+            *part = Err(ScimError::flaw(Flaw::InvalidSyntax, "A bulkId is given once in a request"));
+        }
+    }
+    let places = |part: &Part| {
+        let mut named = Vec::new();
+        if let Some(data) = &part.data {
+            references(data, &mut named);
+        }
+        named.extend(part.path.split('/').filter_map(|segment| segment.strip_prefix(REFERENCE)).map(str::to_owned));
+        let mut places: Vec<usize> = named.iter().filter_map(|name| made.get(name.as_str()).copied()).collect();
+        places.sort_unstable();
+        places.dedup();
+        places
+    };
+    parts.iter().map(|part| part.as_ref().map(places).unwrap_or_default()).collect()
 }
 
 fn references(value: &Value, named: &mut Vec<String>) {
