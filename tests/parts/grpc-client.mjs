@@ -24,7 +24,7 @@ const credentials = given.ca
   ? grpc.credentials.createSsl(read(given.ca), read(given.key) ?? null, read(given.cert) ?? null)
   : grpc.credentials.createInsecure();
 const channel = given.name
-  ? { 'grpc.ssl_target_name_override': given.name, 'grpc.default_authority': given.name }
+  ? { 'grpc.ssl_target_name_override': given.name.replace(/:\d+$/, ''), 'grpc.default_authority': given.name }
   : {};
 const client = new door.Door(given.target, credentials, channel);
 const metadata = new grpc.Metadata();

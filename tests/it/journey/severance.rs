@@ -12,10 +12,8 @@ use doorward::model::{Session, SessionHandle, TenantId};
 use serde_json::{Value, json};
 
 use crate::support::process::Part;
-use crate::support::{Door, Process, curl, eventually, part};
-
-/// What the product promises, and what a machine that does other things too may take on top.
-const WITHIN: Duration = Duration::from_secs(1);
+use crate::support::stream::client;
+use crate::support::{Door, Stream, curl, eventually, part};
 
 struct House {
     door: Door,
@@ -24,12 +22,6 @@ struct House {
 
 /// A credential as a header of a request.
 struct Header(&'static str, String);
-
-/// A stream, and when it ended.
-struct Stream {
-    name: &'static str,
-    process: Process,
-}
 
 impl House {
     fn new() -> Self {
@@ -141,65 +133,18 @@ routes:
     fn streams(&self, credential: &Header) -> [Stream; 3] {
         let Header(name, value) = credential;
         let line = format!("{name}: {value}");
-        let script = |file: &str| std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parts").join(file);
         let plain = self.door.listener(0);
         let secure = self.door.listener(1).replace("127.0.0.1", "localhost");
         let ca = self.door.folder().join("cert.pem");
-        let mut socket = Command::new("node");
-        socket.arg(script("ws-client.mjs")).args([&format!("ws://{plain}/live?push=50"), "--header", &line]);
+        let mut socket = client("ws-client.mjs");
+        socket.args([&format!("ws://{plain}/live?push=50"), "--header", &line]);
         let mut events = Command::new("curl");
         events.args(["--silent", "-N", "-H", &line, &format!("http://{plain}/sse?every=50&count=0")]);
-        let mut call = Command::new("node");
+        let mut call = client("grpc-client.mjs");
         let metadata = json!({ name.to_ascii_lowercase(): value }).to_string();
-        call.arg(script("grpc-client.mjs")).args(["--target", &secure, "--metadata", &metadata, "--every", "50", "--ca"]);
+        call.args(["--target", &secure, "--metadata", &metadata, "--every", "50", "--ca"]);
         call.arg(ca).args(["count", "0"]);
-        [("websocket", socket), ("events", events), ("grpc", call)].map(|(name, mut command)| {
-            let stream = Stream { name, process: Process::start(&mut command) };
-            let flows = (0..6).all(|_| stream.process.line(Duration::from_secs(10)).is_ok());
-            assert!(flows, "{name} does not flow: {}", stream.process.said());
-            stream
-        })
-    }
-}
-
-impl Stream {
-    /// What was said last, once nothing more comes.
-    fn end(&self, since: Instant, limit: Duration) -> Result<String, String> {
-        let mut last = String::new();
-        loop {
-            let left = limit.saturating_sub(since.elapsed());
-            match self.process.line(left.max(Duration::from_millis(1))) {
-                Ok(line) if !line.is_empty() => last = line,
-                Ok(_) => {}
-                Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => return Ok(last),
-                Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {
-                    return Err(format!("{} went on for {:?}: {last}", self.name, since.elapsed()));
-                }
-            }
-            if since.elapsed() > limit {
-                return Err(format!("{} went on for {:?}: {last}", self.name, since.elapsed()));
-            }
-        }
-    }
-
-    #[track_caller]
-    fn ends(&self, since: Instant) {
-        // The clients themselves take a moment to leave after their stream has ended.
-        let last = self.end(since, WITHIN + Duration::from_millis(700)).unwrap_or_else(|error| panic!("{error}"));
-        match self.name {
-            "websocket" => {
-                let last: Value = serde_json::from_str(&last).unwrap();
-                assert_eq!((&last["event"], &last["code"]), (&json!("closed"), &json!(1008)), "{last}");
-            }
-            "grpc" => assert!(last.contains("\"status\"") && !last.contains("\"code\":0"), "{last}"),
-            _ => {}
-        }
-    }
-
-    #[track_caller]
-    fn goes_on(&self) {
-        while self.process.line(Duration::from_millis(1)).is_ok() {}
-        assert!((0..5).all(|_| self.process.line(Duration::from_secs(2)).is_ok()), "{} ended", self.name);
+        [("websocket", socket), ("events", events), ("grpc", call)].map(|(name, mut command)| Stream::start(name, &mut command))
     }
 }
 
@@ -209,11 +154,11 @@ fn the_end_of_a_session_ends_its_streams_within_a_second_and_no_others() {
     house.person("ada");
     let ((first, handle), (second, _)) = (house.session("ada", "A"), house.session("ada", "B"));
     let (ended, kept) = (house.streams(&first), house.streams(&second));
-    house.memory(async |memory| {
-        let now = SystemClock.now();
+    let since = house.memory(async |memory| {
+        let (since, now) = (Instant::now(), SystemClock.now());
         assert!(memory.sessions.end(&SessionHandle(handle), now).await.unwrap());
+        since
     });
-    let since = Instant::now();
     for stream in &ended {
         stream.ends(since);
     }
@@ -232,9 +177,7 @@ fn a_stream_over_http2_that_is_ended_from_here_has_its_access_line_all_the_same(
         let mut events = Command::new("curl");
         events.args(["--silent", "-N", "--http2", "-H", &format!("{name}: {value}"), "--cacert"]).arg(&ca).arg(&address);
         events.args(if method == "POST" { &["--data", "twelve bytes"][..] } else { &[] });
-        let stream = Stream { name: "events", process: Process::start(&mut events) };
-        assert!((0..6).all(|_| stream.process.line(Duration::from_secs(10)).is_ok()), "{}", stream.process.said());
-        stream
+        Stream::start("events", &mut events)
     });
     house.door.command(&["key", "revoke", &id]);
     let since = Instant::now();

@@ -1,9 +1,7 @@
 //! Break-glass: the provider is gone, the store is locked, and a named administrator gets in, loudly.
 
-use std::path::Path;
 use std::process::Command;
-use std::sync::mpsc::RecvTimeoutError;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::{Value, json};
 use sqlx::Connection as _;
@@ -11,7 +9,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
 use super::house::{House, Person, Plan, field, received};
 use super::mfa::App;
-use crate::support::{Answer, Process, doorward, eventually, part, python_part};
+use crate::support::stream::client;
+use crate::support::{Answer, Stream, doorward, eventually, part, python_part};
 
 const SETTINGS: &str = "  - { path: /vault/**, mfa: true }\nsign_in: { require_sso: true, break_glass_file: break-glass }\n";
 
@@ -195,31 +194,15 @@ fn an_account_counts_where_it_may_be_used_and_until_it_is_removed() {
 
 /// An event stream and a WebSocket of this person, both flowing.
 #[track_caller]
-fn streams(house: &House, person: &Person) -> [Process; 2] {
+fn streams(house: &House, person: &Person) -> [Stream; 2] {
     let session = format!("Cookie: __Host-doorward={}", person.cookie("__Host-doorward").unwrap());
     let mut events = Command::new("curl");
     events.args(["--silent", "-N", "--insecure", "--resolve", &format!("door.test:{}:127.0.0.1", house.port), "-H", &session]);
     events.arg(house.url("/sse?every=50&count=0"));
-    let mut socket = Command::new("node");
-    socket.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parts/ws-client.mjs"));
+    let mut socket = client("ws-client.mjs");
     socket.arg(format!("wss://127.0.0.1:{}/live?push=50", house.port)).args(["--header", &session]);
     socket.args(["--header", &format!("Host: door.test:{}", house.port)]).env("NODE_TLS_REJECT_UNAUTHORIZED", "0");
-    [events, socket].map(|mut command| {
-        let stream = Process::start(&mut command);
-        assert!((0..6).all(|_| stream.line(Duration::from_secs(10)).is_ok()), "{command:?}: {}", stream.said());
-        stream
-    })
-}
-
-/// Whether it has ended by then.
-fn ends(stream: &Process, within: Duration) -> bool {
-    let since = Instant::now();
-    while since.elapsed() < within {
-        if stream.line(Duration::from_millis(100)) == Err(RecvTimeoutError::Disconnected) {
-            return true;
-        }
-    }
-    false
+    [("events", events), ("websocket", socket)].map(|(name, mut command)| Stream::start(name, &mut command))
 }
 
 #[test]
@@ -241,13 +224,13 @@ fn removing_a_break_glass_account_cuts_its_live_streams_and_nobody_elses() {
         doorward(&["user", "break-glass", "ops@acme.example", "--remove", "--config"]).arg(house.door.config()).output();
     assert!(removal.unwrap().status.success());
     eventually("the door has read the file", || (reloads() > before).then_some(()));
+    let since = Instant::now();
     for stream in &theirs {
-        assert!(ends(stream, Duration::from_millis(1700)), "a stream went on: {}", stream.said());
+        stream.ends(since);
     }
     drop(lock);
     for stream in &bobs {
-        while stream.line(Duration::from_millis(1)).is_ok() {}
-        assert!((0..5).all(|_| stream.line(Duration::from_secs(2)).is_ok()), "bob's ended: {}", stream.said());
+        stream.goes_on();
     }
 }
 

@@ -6,12 +6,14 @@ pub(crate) mod h2;
 pub(crate) mod port;
 pub(crate) mod process;
 pub(crate) mod store;
+pub(crate) mod stream;
 pub(crate) mod valkey;
 
 pub(crate) use curl::{Answer, curl};
 pub(crate) use door::{Door, doorward};
 pub(crate) use port::free_port;
 pub(crate) use process::{Part, Process, part, python_part};
+pub(crate) use stream::Stream;
 
 use std::time::{Duration, Instant};
 

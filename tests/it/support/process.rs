@@ -9,12 +9,20 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+/// When a child was heard from.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Heard {
+    pub(crate) last_line: Option<Instant>,
+    pub(crate) end: Option<Instant>,
+}
+
 /// A running child. Dropping it kills it and waits for its end.
 pub(crate) struct Process {
     child: Child,
     /// Held open: counterparts end when it closes.
     pub(crate) stdin: Option<ChildStdin>,
     lines: Mutex<Receiver<String>>,
+    heard: Arc<Mutex<Heard>>,
     errors: Arc<Mutex<String>>,
 }
 
@@ -29,16 +37,26 @@ impl Process {
             .unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let (sender, lines) = channel();
         let stdout = BufReader::new(child.stdout.take().unwrap());
-        std::thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        let heard = Arc::new(Mutex::new(Heard::default()));
+        let noted = Arc::clone(&heard);
+        std::thread::spawn(move || {
+            for line in stdout.lines().map_while(Result::ok) {
+                noted.lock().unwrap().last_line = Some(Instant::now());
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+            noted.lock().unwrap().end = Some(Instant::now());
+        });
         let errors = Arc::new(Mutex::new(String::new()));
-        let (mut stderr, heard) = (child.stderr.take().unwrap(), Arc::clone(&errors));
+        let (mut stderr, told) = (child.stderr.take().unwrap(), Arc::clone(&errors));
         std::thread::spawn(move || {
             let mut buffer = [0; 4096];
             while let Ok(length @ 1..) = stderr.read(&mut buffer) {
-                heard.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..length]));
+                told.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..length]));
             }
         });
-        Self { stdin: child.stdin.take(), child, lines: Mutex::new(lines), errors }
+        Self { stdin: child.stdin.take(), child, lines: Mutex::new(lines), heard, errors }
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -54,6 +72,11 @@ impl Process {
 
     pub(crate) fn line(&self, patience: Duration) -> Result<String, RecvTimeoutError> {
         self.lines.lock().unwrap().recv_timeout(patience)
+    }
+
+    /// When it was heard from on standard output, however late it is listened to.
+    pub(crate) fn heard(&self) -> Heard {
+        *self.heard.lock().unwrap()
     }
 
     /// What it has written to standard error so far.
