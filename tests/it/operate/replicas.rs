@@ -1,4 +1,4 @@
-//! Three replicas on one PostgreSQL behind HAProxy: a deactivation under load, and what fails meanwhile.
+//! Three replicas on one PostgreSQL behind HAProxy: a deactivation by SCIM under load, and what fails meanwhile.
 //!
 //! `DOORWARD_TRIES=200 cargo test --test it operate::replicas -- --nocapture` says how long it takes until nobody lets the person in any more.
 
@@ -12,12 +12,12 @@ use std::time::{Duration, Instant};
 use doorward::app::memory::Memory;
 use doorward::clock::{Clock as _, SharedClock, SystemClock};
 use doorward::crypto::Digest;
-use doorward::model::{Session, SessionHandle, TenantId, User};
-use serde_json::json;
+use doorward::model::{Session, SessionHandle, TenantId};
+use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use uuid::Uuid;
 
-use crate::support::{Door, Part, eventually, free_port, part};
+use crate::support::{Door, Part, curl, eventually, free_port, part};
 
 /// What the product promises.
 const WITHIN: Duration = Duration::from_secs(1);
@@ -30,12 +30,14 @@ struct House {
     ports: Vec<u16>,
     balancer: Part,
     database: Part,
+    /// Of the directory's client.
+    token: String,
     _upstream: Part,
 }
 
-/// Somebody with a session, by its cookie.
+/// Somebody whom a directory provisions, with a session, by its cookie.
 struct Guest {
-    user: User,
+    id: String,
     cookie: String,
 }
 
@@ -62,33 +64,29 @@ impl House {
         let clock: SharedClock = Arc::new(SystemClock);
         let config = doorward::config::load(&doors[0].config()).unwrap().config;
         let memory = runtime.block_on(Memory::open(&config, &clock)).unwrap();
-        Self { runtime, memory, doors, ports, balancer, database, _upstream: upstream }
+        let made = doors[0].command(&["scim-token", "create", "--connection", "local"]);
+        let token = made["secret"].as_str().unwrap().to_owned();
+        Self { runtime, memory, doors, ports, balancer, database, token, _upstream: upstream }
+    }
+
+    /// As a directory's client asks, at whichever replica the balancer chooses; again, as clients do, while none can do it.
+    #[track_caller]
+    fn provision(&self, method: &str, path: &str, body: &Value) -> Value {
+        let url = format!("http://127.0.0.1:{}/.doorward/scim/v2{path}", self.balancer.port());
+        let (line, body) = (format!("Authorization: Bearer {}", self.token), body.to_string());
+        let ask = || curl(&["-X", method, "-H", &line, "-H", "Host: localhost:1", "--data-binary", &body, &url]);
+        eventually("a replica does it", || Some(ask()).filter(|answer| (200..300).contains(&answer.status))).json()
     }
 
     fn guest(&self) -> Guest {
         let (now, value) = (SystemClock.now(), format!("{:0<43}", Uuid::new_v4().simple()));
         let name = Uuid::new_v4().to_string();
-        let user = User {
-            id: Uuid::new_v4().to_string().parse().unwrap(),
-            tenant: TenantId::default(),
-            user_name: name.clone(),
-            email: None,
-            name: None,
-            active: true,
-            groups: Vec::new(),
-            directory_groups: Vec::new(),
-            provisioned_by: None,
-            roles: Vec::new(),
-            link: None,
-            password_hash: None,
-            created_at: now,
-            updated_at: now,
-        };
+        let id = self.provision("POST", "/Users", &json!({ "userName": name }))["id"].as_str().unwrap().to_owned();
         let session = Session {
             handle: SessionHandle(name),
             digest: Digest::of(value.as_bytes()),
             tenant: TenantId::default(),
-            user: user.id,
+            user: id.parse().unwrap(),
             connection: "local".parse().unwrap(),
             amr: Vec::new(),
             acr: None,
@@ -105,17 +103,14 @@ impl House {
             client_address: None,
             user_agent: None,
         };
-        self.runtime.block_on(async {
-            self.memory.directory.create_user(&user).await.unwrap();
-            self.memory.sessions.create(&session).await.unwrap();
-        });
-        Guest { user, cookie: format!("__Host-doorward={value}") }
+        self.runtime.block_on(self.memory.sessions.create(&session)).unwrap();
+        Guest { id, cookie: format!("__Host-doorward={value}") }
     }
 
-    /// As another process does it: the command line, or the provisioning of a fourth replica.
     fn deactivate(&self, guest: &Guest) {
-        let user = User { active: false, ..guest.user.clone() };
-        self.runtime.block_on(self.memory.directory.update_user(&user)).unwrap();
+        let operation = json!({ "op": "replace", "path": "active", "value": false });
+        let told = self.provision("PATCH", &format!("/Users/{}", guest.id), &json!({ "Operations": [operation] }));
+        assert_eq!(told["active"], false, "{told}");
     }
 
     fn everywhere(&self) -> impl Iterator<Item = u16> {
@@ -344,7 +339,7 @@ fn run(house: &House, statement: &'static str) {
 }
 
 fn ready(door: &Door) -> (u16, String) {
-    let answer = crate::support::curl(&[&format!("http://{}/readyz", door.text("operations"))]);
+    let answer = curl(&[&format!("http://{}/readyz", door.text("operations"))]);
     (answer.status, answer.text())
 }
 
@@ -363,8 +358,7 @@ fn a_copied_store_lets_the_same_people_and_programs_in() {
     let key = door.command(&["key", "create", "--name", "copied", "--owner", "ada"]);
     let before = door.command(&["audit", "list"]);
     let key = format!("X-Api-Key: {}", key["secret"].as_str().unwrap());
-    let status =
-        |door: &Door, header: &str| crate::support::curl(&["-H", header, &format!("http://{}/", door.listener(0))]).status;
+    let status = |door: &Door, header: &str| curl(&["-H", header, &format!("http://{}/", door.listener(0))]).status;
     assert_eq!(status(&door, &key), 200);
     let session = {
         let clock: SharedClock = Arc::new(SystemClock);
@@ -415,7 +409,7 @@ fn a_copied_store_lets_the_same_people_and_programs_in() {
     };
     let copied = copy();
     assert!(copied.status.success(), "{}", String::from_utf8_lossy(&copied.stderr));
-    let counts: serde_json::Value = serde_json::from_slice(&copied.stdout).unwrap();
+    let counts: Value = serde_json::from_slice(&copied.stdout).unwrap();
     assert_eq!((&counts["users"], &counts["programs"], &counts["sessions"]), (&json!(1), &json!(1), &json!(1)), "{counts}");
     let again = copy();
     assert!(!again.status.success());
