@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::house::House;
-use crate::support::curl;
+use crate::support::{curl, eventually};
 
 /// Every read and write there is, at this person and this group.
 fn attempts(user: &str, group: &str) -> Vec<(&'static str, String, Value)> {
@@ -136,6 +136,24 @@ fn what_a_client_says_of_rights_has_no_effect() {
         assert_eq!((told("roles"), told("groups"), told("directory_groups")), (json!([]), json!([]), json!([])), "{shown}");
         assert_eq!(told("provisioned_by"), json!("okta"));
     }
+}
+
+#[test]
+fn a_token_opens_the_door_at_its_own_tenants_host_alone_and_is_recorded_where_it_was_refused() {
+    let house = House::with_hosts();
+    let client = house.client("okta");
+    let at = |host: &str| client.send("GET", "/Users", None, &[&format!("Host: {host}:1")]).status;
+    assert_eq!(["acme.test", "globex.test", "localhost"].map(at), [200, 401, 401]);
+    let absent = curl(&["-H", "Host: globex.test:1", &format!("{}/Users", client.base())]);
+    assert_eq!(absent.status, 401);
+    let refused = eventually("all are recorded", || Some(house.events("credential_refused")).filter(|events| events.len() == 3));
+    let told = |name: &str| {
+        let mut told: Vec<&str> = refused.iter().map(|event| event[name].as_str().unwrap()).collect();
+        told.sort_unstable();
+        told
+    };
+    assert_eq!(told("tenant"), ["acme", "globex", "globex"], "of the host, or else of the token");
+    assert_eq!(told("reason"), ["absent", "unknown", "unknown"]);
 }
 
 /// The door looks at its own tokens only, and they open no other door.

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Answer, Door, Part, curl, part};
 
+const SHARED: &str = "{ id: acme }, { id: globex }";
 const FILE: &str = "sqlite:{folder}/doorward.db";
 
 pub(super) struct House {
@@ -23,15 +24,20 @@ impl House {
     pub(super) fn on_each_engine() -> [Self; 2] {
         let server = part("postgres", &[]);
         let url = server.ready["url"].as_str().unwrap().to_owned();
-        [Self::build("", FILE, None), Self::build("", &url, Some(server))]
+        [Self::build(SHARED, "", FILE, None), Self::build(SHARED, "", &url, Some(server))]
     }
 
     /// With further settings.
     pub(super) fn with(settings: &str) -> Self {
-        Self::build(settings, FILE, None)
+        Self::build(SHARED, settings, FILE, None)
     }
 
-    fn build(settings: &str, store: &str, database: Option<Part>) -> Self {
+    /// Where each tenant has a host of its own.
+    pub(super) fn with_hosts() -> Self {
+        Self::build("{ id: acme, hosts: [acme.test] }, { id: globex, hosts: [globex.test] }", "", FILE, None)
+    }
+
+    fn build(tenants: &str, settings: &str, store: &str, database: Option<Part>) -> Self {
         let connection = |id: &str, tenant: &str, domains: &str| {
             format!(
                 "  - id: {id}\n    tenant: {tenant}\n    domains: [{domains}]\n    oidc: {{ issuer: https://{id}.invalid, \
@@ -52,7 +58,7 @@ listeners: [{{ address: 127.0.0.1:0 }}]
 upstream: {{ url: http://127.0.0.1:9 }}
 store: {{ url: '{store}' }}
 secret_key: 0123456789abcdef0123456789abcdef
-tenants: [{{ id: acme }}, {{ id: globex }}]
+tenants: [{tenants}]
 connections:
 {}
 {settings}
