@@ -77,9 +77,9 @@ impl<'a> Jws<'a> {
         })
     }
 
-    /// Whether `keys` holds a key that the token may name; if not, the issuer may have a newer one.
-    pub(in crate::authn) fn has_key_in(&self, keys: &KeySet) -> bool {
-        self.candidates(keys).next().is_some()
+    /// Whether the token names a key of `keys`. If not, the issuer may have a newer one, also where one without a name stood in its place.
+    pub(in crate::authn) fn names_key_in(&self, keys: &KeySet) -> bool {
+        self.key_id.is_some() && self.candidates(keys).any(|key| key.id == self.key_id)
     }
 
     /// Checks the signature with a key of `keys`, which must be made for the algorithm.

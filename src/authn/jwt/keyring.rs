@@ -114,7 +114,7 @@ impl Keyring {
         }
     }
 
-    /// Asks the issuer again because a token named a key that `held` lacks.
+    /// Asks the issuer again because a token named a key that `held` lacks, or named none and no key fits.
     pub(super) async fn newer(self: &Arc<Self>, held: Arc<Held>, now: Timestamp) -> Result<Newer, KeysError> {
         {
             let history = self.turn.lock().await;

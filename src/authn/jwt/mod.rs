@@ -193,14 +193,16 @@ impl Tokens {
             tracing::warn!(issuer = %issuer.name, error = &error as &dyn std::error::Error, "issuer keys unavailable");
             AuthnError::unavailable(KIND, error)
         };
-        let mut held = issuer.keys.keys(now).await.map_err(unavailable)?;
-        if !jws.has_key_in(&held.keys) {
-            match issuer.keys.newer(held, now).await.map_err(unavailable)? {
-                Newer::Keys(newer) => held = newer,
-                Newer::No => return Err(AuthnError::refused(KIND, Reason::UnknownKey)),
-            }
+        let refused = |reason| AuthnError::refused(KIND, reason);
+        let held = issuer.keys.keys(now).await.map_err(unavailable)?;
+        let Err(reason) = jws.verify(&held.keys) else { return Ok(()) };
+        if jws.names_key_in(&held.keys) {
+            return Err(refused(reason));
         }
-        jws.verify(&held.keys).map_err(|reason| AuthnError::refused(KIND, reason))
+        match issuer.keys.newer(held, now).await.map_err(unavailable)? {
+            Newer::Keys(newer) => jws.verify(&newer.keys).map_err(refused),
+            Newer::No => Err(refused(reason)),
+        }
     }
 
     /// Fetches all issuers' keys behind the requests' backs, so that the first token need not wait.

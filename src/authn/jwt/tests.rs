@@ -185,6 +185,47 @@ async fn a_new_key_is_found_at_once_and_random_key_ids_cause_no_flood() {
     assert_eq!(reason(tokens.check(&old.sign(&issuer.claims()), later(31)).await), Some(Reason::UnknownKey), "a withdrawn key");
 }
 
+/// RFC 7517 §4.5: a key need not have a name, and then none says that it was replaced.
+#[tokio::test]
+async fn a_key_without_a_name_is_replaced_at_once_and_forged_signatures_cause_no_flood() {
+    let (old, new, stranger) = (Signer::new("old"), Signer::new("new"), Signer::new("stranger"));
+    for (key_names, token_names) in [(false, false), (true, false), (false, true)] {
+        let issuer = FakeIssuer::start(&[]).await;
+        let publish = |key: &Signer| {
+            let mut jwk = key.jwk();
+            if !key_names {
+                jwk.as_object_mut().unwrap().remove("kid");
+            }
+            *issuer.keys.lock().unwrap_or_else(PoisonError::into_inner) = vec![jwk];
+        };
+        let token = |key: &Signer| {
+            if token_names {
+                key.sign(&issuer.claims())
+            } else {
+                key.sign_with_header(&json!({ "alg": "EdDSA" }), &issuer.claims())
+            }
+        };
+        publish(&old);
+        let tokens = issuer.tokens();
+        assert_eq!(reason(tokens.check(&token(&old), NOW).await), None);
+        publish(&new);
+        assert_eq!(reason(tokens.check(&token(&new), NOW).await), None, "{key_names} {token_names}");
+        assert_eq!(issuer.asked(), 2);
+        for _ in 0..100 {
+            assert_eq!(reason(tokens.check(&token(&stranger), later(29)).await), Some(Reason::Signature));
+        }
+        assert_eq!(issuer.asked(), 2, "asked again within 30 seconds");
+        assert_eq!(reason(tokens.check(&token(&old), later(31)).await), Some(Reason::Signature), "a withdrawn key");
+        assert_eq!(issuer.asked(), 3);
+    }
+    // One with a name is not looked for elsewhere.
+    let issuer = FakeIssuer::start(&[&old]).await;
+    let tokens = issuer.tokens();
+    let forged = stranger.sign_with_header(&json!({ "alg": "EdDSA", "kid": "old" }), &issuer.claims());
+    assert_eq!(reason(tokens.check(&forged, NOW).await), Some(Reason::Signature));
+    assert_eq!(issuer.asked(), 1);
+}
+
 #[tokio::test]
 async fn good_keys_outlive_a_dead_issuer_for_a_day() {
     let (signer, unknown) = (Signer::new("a"), Signer::new("b"));

@@ -149,6 +149,35 @@ fn a_provider_is_discovered_rotates_its_keys_without_an_error_and_may_go_away() 
     assert_eq!(bearer(&door, "/a?again", &second).status, 200, "the keys at hand outlive the provider");
 }
 
+/// Nothing but the signature tells that there is a new key.
+#[test]
+fn an_issuer_whose_only_key_has_no_name_may_replace_it() {
+    let issuer = "https://unnamed.example";
+    let minted = || mint(&["set", "--algs", "ES256", "--issuer", issuer]);
+    let (first, second) = (minted(), minted());
+    let publish = |folder: &Path, set: &Value| {
+        let mut keys = set["jwks"].clone();
+        keys["keys"].as_array_mut().unwrap().iter_mut().for_each(|key| drop(key.as_object_mut().unwrap().remove("kid")));
+        std::fs::write(folder.join("keys.new"), keys.to_string()).unwrap();
+        std::fs::rename(folder.join("keys.new"), folder.join("keys.json")).unwrap();
+    };
+    let token = |set: &Value| {
+        let keys = set["private"].to_string();
+        let header = json!({ "kid": null }).to_string();
+        let arguments =
+            ["sign", "--keys", &keys, "--alg", "ES256", "--issuer", issuer, "--audience", AUDIENCE, "--header", &header];
+        mint(&arguments)["token"].as_str().unwrap().to_owned()
+    };
+    let upstream = part("echo", &[]);
+    let issuers =
+        format!("bearer: [{{ issuer: '{issuer}', audiences: ['{AUDIENCE}'], jwks: {{ path: '{{folder}}/keys.json' }} }}]");
+    let door = Door::serve(&configuration(upstream.port(), &issuers), |folder| publish(folder, &first));
+    assert_eq!(bearer(&door, "/a", &token(&first)).status, 200);
+    publish(door.folder(), &second);
+    assert_eq!(bearer(&door, "/a", &token(&second)).status, 200, "a token of the new key, at once");
+    assert_eq!(bearer(&door, "/a?again", &token(&first)).status, 401, "and none of the old one");
+}
+
 #[test]
 fn an_issuer_that_cannot_be_reached_is_a_503_and_never_an_invitation() {
     let minted = mint(&["set", "--algs", "ES256", "--issuer", "http://127.0.0.1:9"]);
