@@ -9,4 +9,5 @@ mod postgres;
 mod server;
 mod sqlite;
 mod tables;
+mod upgrade;
 mod valkey;
