@@ -2,6 +2,7 @@
 
 mod administrators;
 mod attempts;
+mod blindness;
 mod break_glass;
 mod browser;
 mod client_auth;

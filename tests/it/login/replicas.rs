@@ -51,6 +51,8 @@ pub(super) struct Setting {
     pub(super) on: Engine,
     /// Further keys of `store`, each after a comma.
     pub(super) store: String,
+    /// Further keys of `sessions`, each after a comma.
+    pub(super) sessions: &'static str,
 }
 
 impl Replicas {
@@ -77,12 +79,13 @@ impl Replicas {
             let configuration = format!(
                 "version: 1\npublic_url: {origin}\nlisteners: [{{ address: 127.0.0.1:{port} }}]\n\
                  upstream: {{ url: http://127.0.0.1:{} }}\nstore: {{ url: '{store}'{} }}\nsecret_key: {{ file: secret }}\n\
-                 sessions: {{ idle: 20h, absolute: 48h, refresh: 10m }}\nroles: {{ ranked: [admin, viewer], default: viewer, \
+                 sessions: {{ idle: 20h, absolute: 48h, refresh: 10m{} }}\nroles: {{ ranked: [admin, viewer], default: viewer, \
                  groups: {{ Platform: admin }} }}\n{}\n\
                  connections:\n  - id: idp\n    oidc:\n      issuer: {}\n      client_id: doorward\n      \
                  client_secret: a-secret-of-some-length\n      scopes: [profile, email, groups]\n{}\n",
                 upstream.port(),
                 setting.store,
+                setting.sessions,
                 setting.settings,
                 idp.ready["issuer"].as_str().unwrap(),
                 setting.oidc,
@@ -121,12 +124,30 @@ impl Replicas {
     /// The version of the only session's tokens, as the store has it.
     #[track_caller]
     pub(super) fn version_of_tokens(&self) -> i64 {
-        const QUERY: &str = "SELECT max(tokens_version) FROM sessions";
-        let Some(database) = &self.database else { return store::look(self.folder.path(), QUERY) };
+        self.rows("SELECT max(tokens_version) FROM sessions")
+    }
+
+    /// The number that `query` finds in the store.
+    #[track_caller]
+    pub(super) fn rows(&self, query: &'static str) -> i64 {
+        let Some(database) = &self.database else { return store::look(self.folder.path(), query) };
         self.runtime.block_on(async {
             let mut connection = sqlx::PgConnection::connect(database.ready["url"].as_str().unwrap()).await.unwrap();
-            sqlx::query_scalar(QUERY).fetch_one(&mut connection).await.unwrap()
+            sqlx::query_scalar(query).fetch_one(&mut connection).await.unwrap()
         })
+    }
+
+    /// Changes the store at the server as another program would, and announces it for each person.
+    #[track_caller]
+    pub(super) fn tell_of(&self, statement: &str) {
+        let whole = format!(
+            "BEGIN; {statement}; UPDATE change_counter SET newest = newest + (SELECT count(*) FROM users); \
+             INSERT INTO changes SELECT newest + 1 - row_number() OVER (), 'user', id, 0 FROM users, change_counter; COMMIT"
+        );
+        self.runtime.block_on(async {
+            let mut connection = sqlx::PgConnection::connect(self.database().ready["url"].as_str().unwrap()).await.unwrap();
+            sqlx::raw_sql(sqlx::AssertSqlSafe(whole)).execute(&mut connection).await.unwrap();
+        });
     }
 
     /// An address of the door with this number. Cookies do not tell ports apart, so a browser is at home at each.
@@ -148,10 +169,19 @@ impl Replicas {
         person.ask(&self.at(number, "/.doorward/session"), &["-H", "Accept: application/json"])
     }
 
+    /// PostgreSQL, where that keeps the store.
+    pub(super) fn database(&self) -> &Part {
+        self.database.as_ref().unwrap()
+    }
+
     /// Lets minutes pass, here and at the provider.
     pub(super) fn pass(&mut self, minutes: u64) {
-        self.passed += minutes * 60;
-        self.clock.advance(Duration::from_secs(minutes * 60));
+        self.pass_seconds(minutes * 60);
+    }
+
+    pub(super) fn pass_seconds(&mut self, seconds: u64) {
+        self.passed += seconds;
+        self.clock.advance(Duration::from_secs(seconds));
         self.idp.tell("/clock", &json!({ "skew_seconds": self.passed }));
     }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::house::{Person, field};
-use super::replicas::{Replicas, Setting};
+use super::replicas::{Engine, Replicas, Setting};
 use crate::support::valkey::ValkeyServer;
 use crate::support::{curl, eventually, store};
 
@@ -92,4 +92,41 @@ fn while_the_server_is_away_nobody_is_signed_out_and_nobody_is_anybody_else() {
     eventually("they are known again", || (statuses(&doors, &who) == (200, 200)).then_some(()));
     sign_out(&doors, &who);
     eventually("and can sign out", || (statuses(&doors, &who) == (401, 401)).then_some(()));
+}
+
+#[test]
+fn sealed_sessions_are_listed_and_ended_by_a_server_that_all_doors_ask() {
+    let server = ValkeyServer::start();
+    let store = format!(", sessions: {{ url: {} }}", server.url());
+    let doors = Replicas::start(2, &Setting { store, sessions: ", mode: sealed", ..Setting::default() });
+    let (who, other) = (doors.signed_in(), doors.signed_in());
+    assert!(who.cookie("__Host-doorward").unwrap().starts_with("s."), "the cookie itself holds the session");
+    assert_eq!((statuses(&doors, &who), statuses(&doors, &other)), ((200, 200), (200, 200)));
+    assert_eq!(server.say(&["ZCARD", "doorward:sessions"]), "int(2)", "and the server knows of it");
+    let stolen = format!("Cookie: __Host-doorward={}", who.cookie("__Host-doorward").unwrap());
+    sign_out(&doors, &who);
+    let asked =
+        |door: usize| curl(&["-H", &stolen, "-H", "Accept: application/json", &doors.at(door, "/.doorward/session")]).status;
+    assert_eq!(asked(0), 401, "a copy is refused at once where it was ended");
+    eventually("and at the other door", || (asked(1) == 401).then_some(()));
+    assert_eq!(statuses(&doors, &other), (200, 200));
+    assert_eq!(store::look::<i64>(doors.folder.path(), "SELECT count(*) FROM sessions"), 0, "no session is in the store");
+}
+
+#[test]
+fn sessions_on_a_server_beside_postgresql_are_ended_with_their_person() {
+    let server = ValkeyServer::start();
+    let store = format!(", sessions: {{ url: {} }}", server.url());
+    let doors = Replicas::start(2, &Setting { store, on: Engine::Postgres, ..Setting::default() });
+    let (who, other) = (doors.signed_in(), doors.signed_in());
+    assert_eq!((statuses(&doors, &who), statuses(&doors, &other)), ((200, 200), (200, 200)));
+    assert_eq!(doors.rows("SELECT count(*) FROM sessions"), 0, "no session is in the store");
+    assert_eq!(doors.rows("SELECT count(*) FROM users"), 1, "and nobody on the server");
+    sign_out(&doors, &who);
+    assert_eq!(doors.session(0, &who).status, 401);
+    eventually("the other door refuses it", || (statuses(&doors, &who) == (401, 401)).then_some(()));
+    assert_eq!(statuses(&doors, &other), (200, 200));
+    // What another program does to the directory, and tells.
+    doors.tell_of("UPDATE users SET active = FALSE");
+    eventually("who is inactive is refused everywhere", || (statuses(&doors, &other) == (401, 401)).then_some(()));
 }
