@@ -13,6 +13,9 @@ use crate::crypto::Digest;
 use crate::db::{Connection, FromRow, Json, Row, query};
 use crate::model::{ConnectionId, EmailAddress, Invitation, InvitationId, TenantId, User};
 
+/// How many others may invite the same person while one does.
+const AT_ONCE: usize = 64;
+
 struct Stored(Invitation);
 
 impl FromRow for Stored {
@@ -89,7 +92,19 @@ impl Invitations for SqlDirectory {
     }
 }
 
+/// The newest counts. Who invites the same person at the same moment has not been seen yet when the open invitation is looked for; once they
+/// have been waited for, they are, and theirs was the earlier one.
 async fn invite(connection: &mut Connection, invitation: Invitation) -> Outcome<()> {
+    for _ in 0..AT_ONCE {
+        replace_open(connection, &invitation).await?;
+        if insert(connection, &invitation).await? {
+            return Ok(());
+        }
+    }
+    refuse(DirectoryError::Stale("invitation"))
+}
+
+async fn replace_open(connection: &mut Connection, invitation: &Invitation) -> Outcome<()> {
     query(
         "UPDATE invitations SET revoked_at = $4 WHERE tenant = $1 AND connection = $2 AND address = $3 \
          AND used_at IS NULL AND revoked_at IS NULL",
@@ -98,11 +113,17 @@ async fn invite(connection: &mut Connection, invitation: Invitation) -> Outcome<
     .bind(invitation.connection.as_str())
     .bind(invitation.address.folded())
     .bind(invitation.created_at.millis())
-    .execute(&mut *connection)
+    .execute(connection)
     .await?;
-    query(
+    Ok(())
+}
+
+/// Says whether no other is open.
+async fn insert(connection: &mut Connection, invitation: &Invitation) -> Outcome<bool> {
+    let inserted = query(
         "INSERT INTO invitations (id, tenant, address, connection, roles, invited_by, token, created_at, expires_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
+         ON CONFLICT (tenant, connection, address) WHERE used_at IS NULL AND revoked_at IS NULL DO NOTHING",
     )
     .bind(&invitation.id.0)
     .bind(invitation.tenant.as_str())
@@ -115,7 +136,7 @@ async fn invite(connection: &mut Connection, invitation: Invitation) -> Outcome<
     .bind(invitation.expires_at.millis())
     .execute(connection)
     .await?;
-    Ok(())
+    Ok(inserted == 1)
 }
 
 async fn accept(connection: &mut Connection, token: Digest, at: Timestamp) -> Outcome<bool> {

@@ -168,3 +168,22 @@ pub(crate) async fn an_invitation_that_was_revoked_or_replaced_makes_nobody(back
     assert_eq!(listed, ["two", "one"], "newest first");
     Ok(())
 }
+
+pub(crate) async fn many_who_invite_the_same_person_at_once_leave_one_invitation(backend: &impl Backend) -> Outcome {
+    let stores = [backend.open().await?, backend.open().await?];
+    for round in 0..5 {
+        let mut invites = JoinSet::new();
+        for number in 0..16 {
+            let invitations = stores[number % 2].invitations.clone();
+            let one = Invitation { tenant: tenant(&format!("t{round}"))?, ..invitation(&format!("{round}-{number}"))? };
+            invites.spawn(async move { invitations.invite(&one).await });
+        }
+        for invited in invites.join_all().await {
+            invited?;
+        }
+        let listed = stores[0].invitations.invitations(&tenant(&format!("t{round}"))?).await?;
+        assert_eq!(listed.len(), 16, "each of them was asked for");
+        assert_eq!(listed.iter().filter(|one| one.revoked_at.is_none()).count(), 1, "and one counts");
+    }
+    Ok(())
+}
