@@ -56,6 +56,7 @@ impl From<DirectoryError> for Undone {
             DirectoryError::Missing(what) => Self::Missing(what),
             DirectoryError::Stale(what) => Self::Stale(what),
             DirectoryError::Full(what) => Self::Standing(format!("there are as many {what} as there may be")),
+            DirectoryError::Unfit => Self::unfit("", error.to_string()),
             DirectoryError::Revoked(what) => Self::Standing(format!("the {what} was revoked, which is for ever")),
         }
     }

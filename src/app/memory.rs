@@ -83,7 +83,7 @@ impl Memory {
     pub async fn open(config: &Config, clock: &SharedClock) -> Result<Self, MemoryError> {
         let database = match &config.store {
             Some(store) => {
-                let terms = Terms { password: store.password.clone(), connections: store.connections };
+                let terms = Terms { password: store.password.clone(), connections: store.connections, patience: store.timeout.0 };
                 Database::open_on(store.url.expose(), &terms, Arc::clone(clock)).await?
             }
             None => Database::in_memory(Arc::clone(clock)).await?,

@@ -33,7 +33,7 @@ use crate::model::Change;
 use crate::proxy::Doorward;
 use crate::proxy::gateway::Gateway;
 use crate::proxy::unheard::Unheard;
-use crate::revocation::Subscription;
+use crate::revocation::{Bus, Subscription};
 use crate::telemetry::Telemetry;
 
 /// Between two tries to read the connections of the store.
@@ -56,7 +56,6 @@ pub struct Running {
     listeners: TaskTracker,
     connections: TaskTracker,
     /// Ends with the server.
-    _forgetting: AbortOnDropHandle<()>,
     _following: AbortOnDropHandle<()>,
     _severing: AbortOnDropHandle<()>,
     grace: Duration,
@@ -92,7 +91,7 @@ pub async fn start(
     gateway.load().authn.warm_up(clock.now());
     gateway.load().forwarding.upstreams.begin().await;
     let streams = LiveStreams::default();
-    let forgetting = tokio::spawn(forget(memory.bus().subscribe(), Arc::clone(&gateway)));
+    forget(memory.bus(), &gateway);
     let changed = memory.bus().subscribe();
     take_over(&gateway.load()).await;
     let following = tokio::spawn(follow(changed, Arc::clone(&gateway)));
@@ -142,7 +141,6 @@ pub async fn start(
         streams,
         listeners,
         connections,
-        _forgetting: AbortOnDropHandle::new(forgetting),
         _following: AbortOnDropHandle::new(following),
         _severing: AbortOnDropHandle::new(severing),
         grace,
@@ -213,11 +211,14 @@ impl Running {
     }
 }
 
-/// Passes on what changed in the store to whatever was remembered from it.
-async fn forget(mut changes: Subscription, gateway: Arc<ArcSwap<Gateway>>) {
-    while let Some(change) = changes.next().await {
-        gateway.load().authn.forget(&change);
-    }
+/// Passes on what changed in the store to whatever is remembered from it, for as long as the server lives.
+fn forget(bus: &Bus, gateway: &Arc<ArcSwap<Gateway>>) {
+    let gateway = Arc::downgrade(gateway);
+    bus.forget_by(move |change| {
+        if let Some(gateway) = gateway.upgrade() {
+            gateway.load().authn.forget(change);
+        }
+    });
 }
 
 /// Takes over the connections of the store whenever they change, or may have.

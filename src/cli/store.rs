@@ -142,6 +142,7 @@ pub(super) fn explained(error: DirectoryError) -> anyhow::Error {
         DirectoryError::Full(_) => "revoke one that is no longer needed",
         DirectoryError::Stale(_) => "somebody else was faster; look at it and try again",
         DirectoryError::Missing(_) => "`list` shows those there are",
+        DirectoryError::Unfit => "leave that character out",
         DirectoryError::Revoked(_) => "a revocation is for ever; create a new one",
     };
     anyhow!("{:#}; {hint}", anyhow!(error))

@@ -136,6 +136,9 @@ pub struct Store {
     #[serde(default = "connections_of_a_replica")]
     #[schemars(range(min = 2, max = 1000))]
     pub connections: u32,
+    /// How long PostgreSQL may take to let a connection be used, and to answer; then a request that needs it is answered with 503. Default: 1500ms.
+    #[serde(default = "patience_with_the_store")]
+    pub timeout: Span,
     /// Keeps sessions elsewhere: on a Valkey or Redis server that all replicas ask. Default: with everything else.
     #[serde(default)]
     pub sessions: Option<SessionServer>,
@@ -143,6 +146,10 @@ pub struct Store {
 
 const fn connections_of_a_replica() -> u32 {
     16
+}
+
+const fn patience_with_the_store() -> Span {
+    Span::millis(1500)
 }
 
 /// A Valkey or Redis server for sessions and for proofs that are used once. Read at the start.

@@ -9,13 +9,14 @@ use crate::clock::Timestamp;
 use crate::crypto::Digest;
 use crate::model::{Change, ProgramKind};
 
-/// Writes `change` into the transaction of the work that makes it. With PostgreSQL that happens when the transaction ends.
+/// Writes `change` into the transaction of the work that makes it. With PostgreSQL that happens when the transaction ends. Once that is
+/// committed, and before anybody is told that the work is done, this process's own listeners hear of it.
 ///
 /// # Errors
 /// The database's own, which undoes the work too.
 pub async fn announce(connection: &mut Connection, change: &Change, at: Timestamp) -> Result<(), sqlx::Error> {
-    if let Connection(Wire::Postgres(lease)) = connection {
-        lease.announced.push((change.clone(), at));
+    connection.announced.push((change.clone(), at));
+    if let Wire::Postgres(_) = connection.wire {
         return Ok(());
     }
     let (kind, key) = written(change);
@@ -28,17 +29,15 @@ pub async fn announce(connection: &mut Connection, change: &Change, at: Timestam
         .map(drop)
 }
 
-/// Numbers what a transaction on PostgreSQL has announced and tells those that listen, when it commits. Says whether there was something.
-pub(super) async fn publish(connection: &mut Connection) -> Result<bool, sqlx::Error> {
-    let Connection(Wire::Postgres(lease)) = connection else { return Ok(false) };
-    let announced = std::mem::take(&mut lease.announced);
-    if announced.is_empty() {
-        return Ok(false);
+/// Numbers what a transaction on PostgreSQL has announced and tells other processes that listen, when it commits.
+pub(super) async fn publish(connection: &mut Connection) -> Result<(), sqlx::Error> {
+    if connection.announced.is_empty() {
+        return Ok(());
     }
-    let count = i64::try_from(announced.len()).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
+    let rows: Vec<_> = connection.announced.iter().map(|(change, at)| (written(change), at.millis())).collect();
+    let count = i64::try_from(rows.len()).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
     let newest: i64 =
         query("UPDATE change_counter SET newest = newest + $1 RETURNING newest").bind(count).fetch_one(&mut *connection).await?;
-    let rows: Vec<_> = announced.iter().map(|(change, at)| (written(change), at.millis())).collect();
     query(
         "INSERT INTO changes (seq, kind, key, at) SELECT $1 + place, one->0->>0, one->0->>1, (one->>1)::BIGINT \
          FROM jsonb_array_elements($2) WITH ORDINALITY AS announced (one, place)",
@@ -48,7 +47,7 @@ pub(super) async fn publish(connection: &mut Connection) -> Result<bool, sqlx::E
     .execute(&mut *connection)
     .await?;
     query("SELECT pg_notify($1, '')").bind(CHANNEL).execute(connection).await?;
-    Ok(true)
+    Ok(())
 }
 
 fn written(change: &Change) -> (&'static str, String) {
@@ -66,7 +65,7 @@ fn written(change: &Change) -> (&'static str, String) {
 /// # Errors
 /// The database's own.
 pub async fn newest(connection: &mut Connection) -> Result<i64, sqlx::Error> {
-    let text = match &connection.0 {
+    let text = match &connection.wire {
         Wire::Sqlite(_) => "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'changes'), 0)",
         Wire::Postgres(_) => "SELECT newest FROM change_counter",
     };

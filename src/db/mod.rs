@@ -23,6 +23,7 @@ use tokio::sync::watch;
 
 use crate::clock::{SharedClock, Timestamp};
 use crate::config::postgres::is_postgres;
+use crate::model::Listeners;
 
 pub use copy::{CopyError, copy};
 pub use error::OpenError;
@@ -32,7 +33,7 @@ pub use sqlx::types::Json;
 pub use statement::{Connection, On, Query, Readers, list, query};
 pub use value::{Bind, Value};
 
-/// No caller waits longer than this for an answer.
+/// No caller waits longer than this for an answer. Where a server has fallen silent it is [`Terms::patience`] that ends the waiting.
 const DEADLINE: Duration = Duration::from_secs(4);
 
 /// The database did not do what was asked; whether it did a write is unknown only if its answer came too late.
@@ -40,7 +41,7 @@ const DEADLINE: Duration = Duration::from_secs(4);
 pub enum Unavailable {
     #[error("the database failed")]
     Failed(#[source] Arc<sqlx::Error>),
-    #[error("the database did not answer within {} s", DEADLINE.as_secs())]
+    #[error("the database did not answer in time")]
     Late,
     #[error("too many writes are waiting for the database")]
     Overloaded,
@@ -49,6 +50,14 @@ pub enum Unavailable {
     /// The server has not been reached since the start.
     #[error("the database is not there yet")]
     Unprepared,
+}
+
+impl Unavailable {
+    /// Whether the database is well and was given a text that none can keep.
+    #[must_use]
+    pub fn is_unfit_text(&self) -> bool {
+        matches!(self, Self::Failed(error) if matches!(&**error, sqlx::Error::Encode(why) if why.is::<value::NulInText>()))
+    }
 }
 
 impl From<sqlx::Error> for Unavailable {
@@ -134,10 +143,14 @@ impl Database {
     /// # Errors
     /// [`Unavailable`] when it failed or took too long.
     pub async fn read<T>(&self, query: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, Unavailable> {
-        if let Engine::Postgres(postgres) = &self.engine {
-            postgres.check()?;
-        }
-        tokio::time::timeout(DEADLINE, query).await.map_err(|_| Unavailable::Late)?.map_err(Unavailable::from)
+        let patience = match &self.engine {
+            Engine::Sqlite(_) => DEADLINE,
+            Engine::Postgres(postgres) => {
+                postgres.check()?;
+                postgres.patience()
+            }
+        };
+        tokio::time::timeout(patience, query).await.map_err(|_| Unavailable::Late)?.map_err(Unavailable::from)
     }
 
     /// Does `work` in a transaction and returns when that is on the disk. Work that fails leaves no trace and disturbs no other
@@ -154,6 +167,15 @@ impl Database {
         match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.write(work).await,
             Engine::Postgres(postgres) => postgres.write(work).await,
+        }
+    }
+
+    /// Who hears of a change that was made here once it is committed, and before its maker is answered.
+    #[must_use]
+    pub const fn listeners(&self) -> &Listeners {
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.listeners(),
+            Engine::Postgres(postgres) => postgres.listeners(),
         }
     }
 

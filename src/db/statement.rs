@@ -7,9 +7,11 @@ use sqlx::postgres::{PgArguments, PgPool, Postgres};
 use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnection, SqlitePool};
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
-use super::postgres::Lease;
+use super::postgres::{Lease, answered};
 use super::row::FromRow;
 use super::value::{Bind, Value};
+use crate::clock::Timestamp;
+use crate::model::Change;
 
 /// A statement in the making.
 ///
@@ -34,7 +36,11 @@ pub fn list(first: usize, count: usize) -> String {
 }
 
 /// A connection within a transaction.
-pub struct Connection(pub(super) Wire);
+pub struct Connection {
+    pub(super) wire: Wire,
+    /// What the transaction has announced; told once it is committed.
+    pub(super) announced: Vec<(Change, Timestamp)>,
+}
 
 pub(super) enum Wire {
     Sqlite(SqliteConnection),
@@ -57,6 +63,12 @@ pub enum On<'c> {
     Readers(&'c Readers),
 }
 
+impl From<Wire> for Connection {
+    fn from(wire: Wire) -> Self {
+        Self { wire, announced: Vec::new() }
+    }
+}
+
 impl<'c> From<&'c mut Connection> for On<'c> {
     fn from(connection: &'c mut Connection) -> Self {
         Self::Connection(connection)
@@ -73,7 +85,7 @@ impl<'c> From<&'c Readers> for On<'c> {
 macro_rules! run {
     ($query:ident on $on:ident: $run:ident, $outcome:ident => $made:expr) => {
         match $on.into() {
-            On::Connection(Connection(Wire::Sqlite(connection))) => {
+            On::Connection(Connection { wire: Wire::Sqlite(connection), .. }) => {
                 let $outcome = $query.for_sqlite()?.$run(connection).await?;
                 $made
             }
@@ -81,8 +93,9 @@ macro_rules! run {
                 let $outcome = $query.for_sqlite()?.$run(pool).await?;
                 $made
             }
-            On::Connection(Connection(Wire::Postgres(connection))) => {
-                let $outcome = $query.for_postgres()?.$run(&mut *connection.line).await?;
+            On::Connection(Connection { wire: Wire::Postgres(connection), .. }) => {
+                let asked = $query.for_postgres()?.$run(&mut *connection.line);
+                let $outcome = answered(connection.patience, asked).await?;
                 $made
             }
             On::Readers(Readers(Pool::Postgres(pool))) => {
@@ -121,6 +134,9 @@ impl Query {
     /// # Errors
     /// The engine's own, or a row that is no `T`.
     pub async fn fetch_all<'c, T: FromRow>(self, on: impl Into<On<'c>>) -> Result<Vec<T>, sqlx::Error> {
+        if self.looks_in_vain() {
+            return Ok(Vec::new());
+        }
         run!(self on on: fetch_all, rows => rows.into_iter().map(|row| T::from_row(&row.into())).collect())
     }
 
@@ -129,6 +145,9 @@ impl Query {
     /// # Errors
     /// The engine's own, or a row that is no `T`.
     pub async fn fetch_optional<'c, T: FromRow>(self, on: impl Into<On<'c>>) -> Result<Option<T>, sqlx::Error> {
+        if self.looks_in_vain() {
+            return Ok(None);
+        }
         run!(self on on: fetch_optional, row => row.map(|row| T::from_row(&row.into())).transpose())
     }
 
@@ -138,6 +157,11 @@ impl Query {
     /// The engine's own, no row, or one that is no `T`.
     pub async fn fetch_one<'c, T: FromRow>(self, on: impl Into<On<'c>>) -> Result<T, sqlx::Error> {
         run!(self on on: fetch_one, row => T::from_row(&row.into()))
+    }
+
+    /// Whether it only looks, and for a text that no store holds.
+    fn looks_in_vain(&self) -> bool {
+        self.text.as_str().starts_with("SELECT ") && self.values.iter().any(Value::holds_nul)
     }
 
     fn for_sqlite(self) -> Result<sqlx::query::Query<'static, Sqlite, SqliteArguments>, sqlx::Error> {

@@ -1,6 +1,7 @@
 //! What is bound to a statement: a few plain types that both engines keep alike.
 //!
-//! Refuses U+0000 in a text, because PostgreSQL cannot keep it and one name must not be two in one store and none in the other.
+//! Refuses U+0000 in a text, because PostgreSQL cannot keep it and one name must not be two in one store and none in the other. Who looks for
+//! one finds nothing, since none is kept: what people type may hold anything, and is no reason to call the store unavailable.
 
 use serde::Serialize;
 use sqlx::Arguments as _;
@@ -49,12 +50,16 @@ impl Value {
     }
 
     fn checked(self) -> Result<Self, NulInText> {
-        let holds_nul = match &self {
+        if self.holds_nul() { Err(NulInText) } else { Ok(self) }
+    }
+
+    /// Whether no store can hold it.
+    pub(super) fn holds_nul(&self) -> bool {
+        match self {
             Self::Text(Some(text)) => text.contains('\0'),
             Self::Json(Some(Json(value))) => nul_in(value),
             _ => false,
-        };
-        if holds_nul { Err(NulInText) } else { Ok(self) }
+        }
     }
 }
 

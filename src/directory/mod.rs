@@ -55,10 +55,16 @@ pub enum DirectoryError {
     /// It was revoked, which is for ever (HTTP 409).
     #[error("the {0} was revoked")]
     Revoked(&'static str),
+    /// It holds what no store can keep (HTTP 400).
+    #[error("a text with U+0000 cannot be kept")]
+    Unfit,
 }
 
 impl From<Unavailable> for DirectoryError {
     fn from(error: Unavailable) -> Self {
+        if error.is_unfit_text() {
+            return Self::Unfit;
+        }
         Self::Unavailable(Box::new(error))
     }
 }

@@ -200,6 +200,8 @@ impl From<DirectoryError> for SignInError {
             DirectoryError::Conflict(_) | DirectoryError::Missing(_) | DirectoryError::Full(_) | DirectoryError::Revoked(_) => {
                 Self::Internal(error.into())
             }
+            // Forms and addresses hold no such text, so that it is what a provider says of somebody.
+            DirectoryError::Unfit => Self::answer("unfit_text", error),
         }
     }
 }

@@ -15,7 +15,7 @@ mod scim_token;
 mod session;
 mod user;
 
-pub use change::Change;
+pub use change::{Change, Listeners};
 pub use connection::StoredConnection;
 pub use factor::{Factor, FactorKind};
 pub use group::{Group, GroupId, Member, Membership, Provisioned, Provisioner};

@@ -1,4 +1,5 @@
-//! Following the change feed of the store: changes made by this process are heard at once, those of others within a fraction of a second.
+//! Following the change feed of the store: changes made by this process are forgotten before their maker is answered, those of others within
+//! a fraction of a second.
 //!
 //! Refuses to guess what it missed: after an error or a gap everything is forgotten. And refuses to go on believing what was remembered
 //! while nothing can be heard: after [`BELIEVED`] everything is forgotten every second, so that who cannot be looked up anew is answered
@@ -43,6 +44,7 @@ impl Follower {
     /// [`Unavailable`] when an embedded database cannot be read.
     pub async fn start(database: Database) -> Result<Self, Unavailable> {
         let bus = Bus::default();
+        bus.hear_at_once(database.listeners());
         let task = Task {
             commits: database.commits(),
             every: if database.is_embedded() { LOOK_AT_FILE } else { LOOK_AT_SERVER },

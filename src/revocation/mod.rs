@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use tokio::sync::broadcast;
 
 use crate::clock::Timestamp;
-use crate::model::Change;
+use crate::model::{Change, Listeners};
 
 pub use follower::Follower;
 pub use valkey::ValkeyFollower;
@@ -36,6 +36,8 @@ pub enum Feed {
 #[derive(Clone)]
 pub struct Bus {
     changes: broadcast::Sender<Change>,
+    /// Who has to have forgotten before anything else happens.
+    forgetful: Listeners,
     /// For each [`Feed`] since when nothing could be heard from it, or [`FOLLOWING`].
     blind_since: Arc<[AtomicI64; 2]>,
 }
@@ -51,7 +53,11 @@ pub enum FeedState {
 impl Default for Bus {
     fn default() -> Self {
         let following = || AtomicI64::new(FOLLOWING);
-        Self { changes: broadcast::Sender::new(BACKLOG), blind_since: Arc::new([following(), following()]) }
+        Self {
+            changes: broadcast::Sender::new(BACKLOG),
+            forgetful: Listeners::default(),
+            blind_since: Arc::new([following(), following()]),
+        }
     }
 }
 
@@ -68,9 +74,21 @@ impl Bus {
         Subscription(self.changes.subscribe())
     }
 
+    /// `forget` is called for every change from now on, when it is published or made here, and must not wait.
+    pub fn forget_by(&self, forget: impl Fn(&Change) + Send + Sync + 'static) {
+        self.forgetful.add(forget);
+    }
+
     pub fn publish(&self, change: Change) {
-        // Nobody listening is nobody caching.
+        self.forgetful.tell(&change);
+        // Nobody listening is nobody who has a stream to end.
         let _ = self.changes.send(change);
+    }
+
+    /// Has what this process changed forgotten by the time its maker is answered, and not when the feed tells of it.
+    fn hear_at_once(&self, of: &Listeners) {
+        let forgetful = self.forgetful.clone();
+        of.add(move |change| forgetful.tell(change));
     }
 
     /// Of all feeds: blind since the first of them is.

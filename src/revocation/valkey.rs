@@ -34,6 +34,7 @@ impl ValkeyFollower {
     /// [`Unavailable`] when the server cannot be asked.
     pub async fn start(server: &Valkey, bus: Bus, clock: SharedClock) -> Result<Self, Unavailable> {
         let line = server.line();
+        bus.hear_at_once(server.listeners());
         let seen = changes::newest(&line).await?;
         let task = Task { line, bus, clock, seen };
         Ok(Self { _task: AbortOnDropHandle::new(tokio::spawn(task.run())) })

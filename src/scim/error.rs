@@ -117,6 +117,7 @@ impl From<DirectoryError> for ScimError {
         match error {
             DirectoryError::Conflict(what) => Self::flaw(Flaw::Uniqueness, format!("{what} is taken")),
             DirectoryError::Missing(what) => Self::new(StatusCode::NOT_FOUND, format!("There is no such {what}")),
+            DirectoryError::Unfit => Self::flaw(Flaw::InvalidValue, "A text with U+0000 cannot be kept"),
             DirectoryError::Stale(_) => Self::new(StatusCode::PRECONDITION_FAILED, "The resource was changed meanwhile"),
             other => Self::unavailable(&other),
         }

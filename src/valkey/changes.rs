@@ -11,9 +11,11 @@ use super::{Unavailable, read};
 use crate::crypto::Digest;
 use crate::model::Change;
 
-/// A function for scripts, `announce(kind, key)`. Entries are kept for a week, and 10,000 of them or a few more.
+/// A function for scripts, `announce(kind, key)`, and `told`, the keys that it was told of. Entries are kept for a week, and 10,000 of them or a few more.
 pub const ANNOUNCE: &str = "\
+local told = {}
 local function announce(kind, key)
+  table.insert(told, key)
   local feed = 'doorward:changes'
   local last = redis.call('XREVRANGE', feed, '+', '-', 'COUNT', 1)[1]
   redis.call('XADD', feed, 'MAXLEN', '~', 10000, '*', 'after', last and last[1] or '0-0', 'kind', kind, 'key', key)

@@ -22,6 +22,8 @@ pub(crate) use line::Line;
 pub use address::{Address, AddressError, review};
 pub use open::OpenError;
 
+use crate::model::Listeners;
+
 /// No caller waits longer than this for an answer.
 const DEADLINE: Duration = Duration::from_secs(3);
 /// What all keys begin with, so that a server can have other guests, and rules on what this one may touch.
@@ -53,6 +55,8 @@ pub struct Valkey {
     line: Arc<Line>,
     /// Where changes go that are not on the server's disk by the time it answers.
     writer: Option<Writer>,
+    /// Who hears of a change before its maker is answered.
+    listeners: Listeners,
 }
 
 impl fmt::Debug for Valkey {
@@ -71,7 +75,7 @@ impl Valkey {
         let line = Arc::new(Line::new(Arc::clone(&address)));
         let waits = open::examine(&line).await?;
         let writer = waits.then(|| Writer::start(Line::new(Arc::clone(&address))));
-        Ok(Self { address, line, writer })
+        Ok(Self { address, line, writer, listeners: Listeners::default() })
     }
 
     /// The answer to a command that changes nothing. Asked once more where the connection was lost on the way.
@@ -98,6 +102,12 @@ impl Valkey {
             None => within_deadline(self.line.ask(&command)).await?,
         };
         read(answer)
+    }
+
+    /// Who hears of a change that was made here, before its maker is answered; told by whoever made it.
+    #[must_use]
+    pub const fn listeners(&self) -> &Listeners {
+        &self.listeners
     }
 
     /// A connection of its own, for one who waits on it.

@@ -1,6 +1,7 @@
-// PostgreSQL, in a temporary folder, run by an ordinary user. It can be stopped and started again on the same port, softly or as if the power failed.
+// PostgreSQL, in a temporary folder, run by an ordinary user. It can be stopped and started again on the same port, softly or as if the power failed,
+// and made to stand still: connections stay open, new ones are taken by the system, and nobody answers.
 import { execFileSync, spawn } from 'node:child_process';
-import { appendFileSync, chmodSync, chownSync, copyFileSync, existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, chownSync, copyFileSync, existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { atStop, control, listen, options, stopWhenAsked, tell, temporaryFolder } from './part.mjs';
@@ -88,10 +89,19 @@ async function end(softly) {
   await child.gone;
 }
 
+/** Sends the server and each of its processes a signal. */
+function signal(name) {
+  const children = readFileSync(`/proc/${server.pid}/task/${server.pid}/children`, 'utf8').trim().split(/\s+/).filter(Boolean).map(Number);
+  // The first of them makes no new ones while it stands still.
+  for (const process_ of [server.pid, ...children]) process.kill(process_, name);
+}
+
 await start();
 atStop(() => end(false));
 const controlPort = await control({
   'POST /start': async () => void (await start()),
+  'POST /freeze': () => signal('SIGSTOP'),
+  'POST /thaw': () => signal('SIGCONT'),
   'POST /stop': async (how) => void (await end(how?.softly ?? false)),
 });
 stopWhenAsked();

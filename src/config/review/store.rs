@@ -2,11 +2,16 @@
 //!
 //! Refuses what a restart would forget without a word: an account, a key, or that a proof was used, would be there today and gone tomorrow.
 
+use std::ops::RangeInclusive;
+
 use url::Url;
 
 use crate::config::connection::{Connection, Provision};
 use crate::config::postgres::{self, is_postgres};
-use crate::config::{Config, Path, Problems, SessionMode, Store};
+use crate::config::{Config, Path, Problems, SessionMode, Span, Store};
+
+/// What `timeout` may be.
+const PATIENCE: RangeInclusive<Span> = Span::millis(100)..=Span::millis(4000);
 
 pub(super) fn review(config: &Config, problems: &mut Problems) {
     match &config.store {
@@ -37,6 +42,10 @@ fn kept(store: &Store, path: &Path, problems: &mut Problems) {
         let twice = store.password.is_some() && Url::parse(url).is_ok_and(|url| url.password().is_some());
         if twice {
             problems.add(path.key("password"), "the URL holds a password, too", "take it out of the URL");
+        }
+        if !PATIENCE.contains(&store.timeout) {
+            let hint = "between `100ms` and `4s`: a caller waits for it before the answer is 503";
+            problems.add(path.key("timeout"), "no request can wait for so long or so short a time", hint);
         }
     } else if url.starts_with("sqlite:") {
         if store.password.is_some() {

@@ -1,24 +1,35 @@
 //! A connection on loan from a pool.
 //!
-//! Refuses to go back with a transaction open: what was not settled is closed instead, and the server undoes it.
+//! Refuses to go back with a transaction open: what was not settled is closed instead, and the server undoes it. And it refuses to wait for
+//! a server that has fallen silent, because whoever asked is waiting, too.
+
+use std::future::Future;
+use std::io;
+use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::Postgres;
 
-use crate::clock::Timestamp;
-use crate::model::Change;
-
 pub(in crate::db) struct Lease {
     pub(in crate::db) line: PoolConnection<Postgres>,
-    /// What the transaction announces, numbered when it ends.
-    pub(in crate::db) announced: Vec<(Change, Timestamp)>,
+    /// How long one answer may take.
+    pub(in crate::db) patience: Duration,
     /// Whether it may go back.
     pub(super) settled: bool,
 }
 
+/// The server's answer, unless it takes longer than `patience`; then the connection is of no more use.
+pub(in crate::db) async fn answered<T>(
+    patience: Duration,
+    asked: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, sqlx::Error> {
+    let late = |_| sqlx::Error::Io(io::ErrorKind::TimedOut.into());
+    tokio::time::timeout(patience, asked).await.map_err(late)?
+}
+
 impl Lease {
-    pub(super) const fn new(line: PoolConnection<Postgres>) -> Self {
-        Self { line, announced: Vec::new(), settled: false }
+    pub(super) const fn new(line: PoolConnection<Postgres>, patience: Duration) -> Self {
+        Self { line, patience, settled: false }
     }
 }
 

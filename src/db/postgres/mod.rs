@@ -10,6 +10,7 @@ mod open;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use sqlx::postgres::{PgListener, PgPool};
@@ -18,9 +19,11 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::statement::{Pool, Wire};
 use super::{Connection, DEADLINE, Failure, OpenError, Readers, Unavailable, changes, query};
+use crate::clock::Timestamp;
 use crate::crypto::Secret;
+use crate::model::{Change, Listeners};
 
-pub(super) use lease::Lease;
+pub(super) use lease::{Lease, answered};
 pub use open::Terms;
 pub(super) use open::alone;
 
@@ -37,7 +40,11 @@ pub(super) struct Postgres {
     /// For those that look and listen without end.
     watchers: PgPool,
     waiting: Arc<Semaphore>,
+    /// How long the server may take to let somebody in, and to answer.
+    patience: Duration,
     committed: watch::Sender<u64>,
+    /// Who hears of a change before its maker is answered.
+    listeners: Listeners,
     /// Whether the tables are known to be what this version needs.
     prepared: watch::Receiver<bool>,
     _preparing: Option<Arc<AbortOnDropHandle<()>>>,
@@ -72,7 +79,9 @@ impl Postgres {
             writers,
             watchers,
             waiting: Arc::new(Semaphore::new(QUEUE)),
+            patience: terms.patience,
             committed: watch::Sender::new(0),
+            listeners: Listeners::default(),
             prepared,
             _preparing: preparing,
         })
@@ -80,6 +89,14 @@ impl Postgres {
 
     pub(super) fn readers(&self) -> &Readers {
         &self.readers
+    }
+
+    pub(super) const fn patience(&self) -> Duration {
+        self.patience
+    }
+
+    pub(super) const fn listeners(&self) -> &Listeners {
+        &self.listeners
     }
 
     pub(super) fn check(&self) -> Result<(), Unavailable> {
@@ -99,16 +116,20 @@ impl Postgres {
                 TryAcquireError::Closed => Unavailable::Closed,
             })
         })?;
-        let (writers, committed) = (self.writers.clone(), self.committed.clone());
+        let (writers, patience) = (self.writers.clone(), self.patience);
+        let (committed, listeners) = (self.committed.clone(), self.listeners.clone());
         // Goes on where the caller goes away: half a change is none, but a whole one is not undone.
         let done = tokio::spawn(async move {
             let _place = place;
-            let work = tokio::time::timeout(DEADLINE, transact(&writers, work)).await;
-            let (outcome, announced) = work.unwrap_or((Err(Failure::Unavailable(Unavailable::Late)), false));
-            if announced {
+            let work = tokio::time::timeout(DEADLINE, transact(&writers, patience, work)).await;
+            let (value, announced) = work.unwrap_or(Err(Failure::Unavailable(Unavailable::Late)))?;
+            for (change, _) in &announced {
+                listeners.tell(change);
+            }
+            if !announced.is_empty() {
                 committed.send_modify(|commits| *commits += 1);
             }
-            outcome
+            Ok(value)
         });
         done.await.unwrap_or(Err(Failure::Unavailable(Unavailable::Closed)))
     }
@@ -118,7 +139,7 @@ impl Postgres {
     }
 
     pub(super) async fn reader(&self) -> Result<Connection, sqlx::Error> {
-        Ok(Connection(Wire::Postgres(Lease::new(self.watchers.acquire().await?))))
+        Ok(Wire::Postgres(Lease::new(self.watchers.acquire().await?, self.patience)).into())
     }
 
     /// Hears that something was announced, for as long as the connection lasts.
@@ -130,37 +151,53 @@ impl Postgres {
     }
 }
 
-/// What `work` came to, and whether it announced something. Whatever is left open is closed with the connection.
-async fn transact<T, E, F>(writers: &PgPool, work: F) -> (Result<T, Failure<E>>, bool)
+/// What a transaction announced.
+type Announced = Vec<(Change, Timestamp)>;
+
+/// What `work` came to, and what it announced. Whatever is left open is closed with the connection.
+async fn transact<T, E, F>(writers: &PgPool, patience: Duration, work: F) -> Result<(T, Announced), Failure<E>>
 where
     F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, Failure<E>>>,
 {
-    let mut connection = match writers.acquire().await {
-        Ok(line) => Connection(Wire::Postgres(Lease::new(line))),
-        Err(error) => return (Err(error.into()), false),
-    };
-    let outcome = attempt(&mut connection, work).await;
-    let (end, announced) = match &outcome {
-        Ok((_, announced)) => ("COMMIT", *announced),
-        Err(_) => ("ROLLBACK", false),
-    };
-    let ended = query(end).execute(&mut connection).await;
-    if let Connection(Wire::Postgres(lease)) = &mut connection {
-        lease.settled = ended.is_ok();
-    }
-    match (outcome, ended) {
-        (Ok((value, _)), Ok(_)) => (Ok(value), announced),
-        (Ok(_), Err(error)) => (Err(error.into()), false),
-        (Err(failure), _) => (Err(failure), false),
+    let mut connection = Connection::from(Wire::Postgres(Lease::new(writers.acquire().await?, patience)));
+    match attempt(&mut connection, work).await {
+        Ok(value) => {
+            end(&mut connection, "COMMIT").await?;
+            Ok((value, connection.announced))
+        }
+        Err(failure) => {
+            // Whoever is not heard does not undo anything either; and what is not undone now is undone with the connection.
+            if answers(&failure) {
+                let _ = end(&mut connection, "ROLLBACK").await;
+            }
+            Err(failure)
+        }
     }
 }
 
-async fn attempt<T, E, F>(connection: &mut Connection, work: F) -> Result<(T, bool), Failure<E>>
+async fn end(connection: &mut Connection, how: &'static str) -> Result<(), sqlx::Error> {
+    query(how).execute(&mut *connection).await?;
+    if let Wire::Postgres(lease) = &mut connection.wire {
+        lease.settled = true;
+    }
+    Ok(())
+}
+
+/// Whether the server was still there when the work failed.
+fn answers<E>(failure: &Failure<E>) -> bool {
+    match failure {
+        Failure::Refused(_) => true,
+        Failure::Unavailable(Unavailable::Failed(error)) => !matches!(**error, sqlx::Error::Io(_) | sqlx::Error::Protocol(_)),
+        Failure::Unavailable(_) => false,
+    }
+}
+
+async fn attempt<T, E, F>(connection: &mut Connection, work: F) -> Result<T, Failure<E>>
 where
     F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, Failure<E>>>,
 {
     query("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE").execute(&mut *connection).await?;
     let value = work(connection).await?;
-    let announced = changes::publish(connection).await?;
-    Ok((value, announced))
+    changes::publish(connection).await?;
+    Ok(value)
 }

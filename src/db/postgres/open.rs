@@ -34,11 +34,13 @@ pub struct Terms {
     pub password: Option<Secret>,
     /// At most so many connections, besides the two that look and listen.
     pub connections: u32,
+    /// How long the server may take to let a connection be used, and to answer.
+    pub patience: Duration,
 }
 
 impl Default for Terms {
     fn default() -> Self {
-        Self { password: None, connections: 16 }
+        Self { password: None, connections: 16, patience: Duration::from_millis(1500) }
     }
 }
 
@@ -76,12 +78,13 @@ pub(super) struct Pools {
 }
 
 pub(super) fn pools(options: &PgConnectOptions, terms: &Terms) -> Pools {
-    let pool = |most: u32| PgPoolOptions::new().max_connections(most).acquire_timeout(DEADLINE);
+    let pool = |most: u32| PgPoolOptions::new().max_connections(most).acquire_timeout(terms.patience);
     // The server lets go as soon as nobody waits any more, so that a lock is never held by the forgotten.
+    let within = |span: Duration| format!("{}ms", span.as_millis());
     let timed = options.clone().options([
-        ("statement_timeout", "4s"),
-        ("lock_timeout", "3s"),
-        ("idle_in_transaction_session_timeout", "8s"),
+        ("statement_timeout", within(terms.patience).as_str()),
+        ("lock_timeout", within(terms.patience * 3 / 4).as_str()),
+        ("idle_in_transaction_session_timeout", within(DEADLINE * 2).as_str()),
         ("synchronous_commit", "on"),
     ]);
     let reading = timed.clone().options([("default_transaction_read_only", "on")]);

@@ -18,6 +18,7 @@ pub(super) use open::file_of;
 
 use super::statement::{Pool, Wire};
 use super::{Connection, DEADLINE, Failure, OpenError, Readers, Unavailable, query};
+use crate::model::Listeners;
 
 /// How long SQLite waits for another process's lock; a batch that waits this long in the queue and again at the lock still
 /// answers before [`DEADLINE`].
@@ -32,6 +33,8 @@ const LOG_PAUSE: Duration = Duration::from_millis(50);
 pub(super) struct Sqlite {
     readers: Readers,
     writer: writer::Writer,
+    /// Who hears of a change before its maker is answered.
+    listeners: Listeners,
     options: SqliteConnectOptions,
     /// Holds a database in memory, which would end with its last connection.
     _held: Option<Arc<SqliteConnection>>,
@@ -55,12 +58,17 @@ impl Sqlite {
 
     fn of(opened: open::Opened, held: Option<Arc<SqliteConnection>>) -> Self {
         let open::Opened { options, connection, readers } = opened;
-        let writer = writer::Writer::start(Connection(Wire::Sqlite(connection)), options.clone());
-        Self { readers: Readers(Pool::Sqlite(readers)), writer, options, _held: held }
+        let listeners = Listeners::default();
+        let writer = writer::Writer::start(Wire::Sqlite(connection).into(), options.clone(), listeners.clone());
+        Self { readers: Readers(Pool::Sqlite(readers)), writer, listeners, options, _held: held }
     }
 
     pub(super) const fn readers(&self) -> &Readers {
         &self.readers
+    }
+
+    pub(super) const fn listeners(&self) -> &Listeners {
+        &self.listeners
     }
 
     pub(super) async fn write<T, E, F>(&self, work: F) -> Result<T, Failure<E>>
@@ -78,7 +86,7 @@ impl Sqlite {
 
     /// Empties the log, which holds what pages were before. Says whether nobody was still reading from it.
     pub(super) async fn empty_log(&self) -> Result<bool, sqlx::Error> {
-        let mut connection = Connection(Wire::Sqlite(self.options.connect().await?));
+        let mut connection = Connection::from(Wire::Sqlite(self.options.connect().await?));
         for _ in 0..LOG_TRIES {
             let (busy, _, _): (i64, i64, i64) = query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut connection).await?;
             if busy == 0 {
@@ -90,6 +98,6 @@ impl Sqlite {
     }
 
     pub(super) async fn reader(&self) -> Result<Connection, sqlx::Error> {
-        Ok(Connection(Wire::Sqlite(open::reading(&self.options).connect().await?)))
+        Ok(Wire::Sqlite(open::reading(&self.options).connect().await?).into())
     }
 }

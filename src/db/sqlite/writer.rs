@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{Connection, DEADLINE, Failure, Unavailable, Wire};
 use crate::db::query;
+use crate::model::Listeners;
 
 /// Writes that may wait; more are refused at once.
 const QUEUE: usize = 4096;
@@ -23,10 +24,10 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, options: SqliteConnectOptions) -> Self {
+    pub(super) fn start(connection: Connection, options: SqliteConnectOptions, listeners: Listeners) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let (committed, commits) = watch::channel(0);
-        tokio::spawn(Committer { connection: Some(connection), options, committed, failing: false }.run(jobs));
+        tokio::spawn(Committer { connection: Some(connection), options, listeners, committed, failing: false }.run(jobs));
         Self { queue, commits }
     }
 
@@ -138,6 +139,7 @@ struct Committer {
     /// `None` after a failure: the next batch opens a fresh one, so that recovery needs no restart.
     connection: Option<Connection>,
     options: SqliteConnectOptions,
+    listeners: Listeners,
     committed: watch::Sender<u64>,
     /// Whether the last batch failed: trouble is told when it begins and when it ends, not a thousand times between.
     failing: bool,
@@ -180,14 +182,18 @@ impl Committer {
     async fn try_commit(&mut self, batch: &mut [Box<dyn Job>]) -> Result<(), Unavailable> {
         let connection = match &mut self.connection {
             Some(connection) => connection,
-            empty => empty.insert(Connection(Wire::Sqlite(self.options.connect().await?))),
+            empty => empty.insert(Wire::Sqlite(self.options.connect().await?).into()),
         };
-        transact(connection, batch).await
+        transact(connection, batch).await?;
+        for (change, _) in connection.announced.drain(..) {
+            self.listeners.tell(&change);
+        }
+        Ok(())
     }
 
     /// Closing rolls back whatever is left open.
     async fn hang_up(&mut self) {
-        if let Some(Connection(Wire::Sqlite(connection))) = self.connection.take()
+        if let Some(Connection { wire: Wire::Sqlite(connection), .. }) = self.connection.take()
             && let Err(error) = connection.close().await
         {
             tracing::debug!(%error, "the store's connection did not close cleanly");
@@ -199,9 +205,13 @@ async fn transact(connection: &mut Connection, batch: &mut [Box<dyn Job>]) -> Re
     execute(connection, "BEGIN IMMEDIATE").await?;
     for job in batch {
         execute(connection, "SAVEPOINT job").await?;
+        let announced = connection.announced.len();
         match job.perform(connection).await {
             Verdict::Keep => {}
-            Verdict::Undo => execute(connection, "ROLLBACK TO job").await?,
+            Verdict::Undo => {
+                connection.announced.truncate(announced);
+                execute(connection, "ROLLBACK TO job").await?;
+            }
             Verdict::Broken(error) => return Err(error),
         }
         execute(connection, "RELEASE job").await?;

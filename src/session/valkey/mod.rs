@@ -9,13 +9,13 @@ mod script;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use redis::cmd;
+use redis::{FromRedisValue, ToRedisArgs, cmd};
 
 use self::record::Fields;
 use super::{Once, SealedTokens, SessionFilter, SessionStore, SessionStoreError};
 use crate::clock::{SharedClock, Timestamp};
 use crate::crypto::Digest;
-use crate::model::{ProviderLogout, Session, SessionHandle, UserId};
+use crate::model::{Change, ProviderLogout, Session, SessionHandle, UserId};
 use crate::valkey::{PREFIX, Unavailable, Valkey};
 
 /// How long a session is kept after it expired if nobody purges it, so that its tombstone outlives whatever remembers it.
@@ -61,8 +61,18 @@ impl ValkeySessions {
         end.max(now).after(more).millis() - now.millis()
     }
 
-    async fn change(&self, script: &str, arguments: &[&str]) -> Result<bool, SessionStoreError> {
-        Ok(self.server.change::<i64>(script::run(script, arguments)).await? == 1)
+    /// What `script` answers. This process has forgotten the sessions that it changed before anybody hears that it did.
+    async fn change<T: FromRedisValue>(&self, script: &str, arguments: impl ToRedisArgs) -> Result<T, SessionStoreError> {
+        let (answer, changed): (T, Vec<String>) = self.server.change(script::run(script, arguments)).await?;
+        for digest in changed {
+            let change = Digest::from_hex(&digest).map_or(Change::Everything, Change::Session);
+            self.server.listeners().tell(&change);
+        }
+        Ok(answer)
+    }
+
+    async fn is_done(&self, script: &str, arguments: &[&str]) -> Result<bool, SessionStoreError> {
+        Ok(self.change::<i64>(script, arguments).await? == 1)
     }
 }
 
@@ -86,7 +96,7 @@ impl SessionStore for ValkeySessions {
             [session.digest.to_hex(), session.handle.0.clone(), span, millis(session.created_at), millis(session.expires_at)];
         let mut arguments: Vec<Vec<u8>> = head.map(String::into_bytes).into();
         arguments.extend(record::write(session));
-        let created: i64 = self.server.change(script::run(script::CREATE, &arguments)).await?;
+        let created: i64 = self.change(script::CREATE, &arguments).await?;
         if created == 1 { Ok(()) } else { Err(SessionStoreError(Box::new(Taken))) }
     }
 
@@ -98,20 +108,20 @@ impl SessionStore for ValkeySessions {
 
     async fn touch(&self, seen: &[(Digest, Timestamp)]) -> Result<(), SessionStoreError> {
         let arguments: Vec<String> = seen.iter().flat_map(|(digest, at)| [digest.to_hex(), millis(*at)]).collect();
-        self.server.change::<i64>(script::run(script::TOUCH, &arguments)).await?;
+        self.change::<i64>(script::TOUCH, &arguments).await?;
         Ok(())
     }
 
     async fn end(&self, handle: &SessionHandle, at: Timestamp) -> Result<bool, SessionStoreError> {
-        self.change(script::END, &[&handle.0, &millis(at)]).await
+        self.is_done(script::END, &[&handle.0, &millis(at)]).await
     }
 
     async fn end_all(&self, user: UserId, at: Timestamp) -> Result<u64, SessionStoreError> {
-        Ok(self.server.change(script::run(script::END_ALL, &[user.to_string(), millis(at)])).await?)
+        self.change(script::END_ALL, &[user.to_string(), millis(at)]).await
     }
 
     async fn forget_user(&self, user: UserId, at: Timestamp) -> Result<u64, SessionStoreError> {
-        Ok(self.server.change(script::run(script::FORGET_USER, &[user.to_string(), millis(at)])).await?)
+        self.change(script::FORGET_USER, &[user.to_string(), millis(at)]).await
     }
 
     async fn end_named(
@@ -130,12 +140,12 @@ impl SessionStore for ValkeySessions {
         for logout in logouts.iter().filter(|logout| logout.session.is_some() || logout.subject.is_some()) {
             arguments.extend([record::by_session(logout), record::by_subject(logout)].map(Option::unwrap_or_default));
         }
-        let ended: Option<Vec<Fields>> = self.server.change(script::run(script::END_NAMED, &arguments)).await?;
+        let ended: Option<Vec<Fields>> = self.change(script::END_NAMED, &arguments).await?;
         ended.map(read_all).transpose()
     }
 
     async fn lease_refresh(&self, digest: &Digest, now: Timestamp, until: Timestamp) -> Result<bool, SessionStoreError> {
-        self.change(script::LEASE_REFRESH, &[&digest.to_hex(), &millis(now), &millis(until)]).await
+        self.is_done(script::LEASE_REFRESH, &[&digest.to_hex(), &millis(now), &millis(until)]).await
     }
 
     async fn replace_tokens(
@@ -148,7 +158,7 @@ impl SessionStore for ValkeySessions {
         let refresh_at = tokens.refresh_at.map(millis).unwrap_or_default();
         let arguments =
             [digest.to_hex().into_bytes(), seen.to_string().into_bytes(), tokens.sealed.clone(), refresh_at.into_bytes()];
-        Ok(self.server.change::<i64>(script::run(script::REPLACE_TOKENS, &arguments)).await? == 1)
+        Ok(self.change::<i64>(script::REPLACE_TOKENS, &arguments).await? == 1)
     }
 
     async fn list(&self, filter: &SessionFilter, now: Timestamp) -> Result<Vec<Session>, SessionStoreError> {
@@ -156,19 +166,20 @@ impl SessionStore for ValkeySessions {
         let tenant = filter.tenant.as_ref().map(ToString::to_string).unwrap_or_default();
         let seen_after = filter.seen_after.map(millis).unwrap_or_default();
         let arguments = [user, tenant, seen_after, filter.limit.to_string(), millis(now)];
-        read_all(self.server.ask(&script::run(script::LIST, &arguments)).await?)
+        let (found, _): (Vec<Fields>, Vec<String>) = self.server.ask(&script::run(script::LIST, &arguments)).await?;
+        read_all(found)
     }
 
     async fn take_once(&self, purpose: &str, token: &Digest, expires_at: Timestamp) -> Result<bool, SessionStoreError> {
         let span = self.span(expires_at, GRACE).to_string();
-        self.change(script::TAKE_ONCE, &[&once_key(purpose, token), &millis(expires_at), &span]).await
+        self.is_done(script::TAKE_ONCE, &[&once_key(purpose, token), &millis(expires_at), &span]).await
     }
 
     async fn purge(&self, before: Timestamp) -> Result<u64, SessionStoreError> {
         let arguments = [millis(before), PURGED_AT_ONCE.to_string()];
         let mut all = 0;
         loop {
-            let (gone, looked): (u64, u64) = self.server.change(script::run(script::PURGE, &arguments)).await?;
+            let (gone, looked): (u64, u64) = self.change(script::PURGE, &arguments).await?;
             all += gone;
             if looked < PURGED_AT_ONCE {
                 return Ok(all);

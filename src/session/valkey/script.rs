@@ -21,9 +21,11 @@ pub(super) const REPLACE_TOKENS: &str = include_str!("scripts/replace_tokens.lua
 pub(super) const LIST: &str = include_str!("scripts/list.lua");
 pub(super) const PURGE: &str = include_str!("scripts/purge.lua");
 
-/// The command that runs `script` with these arguments.
+/// The command that runs `script` with these arguments. Its answer is what the script returns, and the sessions of which it was announced
+/// that they changed.
 pub(super) fn run(script: &str, arguments: impl ToRedisArgs) -> Cmd {
     let mut command = cmd("EVAL");
-    command.arg([ANNOUNCE, SHARED, script].concat()).arg(0).arg(arguments);
+    let whole = [ANNOUNCE, SHARED, "local function work()\n", script, "\nend\nlocal answer = work()\nreturn { answer, told }"];
+    command.arg(whole.concat()).arg(0).arg(arguments);
     command
 }

@@ -270,7 +270,7 @@ async fn the_servers_certificate_is_checked_and_the_password_is_never_said() -> 
     let (port, password) = (server.port(), server.ready["password"].as_str().ok_or("no password")?);
     let opened = async |password: &str, query: &str| {
         let url = format!("postgres://doorward@127.0.0.1:{port}/postgres?{query}");
-        let terms = Terms { password: Some(Secret::new(password.to_owned())), connections: 4 };
+        let terms = Terms { password: Some(Secret::new(password.to_owned())), connections: 4, ..Terms::default() };
         Database::open_on(&url, &terms, Arc::new(SystemClock)).await
     };
     let database = opened(password, &format!("sslmode=verify-full&sslrootcert={cert}")).await?;

@@ -1,6 +1,7 @@
 //! Running it: the configuration, commands beside a running server, metrics, probes, the access line, stopping.
 
 mod access;
+mod at_once;
 mod chart;
 mod commands;
 mod config;
@@ -10,6 +11,7 @@ mod presets;
 mod probes;
 mod replicas;
 mod session_server;
+mod silence;
 mod stop;
 mod tokens;
 mod trouble;

@@ -26,7 +26,7 @@ pub(crate) fn curl(arguments: &[&str]) -> Answer {
 }
 
 impl Answer {
-    fn read(mut bytes: &[u8], error: String) -> Self {
+    pub(super) fn read(mut bytes: &[u8], error: String) -> Self {
         let mut answer = Self { status: 0, headers: Vec::new(), body: Vec::new(), error };
         // Interim answers come first, each a head of its own.
         while let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n").filter(|_| bytes.starts_with(b"HTTP/")) {

@@ -3,6 +3,7 @@
 pub(crate) mod curl;
 pub(crate) mod door;
 pub(crate) mod h2;
+pub(crate) mod line;
 pub(crate) mod port;
 pub(crate) mod process;
 pub(crate) mod store;
@@ -11,6 +12,7 @@ pub(crate) mod valkey;
 
 pub(crate) use curl::{Answer, curl};
 pub(crate) use door::{Door, doorward};
+pub(crate) use line::Line;
 pub(crate) use port::free_port;
 pub(crate) use process::{Part, Process, part, python_part};
 pub(crate) use stream::Stream;

@@ -1,9 +1,10 @@
 //! Facts about the change feed: what is announced, to whom, in which order.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use doorward::directory::ProgramUse;
-use doorward::model::{Change, ProgramKind, User};
+use doorward::model::{Change, ProgramKind, ProviderLogout, User};
 use doorward::revocation::{FeedState, Subscription};
 use uuid::Uuid;
 
@@ -122,5 +123,46 @@ pub(crate) async fn what_changes_nothing_is_not_announced(backend: &impl Backend
     sessions.end_all(user.id, at(2)).await?;
     sessions.touch(&[(kept.digest, at(9))]).await?;
     assert_eq!(hear_to_the_end(&stores, &mut subscription).await?, []);
+    Ok(())
+}
+
+/// Whoever remembers something has to have forgotten it when its maker is answered; the feed comes after that.
+pub(crate) async fn what_was_done_is_forgotten_before_it_is_said_to_be_done(backend: &impl Backend) -> Outcome {
+    let stores = backend.open().await?;
+    let Stores { directory, sessions, .. } = &stores;
+    let forgotten = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&forgotten);
+    stores.bus.forget_by(move |change| heard.lock().unwrap().push(change.clone()));
+    let is_forgotten = |change: &Change| std::mem::take(&mut *forgotten.lock().unwrap()).contains(change);
+    let mut user = somebody("default", "ada")?;
+    directory.create_user(&user).await?;
+    for number in 0..50 {
+        let kept: Vec<_> =
+            ["a", "b", "c"].iter().map(|name| session(user.id, &format!("{number}{name}"))).collect::<Outcome<_>>()?;
+        for session in &kept {
+            sessions.create(session).await?;
+        }
+        assert!(sessions.end(&kept[0].handle, at(10)).await?);
+        assert!(is_forgotten(&Change::Session(kept[0].digest)), "one that was ended");
+        let logout = ProviderLogout {
+            tenant: kept[1].tenant.clone(),
+            connection: kept[1].connection.clone(),
+            session: kept[1].provider_session.clone(),
+            subject: kept[1].provider_subject.clone(),
+        };
+        let ended = sessions.end_named(&[logout], None, at(10)).await?.ok_or("nothing was to be taken")?;
+        assert_eq!(ended.len(), 2);
+        assert!(is_forgotten(&Change::Session(kept[1].digest)), "one that its provider has ended");
+        let key = program(ProgramKind::ApiKey, "default", &format!("k{number}"))?;
+        directory.create_program(&key).await?;
+        directory.revoke_program(key.kind, &key.id, at(10)).await?;
+        assert!(is_forgotten(&Change::Program(key.kind, key.id)), "a key");
+        user = directory.update_user(&user).await?;
+        assert!(is_forgotten(&Change::User(user.id)), "a person");
+        let last = session(user.id, &format!("{number}d"))?;
+        sessions.create(&last).await?;
+        assert_eq!(sessions.end_all(user.id, at(10)).await?, 1);
+        assert!(is_forgotten(&Change::Session(last.digest)), "all of a person's");
+    }
     Ok(())
 }

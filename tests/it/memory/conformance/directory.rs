@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use doorward::clock::Timestamp;
-use doorward::directory::{DirectoryError, Page, ProgramUse, Renewals};
+use doorward::directory::{DirectoryError, Page, ProgramUse, Renewals, UserFilter};
 use doorward::model::{ProgramKind, ProgramSecret, User};
 
 use super::{Backend, Outcome, at, link, nobody, program, secret, somebody, tenant};
@@ -362,5 +362,35 @@ pub(crate) async fn uses_are_gathered_and_written_together(backend: &impl Backen
     for (kept, seconds) in [(key, 30), (client, 35)] {
         assert_eq!(directory.program(kept.kind, &kept.id).await?.ok_or("gone")?.last_used_at, Some(at(seconds)));
     }
+    Ok(())
+}
+
+/// U+0000: PostgreSQL cannot keep it, so that no store does.
+pub(crate) async fn a_text_that_no_store_can_keep_is_not_found_and_not_taken(backend: &impl Backend) -> Outcome {
+    let stores = backend.open().await?;
+    let directory = &stores.directory;
+    let ada = somebody("default", "ada")?;
+    directory.create_user(&ada).await?;
+    for odd in ["ada\0", "\0", "a\0da"] {
+        assert_eq!(directory.user_by_name(&ada.tenant, odd).await?, None);
+        assert_eq!(directory.user_by_link(&ada.tenant, &link(odd)?).await?, None);
+        assert_eq!(directory.provisioned_user(&ada.tenant, &"okta".parse()?, odd, None).await?, None);
+        assert_eq!(directory.program(ProgramKind::Client, odd).await?, None);
+        let filter = UserFilter { text: Some(odd.to_owned()), active: None };
+        assert_eq!(directory.find_users(&ada.tenant, &filter, &Page::default()).await?, []);
+        let mut named = somebody("default", "eve")?;
+        named.user_name = odd.to_owned();
+        assert!(matches!(directory.create_user(&named).await, Err(DirectoryError::Unfit)));
+        let grouped = User { groups: vec![odd.to_owned()], ..ada.clone() };
+        assert!(matches!(directory.update_user(&grouped).await, Err(DirectoryError::Unfit)));
+        let mut key = program(ProgramKind::ApiKey, "default", "k")?;
+        key.name = odd.to_owned();
+        assert!(matches!(directory.create_program(&key).await, Err(DirectoryError::Unfit)));
+        assert!(matches!(
+            directory.revoke_program(ProgramKind::Client, odd, at(1)).await,
+            Err(DirectoryError::Unfit | DirectoryError::Missing(_))
+        ));
+    }
+    assert_eq!(directory.user(ada.id).await?, Some(ada));
     Ok(())
 }

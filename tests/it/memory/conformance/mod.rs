@@ -85,6 +85,7 @@ macro_rules! conformance {
             each_change_is_announced_once_and_in_order
             another_handle_hears_of_the_change_too
             what_changes_nothing_is_not_announced
+            what_was_done_is_forgotten_before_it_is_said_to_be_done
         );
     };
     ($backend:ty) => {
@@ -97,6 +98,7 @@ macro_rules! conformance {
             users_are_paged_by_id_and_tenant
             an_update_of_a_user_replaces_every_field
             a_stale_update_of_a_user_is_refused
+            a_text_that_no_store_can_keep_is_not_found_and_not_taken
             two_updates_at_once_have_one_winner
             a_deleted_user_is_gone_and_so_are_their_programs
             a_missing_user_cannot_be_changed
@@ -130,6 +132,7 @@ macro_rules! conformance {
             letters_are_counted_by_address_and_time
             an_invitation_is_accepted_again_and_again_and_used_once
             an_invitation_that_was_revoked_or_replaced_makes_nobody
+            many_who_invite_the_same_person_at_once_leave_one_invitation
         );
         conformance!(@tests $backend, audit:
             an_event_comes_back_with_every_field
