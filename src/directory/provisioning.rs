@@ -1,7 +1,7 @@
-//! People and groups as a directory's client sees and changes them.
+//! People and groups as a directory's client sees and changes them, and groups as administrators do.
 //!
 //! Refuses to show or change what another connection looks after, or nobody: a provisioner names what it made or adopted
-//! (threats K1, K2). What ends access is announced in the same transaction.
+//! (threats K1, K2), and a group is changed by its keeper alone. What ends access is announced in the same transaction.
 
 use std::fmt;
 
@@ -9,10 +9,10 @@ use async_trait::async_trait;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::DirectoryError;
 use super::search::{Found, Search};
+use super::{DirectoryError, Page};
 use crate::clock::Timestamp;
-use crate::model::{Domain, EmailAddress, Group, GroupId, Member, Provisioned, Provisioner, UserId};
+use crate::model::{Domain, EmailAddress, Group, GroupId, Keeper, Member, Provisioned, Provisioner, TenantId, User, UserId};
 
 /// A person as their provisioner describes them.
 #[derive(Clone, Debug)]
@@ -47,7 +47,7 @@ pub enum Arrival {
     Adopted,
 }
 
-/// A group as its provisioner describes it, and who comes and goes.
+/// A group as its keeper describes it, and who comes and goes.
 #[derive(Clone, Debug)]
 pub struct Redescribed {
     pub display_name: String,
@@ -113,19 +113,27 @@ pub trait Provisioning: fmt::Debug + Send + Sync {
     async fn search_groups(&self, by: &Provisioner, search: &Search) -> Result<Found<Group>, DirectoryError>;
     /// Who is in the group, in the order of their ids; with their names if they are to be `named`.
     async fn members(&self, group: GroupId, named: bool) -> Result<Vec<Member>, DirectoryError>;
-    /// A member, be it a person or a group, whom somebody else looks after is [`DirectoryError::Missing`]; one who is nobody is left out, since clients name people
-    /// who were removed here.
+    /// A member, be it a person or a group, whom somebody else looks after is [`DirectoryError::Missing`]; one who is nobody is left out,
+    /// since clients name people who were removed here. Of a group of the administrators' one who is nobody, or a group, is missing, too.
     async fn create_group(&self, group: &Group, members: &[Uuid]) -> Result<(), DirectoryError>;
     /// Which of these people are inactive for having left their last group, and so come back with the next one.
     async fn unassigned(&self, by: &Provisioner, ids: &[Uuid]) -> Result<Vec<UserId>, DirectoryError>;
-    /// Describes the group anew. Whoever leaves their last group is inactive until they are in one again.
+    /// Describes the group anew. Whoever leaves the last one of their provisioner's groups is inactive until they are in one again; those
+    /// of the administrators' make no difference.
     async fn update_group(
         &self,
-        by: &Provisioner,
+        keeper: &Keeper,
         id: GroupId,
         new: &Redescribed,
         version: Timestamp,
     ) -> Result<Group, DirectoryError>;
     /// Removes the group; answers which people were in it.
-    async fn delete_group(&self, by: &Provisioner, id: GroupId, version: Timestamp) -> Result<Vec<UserId>, DirectoryError>;
+    async fn delete_group(&self, keeper: &Keeper, id: GroupId, version: Timestamp) -> Result<Vec<UserId>, DirectoryError>;
+
+    /// The tenant's groups, whoever keeps them, ordered by id; those whose name holds `text` whatever its case.
+    async fn groups(&self, tenant: &TenantId, text: Option<&str>, page: &Page) -> Result<Vec<Group>, DirectoryError>;
+    /// One of them.
+    async fn group_of(&self, tenant: &TenantId, id: GroupId) -> Result<Option<Group>, DirectoryError>;
+    /// Which people are in it, ordered by id.
+    async fn people_in(&self, group: GroupId, page: &Page) -> Result<Vec<User>, DirectoryError>;
 }

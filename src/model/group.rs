@@ -1,7 +1,7 @@
 //! A group of the directory, and those whom a directory looks after.
 //!
 //! Refuses to be the identity provider's word: what a claim says of groups is the person's `groups`; these are kept here, by those who
-//! provision them.
+//! provision them or by administrators.
 
 use std::fmt;
 
@@ -37,6 +37,20 @@ pub struct Provisioner {
     pub connection: ConnectionId,
 }
 
+/// Who changes a group, and so who may be in it: of a connection's those whom it looks after, of the administrators' everybody of the tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keeper {
+    pub tenant: TenantId,
+    /// `None`: the tenant's administrators.
+    pub connection: Option<ConnectionId>,
+}
+
+impl From<&Provisioner> for Keeper {
+    fn from(by: &Provisioner) -> Self {
+        Self { tenant: by.tenant.clone(), connection: Some(by.connection.clone()) }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Group {
     pub id: GroupId,
@@ -45,11 +59,18 @@ pub struct Group {
     pub display_name: String,
     /// What its provisioner calls it.
     pub external_id: Option<String>,
-    /// Who provisions it.
-    pub connection: ConnectionId,
+    /// Who provisions it; `None`: administrators made it.
+    pub connection: Option<ConnectionId>,
     pub created_at: Timestamp,
     /// The version, too.
     pub updated_at: Timestamp,
+}
+
+impl Group {
+    #[must_use]
+    pub fn keeper(&self) -> Keeper {
+        Keeper { tenant: self.tenant.clone(), connection: self.connection.clone() }
+    }
 }
 
 /// A member of a group, as it is shown there. A group within a group is only shown: nobody has a role by it.

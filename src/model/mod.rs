@@ -18,7 +18,7 @@ mod user;
 pub use change::{Change, Listeners};
 pub use connection::StoredConnection;
 pub use factor::{Factor, FactorKind};
-pub use group::{Group, GroupId, Member, Membership, Provisioned, Provisioner};
+pub use group::{Group, GroupId, Keeper, Member, Membership, Provisioned, Provisioner};
 pub use identity::{AccessToken, CredentialKind, ForwardMemo, Identity, MintedAssertion};
 pub use invitation::{Invitation, InvitationId};
 pub use mailed_link::MailedLink;

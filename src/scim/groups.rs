@@ -19,7 +19,7 @@ use super::schema::Kind;
 use crate::audit;
 use crate::crypto::random;
 use crate::directory::{DirectoryError, Redescribed};
-use crate::model::{Group, GroupId, Member, UserId};
+use crate::model::{Group, GroupId, Keeper, Member, UserId};
 
 /// Looks at a group that others change at the same time.
 const TRIES: usize = 5;
@@ -71,7 +71,7 @@ pub(super) fn new(caller: &Caller, id: GroupId, sent: &Value) -> Result<(Group, 
     let group = Group {
         id,
         tenant: caller.by.tenant.clone(),
-        connection: caller.by.connection.clone(),
+        connection: Some(caller.by.connection.clone()),
         display_name: said.display_name,
         external_id: said.external_id,
         created_at: caller.now,
@@ -180,7 +180,7 @@ async fn change(
             return Ok(before);
         }
         welcome(scim, caller, &redescribed.joins).await?;
-        match scim.means.people.update_group(&caller.by, before.id, &redescribed, before.updated_at).await {
+        match scim.means.people.update_group(&Keeper::from(&caller.by), before.id, &redescribed, before.updated_at).await {
             Err(DirectoryError::Stale(_)) => {}
             Err(DirectoryError::Missing("group")) => return Err(ScimError::missing(id)),
             Err(error) => return Err(explained(error)),
@@ -223,7 +223,7 @@ pub(super) async fn delete(scim: &Scim, caller: &Caller, ask: &Ask, id: &str) ->
     for _ in 0..TRIES {
         let before = find(scim, caller, id).await?;
         ask.check_match(&group_version(&before))?;
-        match scim.means.people.delete_group(&caller.by, before.id, before.updated_at).await {
+        match scim.means.people.delete_group(&Keeper::from(&caller.by), before.id, before.updated_at).await {
             Err(DirectoryError::Stale(_)) => {}
             Err(DirectoryError::Missing(_)) => return Err(ScimError::missing(id)),
             Err(error) => return Err(error.into()),

@@ -1,23 +1,32 @@
 //! Groups and who is in them.
 //!
-//! Refuses members whom the group's provisioner does not look after, to give anybody anything by a group within a group, and to let somebody out of their last group unnoticed: they are
-//! inactive from the same transaction on.
+//! Refuses members whom the group's keeper does not look after, to give anybody anything by a group within a group, and to let somebody out
+//! of their provisioner's last group unnoticed: they are inactive from the same transaction on. A group of the administrators' keeps nobody
+//! active, and its end makes nobody inactive.
 
 use uuid::Uuid;
 
-use super::super::DirectoryError;
 use super::super::provisioning::Redescribed;
 use super::super::search::{Found, Search};
+use super::super::{DirectoryError, Page};
 use super::provision_search::{Of, Sql};
 use super::provisioned::{self, CHUNK, after};
-use super::user::{folded, undecodable};
+use super::search::pattern;
+use super::user::{self, Stored, folded, undecodable};
 use super::{Outcome, refuse};
 use crate::clock::Timestamp;
 use crate::db::{Connection, Failure, FromRow, Query, Readers, Row, changes, query};
-use crate::model::{Change, Group, GroupId, Member, Membership, Provisioner, UserId};
+use crate::model::{Change, ConnectionId, Group, GroupId, Keeper, Member, Membership, Provisioner, TenantId, User, UserId};
 
 /// Changed people whom caches are told of one by one; more are told of at once.
 const TOLD: usize = 500;
+
+/// In the place of a connection's id, which is never empty: no directory's client asks for it, not even one of a version before.
+const ADMINISTRATORS: &str = "";
+
+fn owner(keeper: &Keeper) -> &str {
+    keeper.connection.as_ref().map_or(ADMINISTRATORS, ConnectionId::as_str)
+}
 
 struct Line(Group);
 
@@ -28,7 +37,10 @@ impl FromRow for Line {
             tenant: row.try_get::<String>("tenant")?.parse().map_err(undecodable)?,
             display_name: row.try_get("display_name")?,
             external_id: row.try_get("external_id")?,
-            connection: row.try_get::<String>("connection")?.parse().map_err(undecodable)?,
+            connection: Some(row.try_get::<String>("connection")?)
+                .filter(|id| *id != ADMINISTRATORS)
+                .map(|id| id.parse().map_err(undecodable))
+                .transpose()?,
             created_at: Timestamp::from_millis(row.try_get("created_at")?),
             updated_at: Timestamp::from_millis(row.try_get("updated_at")?),
         }))
@@ -66,8 +78,53 @@ pub(super) async fn members(readers: &Readers, group: GroupId, named: bool) -> R
     rows.into_iter().map(member).collect()
 }
 
-/// The groups of each of these people, by name.
-pub(super) async fn of_people(readers: &Readers, people: Vec<UserId>) -> Result<Vec<(UserId, Membership)>, sqlx::Error> {
+/// The tenant's, whoever keeps them, ordered by id.
+pub(super) async fn page(
+    readers: &Readers,
+    tenant: TenantId,
+    text: Option<String>,
+    page: Page,
+) -> Result<Vec<Group>, sqlx::Error> {
+    let rows: Vec<Line> = query(
+        "SELECT * FROM directory_groups WHERE tenant = $1 AND id > $2 AND ($4 IS NULL OR folded_name LIKE $4 ESCAPE '!') \
+         ORDER BY id LIMIT $3",
+    )
+    .bind(tenant.as_str())
+    .bind(page.after.unwrap_or_default())
+    .bind(page.limit)
+    .bind(text.as_deref().map(pattern))
+    .fetch_all(readers)
+    .await?;
+    Ok(rows.into_iter().map(|Line(group)| group).collect())
+}
+
+/// The tenant's, whoever keeps it.
+pub(super) async fn of_tenant(readers: &Readers, tenant: TenantId, id: GroupId) -> Result<Option<Group>, sqlx::Error> {
+    let find = query("SELECT * FROM directory_groups WHERE id = $1 AND tenant = $2");
+    let found = find.bind(id.to_string()).bind(tenant.as_str()).fetch_optional(readers).await?;
+    Ok(found.map(|Line(group)| group))
+}
+
+/// Which people are in it, ordered by id.
+pub(super) async fn people_in(readers: &Readers, group: GroupId, page: Page) -> Result<Vec<User>, sqlx::Error> {
+    let found: Vec<Stored> = query(
+        "SELECT u.* FROM group_members m JOIN users u ON u.id = m.user_id WHERE m.group_id = $1 AND m.user_id > $2 \
+         ORDER BY m.user_id LIMIT $3",
+    )
+    .bind(group.to_string())
+    .bind(page.after.unwrap_or_default())
+    .bind(page.limit)
+    .fetch_all(readers)
+    .await?;
+    user::with_groups(readers, found).await
+}
+
+/// The groups of each of these people, by name; only those that `of` provisions, if it is given.
+pub(super) async fn of_people(
+    readers: &Readers,
+    people: &[UserId],
+    of: Option<&ConnectionId>,
+) -> Result<Vec<(UserId, Membership)>, sqlx::Error> {
     let mut all = Vec::new();
     for people in people.chunks(CHUNK) {
         let mut sql = Sql::new(
@@ -75,6 +132,10 @@ pub(super) async fn of_people(readers: &Readers, people: Vec<UserId>) -> Result<
              WHERE m.user_id IN (",
         );
         sql.list(people.iter().map(ToString::to_string));
+        if let Some(of) = of {
+            sql.push(") AND g.connection IN (");
+            sql.text(of.as_str());
+        }
         sql.push(") ORDER BY m.user_id, g.folded_name");
         let rows: Vec<(String, String, String)> = sql.query().fetch_all(readers).await?;
         for (user, group, name) in rows {
@@ -97,7 +158,7 @@ pub(super) async fn insert(connection: &mut Connection, group: &Group) -> Outcom
     )
     .bind(group.id.to_string())
     .bind(group.tenant.as_str())
-    .bind(group.connection.as_str())
+    .bind(owner(&group.keeper()))
     .bind(&group.display_name)
     .bind(folded(&group.display_name))
     .bind(&group.external_id)
@@ -111,20 +172,19 @@ pub(super) async fn insert(connection: &mut Connection, group: &Group) -> Outcom
 
 /// The first members of a group.
 pub(super) async fn fill(connection: &mut Connection, group: &Group, members: &[Uuid], now: Timestamp) -> Outcome<()> {
-    let by = Provisioner { tenant: group.tenant.clone(), connection: group.connection.clone() };
-    let joined = join(connection, &by, group.id, members, now).await?;
+    let joined = join(connection, &group.keeper(), group.id, members, now).await?;
     announce(connection, &joined, now).await
 }
 
 pub(super) async fn update(
     connection: &mut Connection,
-    by: Provisioner,
+    keeper: Keeper,
     id: GroupId,
     new: Redescribed,
     version: Timestamp,
     now: Timestamp,
 ) -> Outcome<Group> {
-    let mut group = checked(connection, &by, id, version).await?;
+    let mut group = checked(connection, &keeper, id, version).await?;
     let renamed = group.display_name != new.display_name;
     (group.display_name, group.external_id, group.updated_at) = (new.display_name, new.external_id, after(version, now));
     query("UPDATE directory_groups SET display_name = $2, folded_name = $3, external_id = $4, updated_at = $5 WHERE id = $1")
@@ -136,8 +196,8 @@ pub(super) async fn update(
         .execute(&mut *connection)
         .await
         .map_err(|error| taken(error, &group.display_name))?;
-    let joined = join(connection, &by, id, &new.joins, now).await?;
-    leave(connection, id, &new.leaves, now).await?;
+    let joined = join(connection, &keeper, id, &new.joins, now).await?;
+    leave(connection, &keeper, id, &new.leaves, now).await?;
     let mut affected = if renamed { people(connection, id).await? } else { joined };
     // The id of a group is nobody's, and what is told of nobody disturbs nobody.
     affected.extend(new.leaves.into_iter().map(UserId));
@@ -147,15 +207,15 @@ pub(super) async fn update(
 
 pub(super) async fn delete(
     connection: &mut Connection,
-    by: Provisioner,
+    keeper: Keeper,
     id: GroupId,
     version: Timestamp,
     now: Timestamp,
 ) -> Outcome<Vec<UserId>> {
-    checked(connection, &by, id, version).await?;
+    checked(connection, &keeper, id, version).await?;
     let members = people(connection, id).await?;
     let ids: Vec<Uuid> = members.iter().map(|user| user.0).collect();
-    leave(connection, id, &ids, now).await?;
+    leave(connection, &keeper, id, &ids, now).await?;
     for statement in [
         "DELETE FROM group_members WHERE group_id = $1",
         "DELETE FROM group_members WHERE user_id = $1",
@@ -167,11 +227,11 @@ pub(super) async fn delete(
     Ok(members)
 }
 
-async fn checked(connection: &mut Connection, by: &Provisioner, id: GroupId, version: Timestamp) -> Outcome<Group> {
+async fn checked(connection: &mut Connection, keeper: &Keeper, id: GroupId, version: Timestamp) -> Outcome<Group> {
     let stored = query(BY_ID)
         .bind(id.to_string())
-        .bind(by.tenant.as_str())
-        .bind(by.connection.as_str())
+        .bind(keeper.tenant.as_str())
+        .bind(owner(keeper))
         .for_update()
         .fetch_optional(&mut *connection)
         .await?;
@@ -187,10 +247,10 @@ async fn people(connection: &mut Connection, id: GroupId) -> Outcome<Vec<UserId>
     rows.iter().map(|id| id.parse().map_err(|error| undecodable(error).into())).collect()
 }
 
-/// Lets people and groups of this provisioner in; answers which people those are.
+/// Lets people and groups of this keeper in; answers which people those are. Those of the administrators' hold people alone.
 async fn join(
     connection: &mut Connection,
-    by: &Provisioner,
+    keeper: &Keeper,
     id: GroupId,
     joins: &[Uuid],
     now: Timestamp,
@@ -198,16 +258,21 @@ async fn join(
     let mut joined = Vec::new();
     for chunk in joins.chunks(CHUNK) {
         let mut strangers: Vec<String> = chunk.iter().map(ToString::to_string).collect();
-        let people = owned(by, ["SELECT id FROM users WHERE tenant = ", " AND provisioner = "], &strangers)
+        let people = owned(keeper, ["SELECT id FROM users WHERE tenant = ", " AND provisioner = "], &strangers)
             .for_update()
             .fetch_all(&mut *connection)
             .await?;
         strangers.retain(|id| !people.contains(id));
         enter(connection, id, &people, false).await?;
-        assign(connection, &people, now).await?;
+        if keeper.connection.is_some() {
+            assign(connection, &people, now).await?;
+        } else if !strangers.is_empty() {
+            // Who is not there is a mistake of an administrator's; a client that knows somebody who was removed makes none.
+            return refuse(DirectoryError::Missing("member"));
+        }
         if !strangers.is_empty() {
             let groups: Vec<String> =
-                owned(by, ["SELECT id FROM directory_groups WHERE tenant = ", " AND connection = "], &strangers)
+                owned(keeper, ["SELECT id FROM directory_groups WHERE tenant = ", " AND connection = "], &strangers)
                     .fetch_all(&mut *connection)
                     .await?;
             strangers.retain(|id| !groups.contains(id));
@@ -223,12 +288,14 @@ async fn join(
     Ok(joined)
 }
 
-/// Which of `ids` a provisioner looks after: the beginning of the statement up to the tenant, and up to the owner.
-fn owned(by: &Provisioner, [tenant, owner]: [&str; 2], ids: &[String]) -> Query {
+/// Which of `ids` a keeper looks after: the beginning of the statement up to the tenant, and up to the owner.
+fn owned(keeper: &Keeper, [tenant, owner]: [&str; 2], ids: &[String]) -> Query {
     let mut sql = Sql::new(tenant);
-    sql.text(by.tenant.as_str());
-    sql.push(owner);
-    sql.text(by.connection.as_str());
+    sql.text(keeper.tenant.as_str());
+    if let Some(connection) = &keeper.connection {
+        sql.push(owner);
+        sql.text(connection.as_str());
+    }
     sql.push(" AND id IN (");
     sql.list(ids.iter().cloned());
     sql.push(")");
@@ -236,10 +303,10 @@ fn owned(by: &Provisioner, [tenant, owner]: [&str; 2], ids: &[String]) -> Query 
 }
 
 pub(super) async fn unassigned(readers: &Readers, by: Provisioner, ids: Vec<Uuid>) -> Result<Vec<UserId>, sqlx::Error> {
-    let mut found = Vec::new();
+    let (keeper, mut found) = (Keeper::from(&by), Vec::new());
     for chunk in ids.chunks(CHUNK) {
         let ids: Vec<String> = chunk.iter().map(ToString::to_string).collect();
-        let rows: Vec<String> = owned(&by, ["SELECT id FROM users WHERE unassigned AND tenant = ", " AND provisioner = "], &ids)
+        let rows: Vec<String> = owned(&keeper, ["SELECT id FROM users WHERE unassigned AND tenant = ", " AND provisioner = "], &ids)
             .fetch_all(readers)
             .await?;
         for id in rows {
@@ -296,7 +363,7 @@ async fn are_elsewhere(connection: &mut Connection, ids: &[String]) -> Outcome<b
     Ok(false)
 }
 
-async fn leave(connection: &mut Connection, id: GroupId, leaves: &[Uuid], now: Timestamp) -> Outcome<()> {
+async fn leave(connection: &mut Connection, keeper: &Keeper, id: GroupId, leaves: &[Uuid], now: Timestamp) -> Outcome<()> {
     for people in leaves.chunks(CHUNK) {
         let names = || people.iter().map(ToString::to_string);
         // Whoever leaves two groups at once, by two transactions, leaves one after the other.
@@ -310,13 +377,26 @@ async fn leave(connection: &mut Connection, id: GroupId, leaves: &[Uuid], now: T
         sql.list(names());
         sql.push(")");
         sql.query().execute(&mut *connection).await?;
-        let mut sql = Sql::new("UPDATE users SET unassigned = TRUE, active = FALSE, ");
-        moved_on(&mut sql, now);
-        sql.push(" WHERE id IN (");
-        sql.list(names());
-        sql.push(") AND NOT EXISTS (SELECT 1 FROM group_members m WHERE m.user_id = users.id)");
-        sql.query().execute(&mut *connection).await?;
+        if let Some(provisioner) = &keeper.connection {
+            unassign(connection, provisioner, people, now).await?;
+        }
     }
+    Ok(())
+}
+
+/// Refuses those from now on who are in none of the provisioner's groups any more; one of the administrators' does not count.
+async fn unassign(connection: &mut Connection, provisioner: &ConnectionId, people: &[Uuid], now: Timestamp) -> Outcome<()> {
+    let mut sql = Sql::new("UPDATE users SET unassigned = TRUE, active = FALSE, ");
+    moved_on(&mut sql, now);
+    sql.push(" WHERE id IN (");
+    sql.list(people.iter().map(ToString::to_string));
+    sql.push(
+        ") AND NOT EXISTS (SELECT 1 FROM group_members m JOIN directory_groups g ON g.id = m.group_id \
+         WHERE m.user_id = users.id AND g.connection = ",
+    );
+    sql.text(provisioner.as_str());
+    sql.push(")");
+    sql.query().execute(connection).await?;
     Ok(())
 }
 

@@ -138,7 +138,10 @@ impl Sql {
                 }
             }
             Multiple::Groups => {
-                self.push("t.id IN (SELECT e.user_id FROM group_members e JOIN directory_groups g ON g.id = e.group_id WHERE ");
+                self.push(
+                    "t.id IN (SELECT e.user_id FROM group_members e JOIN directory_groups g ON g.id = e.group_id \
+                     WHERE g.connection = t.provisioner AND ",
+                );
                 self.within(within, &|sql, part, test| sql.part_of_row(part, test, "e.group_id", "g.folded_name"));
             }
             Multiple::Members => {

@@ -40,12 +40,13 @@ pub(super) async fn by_id(readers: &Readers, by: Provisioner, id: UserId) -> Res
         .fetch_optional(readers)
         .await?;
     let Some(Line(person)) = found else { return Ok(None) };
-    Ok(with_groups(readers, vec![person]).await?.pop())
+    Ok(with_groups(readers, &by, vec![person]).await?.pop())
 }
 
-/// Fills in the groups that they are in.
-async fn with_groups(readers: &Readers, mut people: Vec<Provisioned>) -> Result<Vec<Provisioned>, sqlx::Error> {
-    let groups = group::of_people(readers, people.iter().map(|person| person.user.id).collect()).await?;
+/// Fills in those of the provisioner's groups that they are in: the administrators' are none of its business (threats K2).
+async fn with_groups(readers: &Readers, by: &Provisioner, mut people: Vec<Provisioned>) -> Result<Vec<Provisioned>, sqlx::Error> {
+    let ids: Vec<UserId> = people.iter().map(|person| person.user.id).collect();
+    let groups = group::of_people(readers, &ids, Some(&by.connection)).await?;
     for (user, membership) in groups {
         for person in people.iter_mut().filter(|person| person.user.id == user) {
             person.user.directory_groups.push(membership.display_name.clone());
@@ -99,7 +100,7 @@ pub(super) async fn part<T: FromRow>(
 pub(super) async fn search(readers: &Readers, by: Provisioner, search: Search) -> Result<Found<Provisioned>, sqlx::Error> {
     let (total, rows) = part(readers, Of::People, &by, &search).await?;
     let people = rows.into_iter().map(|Line(person)| person).collect();
-    Ok(Found { total, part: with_groups(readers, people).await? })
+    Ok(Found { total, part: with_groups(readers, &by, people).await? })
 }
 
 pub(super) async fn provision(

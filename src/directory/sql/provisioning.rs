@@ -5,13 +5,13 @@
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use super::super::DirectoryError;
 use super::super::provisioning::{Arrival, Described, New, Provisioning, Redescribed, Unmade};
 use super::super::search::{Found, Search};
+use super::super::{DirectoryError, Page};
 use super::{SqlDirectory, group, provisioned, together};
 use crate::clock::Timestamp;
 use crate::db::Failure;
-use crate::model::{Domain, Group, GroupId, Member, Provisioned, Provisioner, UserId};
+use crate::model::{Domain, Group, GroupId, Keeper, Member, Provisioned, Provisioner, TenantId, User, UserId};
 
 impl SqlDirectory {
     async fn read_back(&self, by: &Provisioner, id: UserId) -> Result<Provisioned, DirectoryError> {
@@ -109,17 +109,30 @@ impl Provisioning for SqlDirectory {
 
     async fn update_group(
         &self,
-        by: &Provisioner,
+        keeper: &Keeper,
         id: GroupId,
         new: &Redescribed,
         version: Timestamp,
     ) -> Result<Group, DirectoryError> {
-        let (by, new, now) = (by.clone(), new.clone(), self.database.now());
-        Ok(self.database.write(move |connection| Box::pin(group::update(connection, by, id, new, version, now))).await?)
+        let (keeper, new, now) = (keeper.clone(), new.clone(), self.database.now());
+        Ok(self.database.write(move |connection| Box::pin(group::update(connection, keeper, id, new, version, now))).await?)
     }
 
-    async fn delete_group(&self, by: &Provisioner, id: GroupId, version: Timestamp) -> Result<Vec<UserId>, DirectoryError> {
-        let (by, now) = (by.clone(), self.database.now());
-        Ok(self.database.write(move |connection| Box::pin(group::delete(connection, by, id, version, now))).await?)
+    async fn delete_group(&self, keeper: &Keeper, id: GroupId, version: Timestamp) -> Result<Vec<UserId>, DirectoryError> {
+        let (keeper, now) = (keeper.clone(), self.database.now());
+        Ok(self.database.write(move |connection| Box::pin(group::delete(connection, keeper, id, version, now))).await?)
+    }
+
+    async fn groups(&self, tenant: &TenantId, text: Option<&str>, page: &Page) -> Result<Vec<Group>, DirectoryError> {
+        let (tenant, text, page) = (tenant.clone(), text.map(str::to_owned), page.clone());
+        Ok(self.database.read(group::page(self.database.readers(), tenant, text, page)).await?)
+    }
+
+    async fn group_of(&self, tenant: &TenantId, id: GroupId) -> Result<Option<Group>, DirectoryError> {
+        Ok(self.database.read(group::of_tenant(self.database.readers(), tenant.clone(), id)).await?)
+    }
+
+    async fn people_in(&self, group: GroupId, page: &Page) -> Result<Vec<User>, DirectoryError> {
+        Ok(self.database.read(group::people_in(self.database.readers(), group, page.clone())).await?)
     }
 }

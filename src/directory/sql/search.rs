@@ -3,7 +3,7 @@
 //! Refuses to take letters of a search for a pattern: what is typed is looked for as it is.
 
 use super::super::{Page, UserFilter};
-use super::user::Stored;
+use super::user::{self, Stored};
 use crate::db::{Readers, query};
 use crate::model::{TenantId, User};
 
@@ -26,11 +26,11 @@ pub(super) async fn find(
     .bind(filter.text.as_deref().map(pattern))
     .fetch_all(readers)
     .await?;
-    Ok(found.into_iter().map(|Stored(user)| user).collect())
+    user::with_groups(readers, found).await
 }
 
 /// `LIKE` for whatever holds the text.
-fn pattern(text: &str) -> String {
+pub(super) fn pattern(text: &str) -> String {
     let plain = text.to_lowercase().replace('!', "!!").replace('%', "!%").replace('_', "!_");
     format!("%{plain}%")
 }

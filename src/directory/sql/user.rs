@@ -61,14 +61,15 @@ pub(super) async fn by_id(readers: &Readers, id: UserId) -> Result<Option<User>,
 
 /// The person with the directory's groups that they are in.
 async fn whole(readers: &Readers, found: Option<Stored>) -> Result<Option<User>, sqlx::Error> {
-    let Some(Stored(user)) = found else { return Ok(None) };
-    Ok(with_groups(readers, vec![user]).await?.pop())
+    Ok(with_groups(readers, found.into_iter().collect()).await?.pop())
 }
 
-async fn with_groups(readers: &Readers, mut users: Vec<User>) -> Result<Vec<User>, sqlx::Error> {
-    let provisioned = users.iter().filter(|user| user.provisioned_by.is_some()).map(|user| user.id).collect();
+/// People with the directory's groups that they are in.
+pub(super) async fn with_groups(readers: &Readers, found: Vec<Stored>) -> Result<Vec<User>, sqlx::Error> {
+    let mut users: Vec<User> = found.into_iter().map(|Stored(user)| user).collect();
+    let people: Vec<UserId> = users.iter().map(|user| user.id).collect();
     let mut groups: HashMap<UserId, Vec<String>> = HashMap::new();
-    for (user, membership) in group::of_people(readers, provisioned).await? {
+    for (user, membership) in group::of_people(readers, &people, None).await? {
         groups.entry(user).or_default().push(membership.display_name);
     }
     for user in &mut users {
@@ -148,7 +149,7 @@ pub(super) async fn page(readers: &Readers, tenant: &TenantId, page: &Page) -> R
         .bind(page.limit)
         .fetch_all(readers)
         .await?;
-    with_groups(readers, found.into_iter().map(|Stored(user)| user).collect()).await
+    with_groups(readers, found).await
 }
 
 pub(super) async fn create(connection: &mut Connection, user: User) -> Outcome<()> {
