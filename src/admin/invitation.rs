@@ -121,12 +121,11 @@ impl Administration {
 
     /// The connection by which somebody who is invited signs in.
     async fn for_the_invited(&self, acting: &Acting, named: Option<&ConnectionId>) -> Result<Connection, Undone> {
-        let master = self.config.secret_key.expose().as_bytes();
         let mut all = self.config.connections.clone();
         for stored in self.means.connections.connections().await? {
             if !all.iter().any(|own| own.id == stored.id) {
                 // One that cannot be used is told of where it is taken over.
-                all.extend(opened(&stored, master).ok());
+                all.extend(opened(&stored, self.master()).ok());
             }
         }
         all.retain(|one| one.tenant == acting.tenant && one.provision == Provision::Invited);

@@ -1,5 +1,5 @@
-//! The door for administrators: what can be done to people, roles, sessions, keys, invitations and connections, each once, for the API and
-//! the command line alike.
+//! The door for administrators: what can be done to people, groups, roles, sessions, keys, invitations, connections and directories' tokens,
+//! each once, for the API and the command line alike.
 //!
 //! Refuses to reach into another tenant: every operation is done in the tenant of whoever does it, and what is elsewhere is not there. It
 //! changes nothing without recording it, once.
@@ -9,9 +9,11 @@ pub mod api;
 pub mod connection;
 mod erasure;
 mod events;
+pub mod group;
 pub mod invitation;
 pub mod program;
 pub mod role;
+pub mod scim_token;
 pub mod session;
 mod undone;
 pub mod user;
@@ -21,7 +23,7 @@ use std::sync::Arc;
 use crate::audit::{AuditStore, Event, Kind, Outcome, Recorder};
 use crate::clock::{SharedClock, Timestamp};
 use crate::config::{Config, Problems};
-use crate::directory::{Answers, Connections, Directory, Factors, Invitations};
+use crate::directory::{Answers, Connections, Directory, Factors, Invitations, Provisioning, ScimTokens};
 use crate::mail::Post;
 use crate::policy::role::Roles;
 use crate::policy::tenancy::Tenancy;
@@ -40,6 +42,8 @@ pub struct Means {
     pub links: Arc<dyn MailedLinks>,
     pub invitations: Arc<dyn Invitations>,
     pub answers: Arc<dyn Answers>,
+    pub provisioning: Arc<dyn Provisioning>,
+    pub scim_tokens: Arc<dyn ScimTokens>,
     pub post: Post,
     pub trail: Arc<dyn AuditStore>,
     pub audit: Recorder,
@@ -85,7 +89,7 @@ impl Administration {
     }
 
     /// Refuses a role that the configuration does not declare: it would give nothing and look as if it did.
-    fn check_roles(&self, roles: &[String]) -> Result<(), Undone> {
+    pub fn check_roles(&self, roles: &[String]) -> Result<(), Undone> {
         let Some(unknown) = roles.iter().find(|role| !self.roles.is_declared(role)) else { return Ok(()) };
         let known = self.config.roles.ranked.iter().chain(&self.config.roles.others).map(String::as_str);
         let known = known.collect::<Vec<_>>().join(", ");
@@ -97,5 +101,14 @@ impl Administration {
 /// A text that people gave something as its name.
 fn check_text(field: &'static str, text: &str, most: usize) -> Result<(), Undone> {
     let fits = !text.trim().is_empty() && text.len() <= most && !text.contains(char::is_control);
-    if fits { Ok(()) } else { Err(Undone::unfit(field, format!("1 to {most} bytes without control characters"))) }
+    let called = field.replace('_', " ");
+    if fits { Ok(()) } else { Err(Undone::unfit(field, format!("a {called} has 1 to {most} bytes and no control characters"))) }
+}
+
+/// The end of something that begins now.
+fn check_expiry(expires_at: Option<Timestamp>, now: Timestamp) -> Result<(), Undone> {
+    if expires_at.is_some_and(|end| end <= now) {
+        return Err(Undone::unfit("expires_at", "it would be over already"));
+    }
+    Ok(())
 }

@@ -7,12 +7,12 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde_json::{Map, Value, json};
 
-use super::{Acting, Administration, Undone, check_text};
+use super::{Acting, Administration, Undone, check_expiry, check_text};
 use crate::audit::Kind;
 use crate::clock::Timestamp;
 use crate::crypto::random::NoRandomness;
 use crate::crypto::{Digest, Secret, token};
-use crate::directory::Page;
+use crate::directory::{DirectoryError, Page};
 use crate::model::{Program, ProgramKind, ProgramSecret, Scope, UserId};
 
 /// Longest name, in bytes.
@@ -30,7 +30,7 @@ pub struct NewProgram {
 }
 
 /// What is to be different; `None`: nothing.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProgramChange {
     pub name: Option<String>,
     pub owner: Option<Option<UserId>>,
@@ -132,7 +132,7 @@ impl Administration {
         check_expiry(change.expires_at.flatten(), self.now())?;
         let before = self.program(acting, kind, id).await?;
         if before.revoked_at.is_some() {
-            return Err(Undone::Standing(format!("the {} was revoked, which is for ever", life(kind).word)));
+            return Err(DirectoryError::Revoked(life(kind).word).into());
         }
         let mut after = before.clone();
         change.apply(&mut after);
@@ -183,13 +183,6 @@ impl Administration {
             Err(error) => Err(error),
         }
     }
-}
-
-fn check_expiry(expires_at: Option<Timestamp>, now: Timestamp) -> Result<(), Undone> {
-    if expires_at.is_some_and(|end| end <= now) {
-        return Err(Undone::unfit("expires_at", "it would be over already"));
-    }
-    Ok(())
 }
 
 impl ProgramChange {

@@ -1,6 +1,6 @@
 //! Sessions of people: those that are live, and ending them.
 //!
-//! Refuses to end a session by its handle alone: whose it is has to be said, so that a handle of another tenant is none.
+//! Refuses to end a session of another tenant, whoever has its handle.
 
 use serde_json::json;
 
@@ -16,20 +16,28 @@ impl Administration {
     /// The person's live sessions, newest first.
     pub async fn sessions(&self, acting: &Acting, user: UserId) -> Result<Vec<Session>, Undone> {
         self.user(acting, user).await?;
+        self.live_sessions(acting, Some(user), MOST).await
+    }
+
+    /// Live sessions of the tenant, or of one person, newest first.
+    pub async fn live_sessions(&self, acting: &Acting, user: Option<UserId>, limit: u32) -> Result<Vec<Session>, Undone> {
         let now = self.now();
         // The store does not know how long is too long without a request; the configuration does.
         let seen_after = Some(now.before(self.config.sessions.idle.0));
-        let filter = SessionFilter { tenant: Some(acting.tenant.clone()), user: Some(user), seen_after, limit: MOST };
+        let filter = SessionFilter { tenant: Some(acting.tenant.clone()), user, seen_after, limit };
         Ok(self.means.sessions.list(&filter, now).await?)
     }
 
-    /// Ends one of the person's sessions.
-    pub async fn end_session(&self, acting: &Acting, user: UserId, handle: &SessionHandle) -> Result<(), Undone> {
-        let own = self.sessions(acting, user).await?.into_iter().any(|session| session.handle == *handle);
-        if !own || !self.means.sessions.end(handle, self.now()).await? {
+    /// Ends one session of the tenant's; with a `user`, only if it is theirs.
+    pub async fn end_session(&self, acting: &Acting, user: Option<UserId>, handle: &SessionHandle) -> Result<(), Undone> {
+        let found = self.means.sessions.find_handle(handle).await?;
+        let is_meant = |session: &Session| session.tenant == acting.tenant && user.is_none_or(|user| user == session.user);
+        let Some(session) = found.filter(is_meant) else { return Err(Undone::Missing("session")) };
+        // One that is over is none.
+        if !self.means.sessions.end(handle, self.now()).await? {
             return Err(Undone::Missing("session"));
         }
-        self.record(acting, Kind::SessionEnded, &user.to_string(), json!({ "session": handle })).await
+        self.record(acting, Kind::SessionEnded, &session.user.to_string(), json!({ "session": handle })).await
     }
 
     /// Ends all of the person's sessions; says how many there were.

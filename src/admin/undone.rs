@@ -3,6 +3,7 @@
 //! Refuses to say "not there" when it could not look, and "done" when it could not be recorded.
 
 use crate::audit::AuditError;
+use crate::config::Report;
 use crate::crypto::random::NoRandomness;
 use crate::directory::DirectoryError;
 use crate::session::SessionStoreError;
@@ -33,6 +34,9 @@ pub enum Undone {
     /// A value cannot be taken (HTTP 422).
     #[error("`{field}`: {message}")]
     Unfit { field: &'static str, message: String },
+    /// A document cannot be taken, for these reasons (HTTP 422).
+    #[error("{0}")]
+    Flawed(Box<Report>),
     /// A mistake of Doorward's own (HTTP 500).
     #[error("something went wrong")]
     Internal(#[source] Source),
@@ -57,7 +61,9 @@ impl From<DirectoryError> for Undone {
             DirectoryError::Stale(what) => Self::Stale(what),
             DirectoryError::Full(what) => Self::Standing(format!("there are as many {what} as there may be")),
             DirectoryError::Unfit => Self::unfit("", error.to_string()),
-            DirectoryError::Revoked(what) => Self::Standing(format!("the {what} was revoked, which is for ever")),
+            DirectoryError::Revoked(what) => {
+                Self::Standing(format!("the {what} was revoked, which is for ever; create a new one"))
+            }
         }
     }
 }

@@ -31,7 +31,7 @@ pub struct NewUser {
 }
 
 /// What is to be different; `None`: nothing.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UserChange {
     pub user_name: Option<String>,
     pub email: Option<Option<EmailAddress>>,
@@ -119,6 +119,19 @@ impl Administration {
             let details = json!({ "user_name": after.user_name, "active": true });
             self.record(acting, Kind::UserReactivated, &id.to_string(), details).await?;
         }
+        Ok(after)
+    }
+
+    /// Gives the person another password and ends their sessions.
+    pub async fn set_password(&self, acting: &Acting, id: UserId, hash: &str) -> Result<User, Undone> {
+        let user = self.user(acting, id).await?;
+        if let Some(link) = &user.link {
+            let (name, connection) = (&user.user_name, &link.connection);
+            return Err(Undone::Standing(format!("{name} signs in with {connection}; a password would be a way around it")));
+        }
+        let (_, after) = self.amend(acting, id, None, |user| user.password_hash = Some(hash.to_owned())).await?;
+        self.record(acting, Kind::UserChanged, &id.to_string(), json!({ "password": "changed" })).await?;
+        self.end_sessions(acting, id).await?;
         Ok(after)
     }
 

@@ -175,6 +175,8 @@ impl Memory {
             links: Arc::clone(&self.links),
             invitations: Arc::clone(&self.invitations),
             answers: Arc::clone(&self.answers),
+            provisioning: Arc::clone(&self.provisioning),
+            scim_tokens: Arc::clone(&self.scim_tokens),
             post: self.post.clone(),
             trail: Arc::clone(&self.trail),
             audit: self.audit.clone(),

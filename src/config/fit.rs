@@ -26,14 +26,23 @@ pub(super) struct Facts {
     pub(super) inline_secrets: BTreeSet<Path>,
 }
 
+/// What is outside the document, and whether it may name it.
+#[derive(Clone, Copy)]
+pub(super) enum Outside<'f> {
+    /// Relative paths start from the folder.
+    Near { folder: &'f FilePath, environment: Environment<'f> },
+    /// The document was sent from elsewhere: nothing on this machine is its sender's to name.
+    Away,
+}
+
 pub(super) struct Fitting<'f> {
     pub(super) schema: Schema<'f>,
-    /// The folder that relative paths start from.
-    pub(super) folder: &'f FilePath,
-    pub(super) environment: Environment<'f>,
+    pub(super) outside: Outside<'f>,
     pub(super) findings: &'f mut Findings,
     pub(super) facts: &'f mut Facts,
 }
+
+const AWAY: &str = "write the value itself: only the configuration file names what is kept elsewhere";
 
 /// Where a value stands: its path, its place, and what people call it.
 #[derive(Clone)]
@@ -205,7 +214,10 @@ impl<'f> Fitting<'f> {
     fn single(&mut self, value: Value, wanted: &Wanted<'f>, at: &At) -> Option<Value> {
         match (&wanted.shape, &value) {
             (Shape::Text(text), Value::String(path)) if text.file => {
-                let path = self.folder.join(path);
+                let Outside::Near { folder, .. } = self.outside else {
+                    return self.problem(at, format!("{} would name a file of the server", at.name), AWAY);
+                };
+                let path = folder.join(path);
                 self.facts.files.insert(path.clone());
                 path.into_os_string().into_string().ok().map(Value::String)
             }
@@ -240,10 +252,13 @@ impl<'f> Fitting<'f> {
     }
 
     fn referenced(&mut self, reference: Reference<'_>, wanted: &Wanted<'f>, at: &At) -> Option<Value> {
+        let Outside::Near { folder, environment } = self.outside else {
+            return self.problem(at, format!("{} would be read on the server", at.name), AWAY);
+        };
         let text = match reference {
-            Reference::Environment(name) => reference::from_environment(name, self.environment),
+            Reference::Environment(name) => reference::from_environment(name, environment),
             Reference::File(path) => {
-                let path = self.folder.join(path);
+                let path = folder.join(path);
                 self.facts.files.insert(path.clone());
                 reference::from_file(&path)
             }

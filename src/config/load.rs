@@ -11,7 +11,7 @@ use super::Config;
 use super::connection::Connection;
 use super::document;
 use super::fill;
-use super::fit::{Facts, Fitting};
+use super::fit::{Facts, Fitting, Outside};
 use super::preset;
 use super::reference::{self, Environment};
 use super::report::{Findings, Report};
@@ -55,6 +55,11 @@ pub(super) fn connection(path: &Path, schema: Schema<'_>) -> Result<(Value, Conn
     filled(path, &reference::process_environment, schema, preset::complete_one)
 }
 
+/// The same of a connection that was sent from elsewhere, which may name nothing on this machine; `name` is what it is called in problems.
+pub(super) fn connection_of(text: &str, name: &str, schema: Schema<'_>) -> Result<(Value, Connection, Sources), LoadError> {
+    fitted(text, Path::new(name), Outside::Away, schema, preset::complete_one)
+}
+
 /// What was typed, with its references followed; and the same as a type, once `complete` has added what presets know.
 fn filled<T: DeserializeOwned>(
     path: &Path,
@@ -63,10 +68,20 @@ fn filled<T: DeserializeOwned>(
     complete: impl FnOnce(&mut Value),
 ) -> Result<(Value, T, Sources), LoadError> {
     let text = read(path).map_err(|reason| LoadError::Unreadable { file: path.to_owned(), reason })?;
-    let (mut findings, mut facts) = (Findings::default(), Facts::default());
     let folder = path.parent().unwrap_or(Path::new(""));
-    let fitting = document::parse(&text, &mut findings)
-        .and_then(|document| Fitting { schema, folder, environment, findings: &mut findings, facts: &mut facts }.root(&document));
+    fitted(&text, path, Outside::Near { folder, environment }, schema, complete)
+}
+
+fn fitted<T: DeserializeOwned>(
+    text: &str,
+    path: &Path,
+    outside: Outside<'_>,
+    schema: Schema<'_>,
+    complete: impl FnOnce(&mut Value),
+) -> Result<(Value, T, Sources), LoadError> {
+    let (mut findings, mut facts) = (Findings::default(), Facts::default());
+    let fitting = document::parse(text, &mut findings)
+        .and_then(|document| Fitting { schema, outside, findings: &mut findings, facts: &mut facts }.root(&document));
     let typed = fitting.and_then(|fitting| {
         let mut completed = fitting.clone();
         complete(&mut completed);

@@ -39,6 +39,17 @@ impl ScimToken {
     pub fn is_live(&self, now: Timestamp) -> bool {
         self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
     }
+
+    /// What becomes of it at `now`: `live`, `rotating`, `expired` or `revoked`.
+    #[must_use]
+    pub fn state(&self, now: Timestamp) -> &'static str {
+        match self {
+            Self { revoked_at: Some(_), .. } => "revoked",
+            token if !token.is_live(now) => "expired",
+            Self { next: Some(_), .. } => "rotating",
+            _ => "live",
+        }
+    }
 }
 
 /// One request and its answer, for whoever wonders what the client sends. Secrets were taken out of both.

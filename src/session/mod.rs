@@ -79,6 +79,8 @@ pub trait SessionStore: fmt::Debug + Send + Sync {
     async fn create(&self, session: &Session) -> Result<(), SessionStoreError>;
     /// Live or ended; `None` if it never was or was purged.
     async fn find(&self, digest: &Digest) -> Result<Option<Session>, SessionStoreError>;
+    /// The one with this handle, live or ended.
+    async fn find_handle(&self, handle: &SessionHandle) -> Result<Option<Session>, SessionStoreError>;
     /// Notes when sessions were last seen, many at once; never moves one backwards, never lifts a tombstone.
     async fn touch(&self, seen: &[(Digest, Timestamp)]) -> Result<(), SessionStoreError>;
     /// Ends one. Says whether it was live.

@@ -88,6 +88,12 @@ impl SessionStore for SqlSessions {
         Ok(found.map(|Stored(session)| session))
     }
 
+    async fn find_handle(&self, handle: &SessionHandle) -> Result<Option<Session>, SessionStoreError> {
+        let query = query("SELECT * FROM sessions WHERE handle = $1").bind(&handle.0);
+        let found = self.database.read(query.fetch_optional(self.database.readers())).await?;
+        Ok(found.map(|Stored(session)| session))
+    }
+
     async fn touch(&self, seen: &[(Digest, Timestamp)]) -> Result<(), SessionStoreError> {
         let seen = seen.to_vec();
         Ok(self.database.write(|connection| Box::pin(touch(connection, seen))).await?)

@@ -1,18 +1,21 @@
 //! `/connections`: ways to sign in.
 //!
-//! Refuses to change what the configuration file says; secrets are never in an answer.
+//! Refuses to change what the configuration file says, and a document that names what is on the server; secrets are never in an answer.
 
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
-use serde::Serialize;
+use http::{HeaderMap, StatusCode};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::Admin;
+use super::asked::{Body, version};
 use super::caller::Caller;
 use super::paging::Listed;
 use super::problem::Problem;
+use super::shown::versioned;
 use crate::admin::connection::KnownConnection;
 
 type Answer = Result<Response, Problem>;
@@ -34,8 +37,15 @@ pub(super) struct ShownConnection {
     unusable: Option<String>,
     /// What was typed, without its secrets; of those that the store keeps.
     #[schema(value_type = Option<Object>)]
-    document: Option<serde_json::Value>,
+    document: Option<Value>,
 }
+
+/// What would stand as one item under `connections` of the configuration file; `doorward schema` describes it. Values cannot be kept elsewhere
+/// (`{ env: NAME }`, `{ file: path }`), and files of the server cannot be named.
+#[derive(Deserialize, ToSchema)]
+#[serde(transparent)]
+#[schema(value_type = Object)]
+pub(super) struct TypedConnection(Map<String, Value>);
 
 impl From<KnownConnection> for ShownConnection {
     fn from(known: KnownConnection) -> Self {
@@ -64,10 +74,47 @@ pub(super) async fn list(State(admin): State<Admin>, Caller(acting): Caller) -> 
     get, path = "/connections/{id}", tag = "connections", params(("id" = String, Path)), responses((status = 200, body = ShownConnection))
 )]
 pub(super) async fn show(State(admin): State<Admin>, Caller(acting): Caller, Path(id): Path<String>) -> Answer {
-    Ok(Json(ShownConnection::from(admin.connection(&acting, &id).await?)).into_response())
+    Ok(one(StatusCode::OK, admin.connection(&acting, &id).await?))
 }
 
-/// Removes a connection that the store keeps.
+/// Those of the store have a version.
+fn one(status: StatusCode, known: KnownConnection) -> Response {
+    let at = known.stored.as_ref().map(|stored| stored.updated_at);
+    let answer = (status, Json(ShownConnection::from(known))).into_response();
+    match at {
+        Some(at) => versioned(answer, at),
+        None => answer,
+    }
+}
+
+/// Keeps a connection in the store. Its secrets are kept sealed and are in no answer.
+#[utoipa::path(
+    post, path = "/connections", tag = "connections", request_body = TypedConnection, responses((status = 201, body = ShownConnection))
+)]
+pub(super) async fn create(State(admin): State<Admin>, Caller(acting): Caller, Body(typed): Body<TypedConnection>) -> Answer {
+    let stored = admin.create_received(&acting, Value::Object(typed.0)).await?;
+    Ok(one(StatusCode::CREATED, admin.kept(stored)))
+}
+
+/// Puts a connection in the place of one that the store keeps; with `If-Match`, only of the version that was read. Where a secret is `null`
+/// the one before is kept, as long as nothing beside it changes.
+#[utoipa::path(
+    put, path = "/connections/{id}", tag = "connections", request_body = TypedConnection,
+    params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "The `ETag` that was read.")),
+    responses((status = 200, body = ShownConnection))
+)]
+pub(super) async fn replace(
+    State(admin): State<Admin>,
+    Caller(acting): Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Body(typed): Body<TypedConnection>,
+) -> Answer {
+    let stored = admin.replace_received(&acting, &id, version(&headers)?, Value::Object(typed.0)).await?;
+    Ok(one(StatusCode::OK, admin.kept(stored)))
+}
+
+/// Removes a connection that the store keeps, and revokes its directory's tokens.
 #[utoipa::path(delete, path = "/connections/{id}", tag = "connections", params(("id" = String, Path)), responses((status = 204)))]
 pub(super) async fn remove(State(admin): State<Admin>, Caller(acting): Caller, Path(id): Path<String>) -> Answer {
     admin.remove_connection(&acting, &id).await?;

@@ -122,12 +122,9 @@ fn made(invited: Invited, now: Timestamp) -> Response {
 )]
 pub(super) async fn list(State(admin): State<Admin>, Caller(acting): Caller, Asked(paging): Asked<Paging>) -> Answer {
     let (page, now) = (paging.page()?, admin.now());
-    let all = admin.invitations(&acting).await?;
-    let after = page.after.as_deref().and_then(|after| all.iter().position(|one| one.id.0 == after)).map_or(0, |place| place + 1);
-    let items: Vec<_> = all.into_iter().skip(after).take(page.limit as usize).map(|one| ShownInvitation::of(one, now)).collect();
-    let next = paging::next(&items, page.limit, |one| one.id.clone());
-    let limit = page.limit.to_string();
-    Ok(Listed::answer(items, next, &[("limit", Some(&limit))]))
+    let (items, next) = paging::part(admin.invitations(&acting).await?, &page, |one| one.id.0.clone());
+    let (items, limit) = (items.into_iter().map(|one| ShownInvitation::of(one, now)).collect(), page.limit.to_string());
+    Ok(Listed::<ShownInvitation>::answer(items, next, &[("limit", Some(&limit))]))
 }
 
 /// Invites somebody; an open invitation for the same address and connection is replaced.

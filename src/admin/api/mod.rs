@@ -8,6 +8,7 @@ mod audit;
 mod caller;
 mod connections;
 mod document;
+mod groups;
 mod guard;
 mod invitations;
 mod keys;
@@ -15,6 +16,7 @@ mod once;
 mod paging;
 mod problem;
 mod roles;
+mod scim_tokens;
 mod sessions;
 mod shown;
 mod users;
@@ -52,6 +54,10 @@ fn routes() -> OpenApiRouter<Admin> {
         .routes(routes!(users::erase))
         .routes(routes!(sessions::list, sessions::end_all))
         .routes(routes!(sessions::end))
+        .routes(routes!(groups::list, groups::create))
+        .routes(routes!(groups::show, groups::change, groups::delete))
+        .routes(routes!(groups::members))
+        .routes(routes!(groups::join, groups::leave))
         .routes(routes!(roles::list))
         .routes(routes!(roles::holders))
         .routes(routes!(roles::assign, roles::unassign))
@@ -64,8 +70,14 @@ fn routes() -> OpenApiRouter<Admin> {
         .routes(routes!(invitations::list, invitations::invite))
         .routes(routes!(invitations::show, invitations::revoke))
         .routes(routes!(invitations::send))
-        .routes(routes!(connections::list))
-        .routes(routes!(connections::show, connections::remove))
+        .routes(routes!(connections::list, connections::create))
+        .routes(routes!(connections::show, connections::replace, connections::remove))
+        .routes(routes!(scim_tokens::list, scim_tokens::create))
+        .routes(routes!(scim_tokens::show, scim_tokens::revoke))
+        .routes(routes!(scim_tokens::start, scim_tokens::cancel))
+        .routes(routes!(scim_tokens::complete))
+        .routes(routes!(scim_tokens::calls))
+        .routes(routes!(scim_tokens::disable))
         .routes(routes!(audit::list))
 }
 

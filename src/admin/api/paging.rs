@@ -62,6 +62,14 @@ pub(super) fn next<T>(items: &[T], limit: u32, cursor: impl Fn(&T) -> String) ->
     items.last().filter(|_| items.len() >= limit as usize).map(cursor)
 }
 
+/// A page of a list that comes as a whole, in an order of its own, and the cursor of the next.
+pub(super) fn part<T>(all: Vec<T>, page: &Page, cursor: impl Fn(&T) -> String) -> (Vec<T>, Option<String>) {
+    let after = page.after.as_deref().and_then(|after| all.iter().position(|one| cursor(one) == after));
+    let items: Vec<T> = all.into_iter().skip(after.map_or(0, |place| place + 1)).take(page.limit as usize).collect();
+    let next = next(&items, page.limit, cursor);
+    (items, next)
+}
+
 impl<T: Serialize> Listed<T> {
     /// With `Link: …; rel="next"` (RFC 8288) beside the cursor. `query` is what else was asked for.
     pub(super) fn answer(items: Vec<T>, next: Option<String>, query: &[(&str, Option<&str>)]) -> Response {

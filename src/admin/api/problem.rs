@@ -80,6 +80,11 @@ impl From<Undone> for Problem {
             Undone::Standing(_) => told(StatusCode::CONFLICT, "not_now"),
             Undone::Stale(_) => told(StatusCode::PRECONDITION_FAILED, "changed_meanwhile"),
             Undone::Unfit { field, message } => Self::unfit(*field, message.clone()),
+            // Places are those of a file, and hints may speak of what is another tenant's.
+            Undone::Flawed(report) => {
+                let messages: Vec<&str> = report.findings.iter().map(|finding| finding.message.as_str()).collect();
+                Self::unfit("connection", format!("{}.", messages.join("; ")))
+            }
         }
     }
 }

@@ -54,6 +54,6 @@ pub(super) async fn end(
     Caller(acting): Caller,
     Path((id, session)): Path<(String, String)>,
 ) -> Answer {
-    admin.end_session(&acting, id_of(&id)?, &SessionHandle(session)).await?;
+    admin.end_session(&acting, Some(id_of(&id)?), &SessionHandle(session)).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -2,6 +2,8 @@
 //!
 //! Refuses to show a secret or its digest: each shape is written out here, so that a new field of a noun is not shown by accident.
 
+use axum::response::Response;
+use http::{HeaderValue, header};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -12,6 +14,14 @@ use crate::model::{Program, Session, User};
 /// RFC 3339 in UTC.
 fn moment(at: Timestamp) -> String {
     at.to_string()
+}
+
+/// An answer with the version of what it shows.
+pub(super) fn versioned(mut answer: Response, version: Timestamp) -> Response {
+    if let Ok(tag) = HeaderValue::try_from(format!("\"{}\"", version.millis())) {
+        answer.headers_mut().insert(header::ETAG, tag);
+    }
+    answer
 }
 
 /// A person.
@@ -28,7 +38,10 @@ pub(super) struct ShownUser {
     name: Option<String>,
     /// Whether the person is let in.
     active: bool,
+    /// What the identity provider last said, or an administrator set.
     groups: Vec<String>,
+    /// Names of the directory's groups that the person is in; see `/groups`.
+    directory_groups: Vec<String>,
     /// Roles assigned to the person, besides those that groups give.
     roles: Vec<String>,
     /// All roles that count, highest first.
@@ -53,6 +66,7 @@ impl ShownUser {
             name: user.name.clone(),
             active: user.active,
             groups: user.groups.clone(),
+            directory_groups: user.directory_groups.clone(),
             roles: user.roles.clone(),
             effective_roles: admin.roles_of(user),
             connection: user.link.as_ref().map(|link| link.connection.to_string()),

@@ -8,7 +8,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
@@ -17,7 +17,7 @@ use super::asked::{Asked, Body, given, version};
 use super::caller::Caller;
 use super::paging::{self, Listed};
 use super::problem::Problem;
-use super::shown::ShownUser;
+use super::shown::{ShownUser, versioned};
 use crate::admin::user::{NewUser, UserChange};
 use crate::admin::{Administration, Undone};
 use crate::crypto::password;
@@ -102,20 +102,22 @@ pub(super) fn id_of(text: &str) -> Result<UserId, Problem> {
 
 /// The person with their version.
 pub(super) fn one(admin: &Administration, status: StatusCode, user: &User) -> Response {
-    let mut answer = (status, Json(ShownUser::of(admin, user))).into_response();
-    if let Ok(tag) = HeaderValue::try_from(format!("\"{}\"", user.updated_at.millis())) {
-        answer.headers_mut().insert(header::ETAG, tag);
+    versioned((status, Json(ShownUser::of(admin, user))).into_response(), user.updated_at)
+}
+
+/// What is looked for in names.
+pub(super) fn check_search(text: Option<&str>) -> Result<(), Problem> {
+    if text.is_some_and(|text| text.chars().count() > 100) {
+        return Err(Problem::malformed("`search` has at most 100 letters."));
     }
-    answer
+    Ok(())
 }
 
 /// People of the tenant, ordered by id.
 #[utoipa::path(get, path = "/users", tag = "users", params(Which), responses((status = 200, body = Listed<ShownUser>)))]
 pub(super) async fn list(State(admin): State<Admin>, Caller(acting): Caller, Asked(which): Asked<Which>) -> Answer {
     let page = paging::page(which.after, which.limit)?;
-    if which.search.as_ref().is_some_and(|text| text.chars().count() > 100) {
-        return Err(Problem::malformed("`search` has at most 100 letters."));
-    }
+    check_search(which.search.as_deref())?;
     let filter = UserFilter { text: which.search.clone(), active: which.active };
     let users = admin.users(&acting, &filter, &page).await?;
     let next = paging::next(&users, page.limit, |user| user.id.to_string());

@@ -19,7 +19,7 @@ pub use oauth2::{ClaimPaths, OAuth2};
 pub use oidc::{ClaimNames, ClientAuth, ClientKey, ClientKeyAlgorithm, Oidc};
 pub use password::Password;
 pub use saml::{AttributeNames, Binding, Metadata as SamlMetadata, NameIdFormat, Saml};
-pub use stored::{Document, StoredError, Written, opened, review_last, within_last, written};
+pub use stored::{Document, StoredError, Written, keep_secrets, opened, received, review_last, within_last, written};
 
 use super::preset::Provider;
 use crate::model::{ConnectionId, Domain, TenantId};

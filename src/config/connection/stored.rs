@@ -40,6 +40,9 @@ pub enum StoredError {
     Sealed(#[from] Unsealable),
     #[error("its document cannot be read: {0}")]
     Document(String),
+    /// A secret is to be kept, and what it is for is not.
+    #[error("{0}: type the secret again, since something beside it is different")]
+    Beside(String),
     /// It does not fit the configuration, or not any more.
     #[error("{0}")]
     Problems(String),
@@ -52,11 +55,58 @@ pub enum StoredError {
 pub fn written(file: &FilePath) -> Result<Written, LoadError> {
     let root = schema::of_connection();
     let schema = Schema::new(&root);
-    let (typed, connection, sources) = load::connection(file, schema)?;
+    Ok(parted(schema, load::connection(file, schema)?))
+}
+
+/// Reads a connection that was sent as JSON, as it would stand under `connections`. Refuses references and names of files, because they
+/// would be the server's.
+///
+/// # Errors
+/// As for the configuration file.
+pub fn received(document: &Value) -> Result<Written, LoadError> {
+    let root = schema::of_connection();
+    let schema = Schema::new(&root);
+    // JSON is YAML.
+    Ok(parted(schema, load::connection_of(&document.to_string(), "connection", schema)?))
+}
+
+/// Takes the secrets out of what was typed.
+fn parted(schema: Schema<'_>, (typed, connection, sources): (serde_yaml::Value, Connection, Sources)) -> Written {
     let mut open = serde_json::to_value(typed).unwrap_or_default();
     let mut secrets = Map::new();
     take_secrets(schema, schema.root(), &mut open, "", &mut secrets);
-    Ok(Written { connection, document: Document { open, secrets }, sources })
+    Written { connection, document: Document { open, secrets }, sources }
+}
+
+/// Puts the secrets of `before` into `document` where it says `null` in their places.
+///
+/// # Errors
+/// Where they do not open; and where something beside such a secret, in the same section, is different now: what was told to one server is
+/// not sent to another.
+pub fn keep_secrets(document: &mut Value, before: &StoredConnection, master: &[u8]) -> Result<(), StoredError> {
+    let secrets = unsealed(before, master)?;
+    let mut bare = document.clone();
+    for pointer in secrets.keys() {
+        put_back(&mut bare, pointer, Value::Null);
+    }
+    for (pointer, secret) in secrets {
+        if document.pointer(&pointer) != Some(&Value::Null) {
+            continue;
+        }
+        let section = pointer.split('/').nth(1).unwrap_or_default();
+        if bare.get(section) != before.document.get(section) {
+            return Err(StoredError::Beside(pointer));
+        }
+        put_back(document, &pointer, secret);
+    }
+    Ok(())
+}
+
+/// The secrets by their JSON pointers.
+fn unsealed(stored: &StoredConnection, master: &[u8]) -> Result<Map<String, Value>, StoredError> {
+    let Some(sealed) = &stored.secrets else { return Ok(Map::new()) };
+    let plain = Sealer::new(master, PURPOSE)?.open(sealed, stored.id.as_str().as_bytes())?;
+    serde_json::from_slice(&plain).map_err(|_| StoredError::Sealed(Unsealable))
 }
 
 impl Document {
@@ -79,12 +129,8 @@ impl Document {
 /// Where its secrets do not open or its document is not one.
 pub fn opened(stored: &StoredConnection, master: &[u8]) -> Result<Connection, StoredError> {
     let mut document = stored.document.clone();
-    if let Some(sealed) = &stored.secrets {
-        let plain = Sealer::new(master, PURPOSE)?.open(sealed, stored.id.as_str().as_bytes())?;
-        let secrets: Map<String, Value> = serde_json::from_slice(&plain).map_err(|_| StoredError::Sealed(Unsealable))?;
-        for (pointer, secret) in secrets {
-            put_back(&mut document, &pointer, secret);
-        }
+    for (pointer, secret) in unsealed(stored, master)? {
+        put_back(&mut document, &pointer, secret);
     }
     let mut typed = serde_yaml::to_value(&document).map_err(|error| StoredError::Document(error.to_string()))?;
     preset::complete_one(&mut typed);

@@ -106,6 +106,11 @@ impl SessionStore for ValkeySessions {
         Ok(if fields.is_empty() { None } else { Some(record::read(fields)?) })
     }
 
+    async fn find_handle(&self, handle: &SessionHandle) -> Result<Option<Session>, SessionStoreError> {
+        let fields: Fields = self.server.ask(&script::run(script::FIND_HANDLE, &[&handle.0])).await?;
+        Ok(if fields.is_empty() { None } else { Some(record::read(fields)?) })
+    }
+
     async fn touch(&self, seen: &[(Digest, Timestamp)]) -> Result<(), SessionStoreError> {
         let arguments: Vec<String> = seen.iter().flat_map(|(digest, at)| [digest.to_hex(), millis(*at)]).collect();
         self.change::<i64>(script::TOUCH, &arguments).await?;

@@ -10,6 +10,7 @@ use crate::valkey::changes::ANNOUNCE;
 const SHARED: &str = include_str!("scripts/shared.lua");
 
 pub(super) const CREATE: &str = include_str!("scripts/create.lua");
+pub(super) const FIND_HANDLE: &str = "local key = key_of(ARGV[1]) return key and redis.call('HGETALL', key) or {}";
 pub(super) const TOUCH: &str = include_str!("scripts/touch.lua");
 pub(super) const END: &str = include_str!("scripts/end.lua");
 pub(super) const END_ALL: &str = include_str!("scripts/end_all.lua");

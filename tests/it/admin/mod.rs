@@ -1,8 +1,11 @@
 //! The API for administrators, asked as programs ask it.
 
+mod connections;
 mod crossing;
 mod document;
+mod groups;
 mod invitations;
 mod programs;
+mod scim_tokens;
 mod town;
 mod users;

@@ -38,6 +38,7 @@ pub(crate) fn stores(database: Database, follower: Follower) -> Stores {
         links: Arc::new(SqlSessions::new(database.clone())),
         invitations: Arc::new(SqlDirectory::new(database.clone())),
         answers: Arc::new(SqlDirectory::new(database.clone())),
+        provisioning: Arc::new(SqlDirectory::new(database.clone())),
         audit: Arc::new(SqlAudit::new(database)),
         bus: follower.bus().clone(),
         _keeper: Box::new(follower),

@@ -3,6 +3,7 @@
 use doorward::directory::{Described, DirectoryError, Page, Provisioning, Redescribed, UserFilter};
 use doorward::model::{Group, GroupId, Keeper, Provisioner, User, UserId};
 use serde_json::Map;
+use uuid::Uuid;
 
 use super::{Backend, Outcome, at, nobody, somebody, tenant};
 
@@ -18,8 +19,12 @@ fn group(of: &str, name: &str, connection: Option<&str>) -> Outcome<Group> {
     })
 }
 
+fn ids(people: &[UserId]) -> Vec<Uuid> {
+    people.iter().map(|user| user.0).collect()
+}
+
 fn described(name: &str, joins: &[UserId], leaves: &[UserId]) -> Redescribed {
-    Redescribed { display_name: name.to_owned(), external_id: None, joins: joins.to_vec(), leaves: leaves.to_vec() }
+    Redescribed { display_name: name.to_owned(), external_id: None, joins: ids(joins), leaves: ids(leaves) }
 }
 
 /// Somebody whom the connection provisions.
@@ -47,13 +52,13 @@ pub(crate) async fn groups_of_either_keeper_are_their_members_and_one_tenants(ba
         directory.create_user(user).await?;
     }
     let (theirs, own) = (group("acme", "Staff", Some("okta"))?, group("acme", "Board", None)?);
-    people.create_group(&theirs, &[ada.id]).await?;
-    people.create_group(&own, &[ada.id, bob.id]).await?;
+    people.create_group(&theirs, &ids(&[ada.id])).await?;
+    people.create_group(&own, &ids(&[ada.id, bob.id])).await?;
     let same = people.create_group(&group("acme", "BOARD", Some("okta"))?, &[]).await;
     assert!(matches!(same, Err(DirectoryError::Conflict(_))), "{same:?}");
-    people.create_group(&group("globex", "Board", None)?, &[eve.id]).await?;
-    for stranger in [eve.id, nobody()] {
-        let refused = people.create_group(&group("acme", "Thieves", None)?, &[bob.id, stranger]).await;
+    people.create_group(&group("globex", "Board", None)?, &ids(&[eve.id])).await?;
+    for stranger in [eve.id, nobody(), UserId(theirs.id.0)] {
+        let refused = people.create_group(&group("acme", "Thieves", None)?, &ids(&[bob.id, stranger])).await;
         assert!(matches!(refused, Err(DirectoryError::Missing("member"))), "{refused:?}");
     }
 
@@ -92,8 +97,8 @@ pub(crate) async fn a_group_is_changed_by_its_keeper_alone_and_only_a_directorys
     let okta = Provisioner { tenant: tenant("acme")?, connection: "okta".parse()? };
     let ada = provisioned(&*people, &okta, "ada").await?.id;
     let (theirs, own) = (group("acme", "Staff", Some("okta"))?, group("acme", "Board", None)?);
-    people.create_group(&theirs, &[ada]).await?;
-    people.create_group(&own, &[ada]).await?;
+    people.create_group(&theirs, &ids(&[ada])).await?;
+    people.create_group(&own, &ids(&[ada])).await?;
     for (keeper, group) in
         [(&own.keeper(), &theirs), (&Keeper::from(&okta), &own), (&Keeper { tenant: tenant("globex")?, connection: None }, &own)]
     {

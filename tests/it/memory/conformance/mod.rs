@@ -6,6 +6,7 @@ pub(crate) mod connections;
 pub(crate) mod directory;
 pub(crate) mod erasure;
 pub(crate) mod factors;
+pub(crate) mod groups;
 pub(crate) mod mail;
 pub(crate) mod sessions;
 
@@ -17,7 +18,7 @@ use async_trait::async_trait;
 use doorward::audit::AuditStore;
 use doorward::clock::Timestamp;
 use doorward::crypto::Digest;
-use doorward::directory::{Answers, Connections, Directory, Factors, Invitations};
+use doorward::directory::{Answers, Connections, Directory, Factors, Invitations, Provisioning};
 use doorward::model::{FederatedLink, Program, ProgramKind, ProgramSecret, Session, SessionHandle, TenantId, User, UserId};
 use doorward::revocation::Bus;
 use doorward::session::{MailedLinks, SessionStore};
@@ -34,6 +35,7 @@ pub(crate) struct Stores {
     pub(crate) links: Arc<dyn MailedLinks>,
     pub(crate) invitations: Arc<dyn Invitations>,
     pub(crate) answers: Arc<dyn Answers>,
+    pub(crate) provisioning: Arc<dyn Provisioning>,
     pub(crate) audit: Arc<dyn AuditStore>,
     pub(crate) bus: Bus,
     /// Whatever has to live for the bus to hear.
@@ -111,6 +113,10 @@ macro_rules! conformance {
             a_person_has_no_more_own_programs_than_they_may
             use_of_a_program_never_moves_backwards
             uses_are_gathered_and_written_together
+        );
+        conformance!(@tests $backend, groups:
+            groups_of_either_keeper_are_their_members_and_one_tenants
+            a_group_is_changed_by_its_keeper_alone_and_only_a_directorys_keeps_somebody_in
         );
         conformance!(@tests $backend, connections:
             a_connection_comes_back_with_every_field_and_others_in_order

@@ -200,7 +200,10 @@ pub(crate) async fn seen_times_only_move_forward(backend: &impl Backend) -> Outc
     let unknown = Digest::of(b"unknown");
     sessions.touch(&[(one.digest, at(50)), (unknown, at(50)), (two.digest, at(1)), (one.digest, at(40))]).await?;
     sessions.touch(&[(one.digest, at(45))]).await?;
-    assert_eq!(sessions.find(&one.digest).await?, Some(Session { last_seen_at: at(50), ..one }));
+    let seen = Session { last_seen_at: at(50), ..one };
+    assert_eq!(sessions.find(&seen.digest).await?.as_ref(), Some(&seen));
+    assert_eq!(sessions.find_handle(&seen.handle).await?.as_ref(), Some(&seen));
+    assert_eq!(sessions.find_handle(&SessionHandle("nobody's".to_owned())).await?, None);
     assert_eq!(sessions.find(&two.digest).await?, Some(two));
     assert_eq!(sessions.find(&unknown).await?, None);
     Ok(())
