@@ -45,12 +45,12 @@ impl Update {
             groups: (self.no_groups || !self.groups.is_empty()).then_some(self.groups),
             roles: None,
         };
-        let UserChange { user_name: None, email: None, name: None, groups: None, .. } = &change else {
-            let id = store.person(&self.named.tenant, &self.named.user).await?.id;
-            let (administration, acting) = store.administration(&self.named.tenant);
-            let user = administration.change_user(&acting, id, None, change).await.map_err(undone)?;
-            return if self.named.json { store::print_json(&user) } else { store::say(format!("{} is changed", user.user_name)) };
-        };
-        bail!("say what is to be different: --name, --email, --full-name or --group")
+        if change == UserChange::default() {
+            bail!("say what is to be different: --name, --email, --full-name or --group");
+        }
+        let id = self.named.find(store).await?.id;
+        let (administration, acting) = self.named.place.administration(store);
+        let user = administration.change_user(&acting, id, None, change).await.map_err(undone)?;
+        if self.named.place.json { store::print_json(&user) } else { store::say(format!("{} is changed", user.user_name)) }
     }
 }

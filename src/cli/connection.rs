@@ -10,10 +10,8 @@ use serde_json::{Value, json};
 
 use super::store::{self, Store, explained, undone};
 use super::table::Table;
-use crate::audit::Kind;
-use crate::config::connection::{Connection, Written, opened, written};
+use crate::config::connection::{Connection, opened, written};
 use crate::config::{Config, LoadError};
-use crate::login;
 use crate::model::{ConnectionId, StoredConnection, TenantId};
 
 #[derive(Debug, Subcommand)]
@@ -134,42 +132,22 @@ impl Show {
 
 impl Add {
     async fn run(self, store: &Store) -> anyhow::Result<()> {
-        let Written { connection, document, sources } = written(&self.file).map_err(|error| match error {
+        let new = written(&self.file).map_err(|error| match error {
             LoadError::Invalid { report, .. } => anyhow!("this connection cannot be used\n{report}"),
             unreadable @ LoadError::Unreadable { .. } => anyhow!(unreadable),
         })?;
-        let (id, tenant) = (connection.id.clone(), connection.tenant.clone());
-        if in_file(&store.config, &id) {
-            bail!("the configuration file has a connection {id}, which would be used instead; choose another id");
-        }
-        let stored = all(store).await?;
-        let mut config = store.config.clone();
-        let others = stored.iter().filter(|other| other.id != id && !in_file(&store.config, &other.id));
-        config.connections.extend(others.filter_map(|other| opened(other, master(&store.config)).ok()));
-        config.connections.push(connection);
-        let problems = login::check_last(&config);
-        if !problems.is_empty() {
-            bail!("this connection cannot be used\n{}", sources.report(&problems));
-        }
-        let before = stored.into_iter().find(|other| other.id == id);
-        let secrets = document.seal(id.as_str(), master(&store.config))?;
-        let at = before.as_ref().map_or(store.now, |before| before.updated_at);
-        let new = StoredConnection { id, tenant, document: document.open, secrets, created_at: at, updated_at: at };
-        let kind = match before {
+        let (id, tenant) = (&new.connection.id, &new.connection.tenant);
+        let before = all(store).await?.into_iter().find(|other| other.id == *id).filter(|_| self.replace);
+        if let Some(before) = before.as_ref().filter(|before| before.tenant != *tenant && store.config.has_tenant(tenant)) {
             // Its people would come along, and they are of the tenant that it was of.
-            Some(before) if self.replace && before.tenant != new.tenant => {
-                bail!("{} is of tenant {}, and a connection does not change tenants; choose another id", new.id, before.tenant)
-            }
-            Some(_) if self.replace => {
-                store.memory.connections.update_connection(&new).await.map_err(explained)?;
-                Kind::ConnectionUpdated
-            }
-            _ => {
-                store.memory.connections.create_connection(&new).await.map_err(explained)?;
-                Kind::ConnectionCreated
-            }
+            bail!("{id} is of tenant {}, and a connection does not change tenants; choose another id", before.tenant);
+        }
+        let (administration, acting) = store.administration(tenant);
+        let kept = match before {
+            Some(before) if before.tenant == *tenant => administration.replace_connection(&acting, new).await,
+            _ => administration.create_connection(&acting, new).await,
         };
-        store.record(kind, &new.tenant, new.id.as_str(), json!({})).await?;
+        let new = kept.map_err(undone)?;
         if self.json {
             return store::print_json(&new);
         }

@@ -116,7 +116,7 @@ impl Explain {
         if self.roles.is_empty() && self.groups.is_empty() {
             return Ok(None);
         }
-        store.check_roles(&self.roles)?;
+        store.administration(&self.tenant).0.check_roles(&self.roles).map_err(store::undone)?;
         let user = self.somebody(store);
         let session = self.session(&user, store)?;
         Ok(Some(StandIn::Person(Box::new(user), Box::new(session))))

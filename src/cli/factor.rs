@@ -2,15 +2,14 @@
 //!
 //! Refuses to show a secret: an administrator can take a factor away, and never have it. What they can give is a code for one use.
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use serde_json::json;
 
-use super::session::end_all;
-use super::store::{self, Store, explained};
+use super::store::{self, Store, explained, undone};
 use super::table::{Table, or_dash};
+use super::user::Named;
 use crate::audit::Kind;
 use crate::login::one_time_code;
-use crate::model::TenantId;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -23,32 +22,21 @@ pub(super) enum Command {
     Code(Named),
 }
 
-#[derive(Debug, Args)]
-pub(super) struct Named {
-    /// The name the person signs in with, or their id.
-    user: String,
-    #[arg(long, default_value = "default")]
-    tenant: TenantId,
-    /// JSON instead of text.
-    #[arg(long)]
-    json: bool,
-}
-
 impl Command {
     pub(super) async fn run(self, store: &Store) -> anyhow::Result<()> {
         match self {
-            Self::List(named) => named.list(store).await,
-            Self::Reset(named) => named.reset(store).await,
+            Self::List(named) => named.factors(store).await,
+            Self::Reset(named) => named.reset_factors(store).await,
             Self::Code(named) => named.code(store).await,
         }
     }
 }
 
 impl Named {
-    async fn list(self, store: &Store) -> anyhow::Result<()> {
-        let user = store.person(&self.tenant, &self.user).await?;
+    async fn factors(self, store: &Store) -> anyhow::Result<()> {
+        let user = self.find(store).await?;
         let factors = store.memory.factors.factors(user.id).await.map_err(explained)?;
-        if self.json {
+        if self.place.json {
             return store::print_json(&factors);
         }
         let mut table = Table::new(&["ID", "KIND", "NAME", "ADDED", "LAST USED"]);
@@ -65,23 +53,24 @@ impl Named {
     }
 
     async fn code(self, store: &Store) -> anyhow::Result<()> {
-        let user = store.person(&self.tenant, &self.user).await?;
+        let user = self.find(store).await?;
         let (code, factor) = one_time_code(&user, store.now)?;
         store.memory.factors.add_factors(std::slice::from_ref(&factor)).await.map_err(explained)?;
         let details = json!({ "factor": factor.kind.as_str() });
         store.record(Kind::FactorAdded, &user.tenant, &user.id.to_string(), details).await?;
-        if self.json {
+        if self.place.json {
             return store::print_json(&json!({ "user": user.id, "code": code }));
         }
         store::say(format!("code  {code}\n\nIt works once, for {}, and is shown this once.", user.user_name))
     }
 
-    async fn reset(self, store: &Store) -> anyhow::Result<()> {
-        let user = store.person(&self.tenant, &self.user).await?;
+    async fn reset_factors(self, store: &Store) -> anyhow::Result<()> {
+        let user = self.find(store).await?;
         let removed = store.memory.factors.remove_factors(user.id, None).await.map_err(explained)?;
         store.record(Kind::FactorRemoved, &user.tenant, &user.id.to_string(), json!({ "removed": removed })).await?;
-        let ended = end_all(store, &user).await?;
-        if self.json {
+        let (administration, acting) = self.place.administration(store);
+        let ended = administration.end_sessions(&acting, user.id).await.map_err(undone)?;
+        if self.place.json {
             return store::print_json(&json!({ "user": user.id, "removed": removed, "sessions_ended": ended }));
         }
         store::say(format!("{removed} second factors of {} were removed; {ended} sessions ended", user.user_name))

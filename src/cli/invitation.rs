@@ -7,11 +7,12 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 
-use super::store::{self, Store, explained, undone};
+use super::place::Place;
+use super::store::{self, Store, undone};
 use super::table::{Table, listed};
 use crate::admin::invitation::{Invited, NewInvitation, Posted};
 use crate::config::Span;
-use crate::model::{ConnectionId, EmailAddress, Invitation, TenantId};
+use crate::model::{ConnectionId, EmailAddress, Invitation};
 
 #[derive(Debug, Args)]
 pub(super) struct Invite {
@@ -28,31 +29,22 @@ pub(super) struct Invite {
     /// Show the link instead of mailing it.
     #[arg(long)]
     no_mail: bool,
-    #[arg(long, default_value = "default")]
-    tenant: TenantId,
-    /// One JSON object instead of text.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    place: Place,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Invitations {
-    #[arg(long, default_value = "default")]
-    tenant: TenantId,
-    /// A JSON array instead of text.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    place: Place,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Uninvite {
     /// The invitation's id, or the address that was invited.
     invitation: String,
-    #[arg(long, default_value = "default")]
-    tenant: TenantId,
-    /// One JSON object instead of text.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    place: Place,
 }
 
 /// An invitation, with its link where it was not mailed: it is shown now and never again.
@@ -67,7 +59,7 @@ struct Shown<'i> {
 
 impl Invite {
     pub(super) async fn run(self, store: &Store) -> anyhow::Result<()> {
-        let (administration, acting) = store.administration(&self.tenant);
+        let (administration, acting) = self.place.administration(store);
         let new = NewInvitation {
             address: self.address.clone(),
             roles: self.roles.clone(),
@@ -87,7 +79,7 @@ impl Invite {
     }
 
     fn tell(&self, store: &Store, invitation: &Invitation, link: Option<&str>) -> anyhow::Result<()> {
-        if self.json {
+        if self.place.json {
             return store::print_json(&Shown { invitation, state: invitation.state(store.now), link });
         }
         let (address, id, until) = (&self.address, &invitation.id, invitation.expires_at);
@@ -102,8 +94,9 @@ impl Invite {
 
 impl Invitations {
     pub(super) async fn run(self, store: &Store) -> anyhow::Result<()> {
-        let found = store.memory.invitations.invitations(&self.tenant).await.map_err(explained)?;
-        if self.json {
+        let (administration, acting) = self.place.administration(store);
+        let found = administration.invitations(&acting).await.map_err(undone)?;
+        if self.place.json {
             let shown: Vec<_> =
                 found.iter().map(|invitation| Shown { invitation, state: invitation.state(store.now), link: None }).collect();
             return store::print_json(&shown);
@@ -126,7 +119,8 @@ impl Invitations {
 
 impl Uninvite {
     pub(super) async fn run(self, store: &Store) -> anyhow::Result<()> {
-        let all = store.memory.invitations.invitations(&self.tenant).await.map_err(explained)?;
+        let (administration, acting) = self.place.administration(store);
+        let all = administration.invitations(&acting).await.map_err(undone)?;
         let address = self.invitation.parse::<EmailAddress>().ok().map(|address| address.folded());
         let meant = |one: &&Invitation| one.id.0 == self.invitation || address.as_deref() == Some(one.address.as_str());
         let open: Vec<&Invitation> =
@@ -134,11 +128,10 @@ impl Uninvite {
         if open.is_empty() {
             bail!("there is no open invitation {}; `doorward user invitations` lists them", self.invitation);
         }
-        let (administration, acting) = store.administration(&self.tenant);
         for invitation in &open {
             administration.uninvite(&acting, &invitation.id.0).await.map_err(undone)?;
         }
-        if self.json {
+        if self.place.json {
             return store::print_json(&json!({ "revoked": open.iter().map(|one| &one.id).collect::<Vec<_>>() }));
         }
         store::say(format!("the invitation of {} was revoked", open[0].address))

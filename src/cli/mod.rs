@@ -18,9 +18,11 @@ mod connection;
 mod demo;
 mod explain;
 mod factor;
+mod group;
 mod health;
 mod invitation;
 mod password;
+mod place;
 mod presets;
 mod program;
 mod role;
@@ -84,6 +86,9 @@ enum Command {
     /// People with an account here.
     #[command(subcommand)]
     User(user::Command),
+    /// Groups of the directory, and who is in them.
+    #[command(subcommand)]
+    Group(group::Command),
     /// Who is signed in.
     #[command(subcommand)]
     Session(session::Command),
@@ -130,6 +135,7 @@ impl Cli {
             Command::Key(command) => store::with(&self.config, async |store| command.run(store, ProgramKind::ApiKey).await),
             Command::Client(command) => store::with(&self.config, async |store| command.run(store, ProgramKind::Client).await),
             Command::User(command) => command.run(&self.config),
+            Command::Group(command) => store::with(&self.config, async |store| command.run(store).await),
             Command::Connection(command) => store::with(&self.config, async |store| command.run(store).await),
             Command::ScimToken(command) => store::with(&self.config, async |store| command.run(store).await),
             Command::Session(command) => store::with(&self.config, async |store| command.run(store).await),

@@ -3,13 +3,10 @@
 //! Refuses a role that the configuration does not declare, and to touch what groups give: that changes with the groups.
 
 use clap::Args;
-use serde_json::json;
 
-use super::store::{self, Store};
+use super::store::{self, Store, undone};
 use super::table::listed;
 use super::user::Named;
-use crate::audit::Kind;
-use crate::model::User;
 
 #[derive(Debug, Args)]
 pub(super) struct Change {
@@ -22,26 +19,31 @@ pub(super) struct Change {
 
 impl Change {
     pub(super) async fn grant(self, store: &Store) -> anyhow::Result<()> {
-        store.check_roles(&self.roles)?;
-        let given = |user: &mut User| {
-            let new = self.roles.iter().filter(|role| !user.roles.contains(role)).cloned().collect::<Vec<_>>();
-            user.roles.extend(new);
-        };
-        let user = self.named.amend(store, given).await?;
-        self.tell(store, &user, "roles_granted").await
+        self.run(store, true).await
     }
 
     /// A role that is no longer declared can be taken, too.
     pub(super) async fn revoke(self, store: &Store) -> anyhow::Result<()> {
-        let user = self.named.amend(store, |user| user.roles.retain(|role| !self.roles.contains(role))).await?;
-        self.tell(store, &user, "roles_revoked").await
+        self.run(store, false).await
     }
 
-    async fn tell(&self, store: &Store, user: &User, what: &str) -> anyhow::Result<()> {
-        let details = json!({ what: self.roles, "roles": user.roles });
-        store.record(Kind::UserChanged, &user.tenant, &user.id.to_string(), details).await?;
-        if self.named.json {
-            return store::print_json(user);
+    async fn run(self, store: &Store, are_given: bool) -> anyhow::Result<()> {
+        let mut user = self.named.find(store).await?;
+        let (administration, acting) = self.named.place.administration(store);
+        if are_given {
+            // Before the first of them is given.
+            administration.check_roles(&self.roles).map_err(undone)?;
+        }
+        for role in &self.roles {
+            let changed = if are_given {
+                administration.assign_role(&acting, user.id, role).await
+            } else {
+                administration.unassign_role(&acting, user.id, role).await
+            };
+            user = changed.map_err(undone)?;
+        }
+        if self.named.place.json {
+            return store::print_json(&user);
         }
         store::say(format!("{} has these roles of their own: {}", user.user_name, listed(&user.roles)))
     }

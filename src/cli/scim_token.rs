@@ -3,27 +3,24 @@
 //! Refuses to show a token again: only its digest is kept. A rotation has two phases, so that the directory can be given the new token
 //! while the old one still works.
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use serde_json::json;
 
-use super::store::{self, Store, explained};
+use super::place::Place;
+use super::store::{self, Store, explained, undone};
 use super::table::{Table, facts, or_dash};
-use crate::audit::Kind;
-use crate::clock::Timestamp;
+use crate::admin::scim_token::NewScimToken;
+use crate::admin::{Acting, Administration};
 use crate::config::Span;
-use crate::crypto::token;
-use crate::directory::Rotation;
 use crate::model::{ConnectionId, ScimToken, TenantId};
-use crate::policy::tenancy::Tenancy;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Make one; it is printed once.
     Create(Create),
     /// Those there are, revoked ones too.
-    List(List),
+    List(Place),
     /// Exchange the secret in two phases.
     #[command(subcommand)]
     Rotate(Rotate),
@@ -52,15 +49,6 @@ pub(super) struct Create {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct List {
-    #[arg(long, default_value = "default")]
-    tenant: TenantId,
-    /// A JSON array instead of text.
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Debug, Args)]
 pub(super) struct Named {
     /// Its id, as `list` shows it.
     id: String,
@@ -83,11 +71,8 @@ pub(super) enum Rotate {
 pub(super) struct Disable {
     #[arg(long)]
     connection: ConnectionId,
-    #[arg(long, default_value = "default")]
-    tenant: TenantId,
-    /// A JSON array of the ids instead of text.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    place: Place,
 }
 
 #[derive(Debug, Args)]
@@ -113,21 +98,12 @@ impl Command {
     pub(super) async fn run(self, store: &Store) -> anyhow::Result<()> {
         match self {
             Self::Create(command) => command.run(store).await,
-            Self::List(command) => command.run(store).await,
+            Self::List(place) => list(store, &place).await,
             Self::Rotate(command) => command.run(store).await,
             Self::Revoke(command) => command.revoke(store).await,
             Self::Disable(command) => command.run(store).await,
             Self::Calls(command) => command.run(store).await,
         }
-    }
-}
-
-fn state(token: &ScimToken, now: Timestamp) -> &'static str {
-    match token {
-        ScimToken { revoked_at: Some(_), .. } => "revoked",
-        token if !token.is_live(now) => "expired",
-        ScimToken { next: Some(_), .. } => "rotating",
-        _ => "live",
     }
 }
 
@@ -144,34 +120,14 @@ fn reveal(token: &ScimToken, secret: &str, json: bool, what: &str, address: &str
     store::say(format!("{what} It is not shown again.\n{shown}"))
 }
 
-/// What the directory is told: where its tenant is at home.
-fn address(store: &Store, tenant: &TenantId) -> String {
-    let tenancy = Tenancy::compile(&store.config);
-    format!("{}{}/scim/v2", tenancy.site(tenancy.home(tenant)).public_url, store.config.prefix)
-}
-
 impl Create {
     async fn run(self, store: &Store) -> anyhow::Result<()> {
-        let tenant = self.tenant(store).await?;
-        let id = token::new_id()?;
-        let (secret, digest) = token::new_scim_token(&id)?;
-        let token = ScimToken {
-            id,
-            tenant,
-            connection: self.connection,
-            name: self.name,
-            digest,
-            next: None,
-            created_at: store.now,
-            rotating_since: None,
-            expires_at: self.expires.map(|span| store.now.after(span.0)),
-            revoked_at: None,
-            last_used_at: None,
-        };
-        store.memory.scim_tokens.create_scim_token(&token).await.map_err(explained)?;
-        let details = json!({ "connection": token.connection.as_str(), "name": token.name });
-        store.record(Kind::ScimTokenCreated, &token.tenant, &token.id, details).await?;
-        reveal(&token, secret.expose(), self.json, "The directory may provision with this token.", &address(store, &token.tenant))
+        let (administration, acting) = store.administration(&self.tenant(store).await?);
+        let expires_at = self.expires.map(|span| store.now.after(span.0));
+        let new = NewScimToken { connection: self.connection, name: self.name, expires_at };
+        let (token, secret) = administration.create_scim_token(&acting, new).await.map_err(undone)?;
+        let address = administration.scim_address(&acting);
+        reveal(&token, secret.expose(), self.json, "The directory may provision with this token.", &address)
     }
 
     /// Whose connection it is.
@@ -187,56 +143,60 @@ impl Create {
     }
 }
 
-impl List {
-    async fn run(self, store: &Store) -> anyhow::Result<()> {
-        let tokens = store.memory.scim_tokens.scim_tokens(&self.tenant).await.map_err(explained)?;
-        if self.json {
-            return store::print_json(&tokens);
-        }
-        let mut table = Table::new(&["ID", "STATE", "CONNECTION", "NAME", "CREATED", "EXPIRES", "LAST USED"]);
-        for token in tokens {
-            table.row([
-                token.id.clone(),
-                state(&token, store.now).to_owned(),
-                token.connection.to_string(),
-                token.name.clone(),
-                token.created_at.to_string(),
-                or_dash(token.expires_at),
-                or_dash(token.last_used_at),
-            ]);
-        }
-        store::say(table)
+async fn list(store: &Store, place: &Place) -> anyhow::Result<()> {
+    let (administration, acting) = place.administration(store);
+    let tokens = administration.scim_tokens(&acting).await.map_err(undone)?;
+    if place.json {
+        return store::print_json(&tokens);
     }
+    let mut table = Table::new(&["ID", "STATE", "CONNECTION", "NAME", "CREATED", "EXPIRES", "LAST USED"]);
+    for token in tokens {
+        table.row([
+            token.id.clone(),
+            token.state(store.now).to_owned(),
+            token.connection.to_string(),
+            token.name.clone(),
+            token.created_at.to_string(),
+            or_dash(token.expires_at),
+            or_dash(token.last_used_at),
+        ]);
+    }
+    store::say(table)
 }
 
 impl Rotate {
     async fn run(self, store: &Store) -> anyhow::Result<()> {
-        match self {
+        let (Self::Start(named) | Self::Complete(named) | Self::Cancel(named)) = &self;
+        let (administration, acting) = named.administration(store).await?;
+        match &self {
             Self::Start(named) => {
-                let (secret, digest) = token::new_scim_token(&named.id)?;
-                let token = named.rotate(store, Rotation::Start(digest), "start").await?;
+                let (token, secret) = administration.start_scim_rotation(&acting, &named.id).await.map_err(undone)?;
                 let what =
                     "Give the directory this token, and then run `doorward scim-token rotate complete`; until then both work.";
-                reveal(&token, secret.expose(), named.json, what, &address(store, &token.tenant))
+                reveal(&token, secret.expose(), named.json, what, &administration.scim_address(&acting))
             }
             Self::Complete(named) => {
-                let token = named.rotate(store, Rotation::Complete, "complete").await?;
+                let token = administration.complete_scim_rotation(&acting, &named.id).await.map_err(undone)?;
                 named.told(&token, "only the new secret works now")
             }
             Self::Cancel(named) => {
-                let token = named.rotate(store, Rotation::Cancel, "cancel").await?;
+                let token = administration.cancel_scim_rotation(&acting, &named.id).await.map_err(undone)?;
                 named.told(&token, "only the old secret works now")
             }
         }
     }
 }
 
+/// The operations of administrators in the tenant of the token with this id.
+async fn administration_of(store: &Store, id: &str) -> anyhow::Result<(Administration, Acting)> {
+    let found = store.memory.scim_tokens.scim_token(id).await.map_err(explained)?;
+    let token = found.ok_or_else(|| anyhow!("there is no SCIM token {id}; `doorward scim-token list` shows those there are"))?;
+    Ok(store.administration(&token.tenant))
+}
+
 impl Named {
-    async fn rotate(&self, store: &Store, rotation: Rotation, phase: &str) -> anyhow::Result<ScimToken> {
-        let token = store.memory.scim_tokens.rotate_scim_token(&self.id, rotation).await.map_err(explained)?;
-        let details = json!({ "connection": token.connection.as_str(), "phase": phase });
-        store.record(Kind::ScimTokenRotated, &token.tenant, &token.id, details).await?;
-        Ok(token)
+    async fn administration(&self, store: &Store) -> anyhow::Result<(Administration, Acting)> {
+        administration_of(store, &self.id).await
     }
 
     fn told(&self, token: &ScimToken, what: &str) -> anyhow::Result<()> {
@@ -244,24 +204,18 @@ impl Named {
     }
 
     async fn revoke(self, store: &Store) -> anyhow::Result<()> {
-        let tokens = &store.memory.scim_tokens;
-        tokens.revoke_scim_token(&self.id, store.now).await.map_err(explained)?;
-        let Some(token) = tokens.scim_token(&self.id).await.map_err(explained)? else { bail!("there is no token {}", self.id) };
-        let details = json!({ "connection": token.connection.as_str() });
-        store.record(Kind::ScimTokenRevoked, &token.tenant, &token.id, details).await?;
+        let (administration, acting) = self.administration(store).await?;
+        administration.revoke_scim_token(&acting, &self.id).await.map_err(undone)?;
+        let token = administration.scim_token(&acting, &self.id).await.map_err(undone)?;
         self.told(&token, "is revoked; people and groups stay as they are")
     }
 }
 
 impl Disable {
     async fn run(self, store: &Store) -> anyhow::Result<()> {
-        let tokens = &store.memory.scim_tokens;
-        let revoked = tokens.disable_scim(&self.tenant, &self.connection, store.now).await.map_err(explained)?;
-        for id in &revoked {
-            let details = json!({ "connection": self.connection.as_str(), "disabled": true });
-            store.record(Kind::ScimTokenRevoked, &self.tenant, id, details).await?;
-        }
-        if self.json {
+        let (administration, acting) = self.place.administration(store);
+        let revoked = administration.disable_scim(&acting, &self.connection).await.map_err(undone)?;
+        if self.place.json {
             return store::print_json(&revoked);
         }
         store::say(format!("{} tokens of {} are revoked; people and groups stay as they are", revoked.len(), self.connection))
@@ -270,7 +224,8 @@ impl Disable {
 
 impl Calls {
     async fn run(self, store: &Store) -> anyhow::Result<()> {
-        let calls = store.memory.scim_tokens.scim_calls(&self.id, self.limit).await.map_err(explained)?;
+        let (administration, acting) = administration_of(store, &self.id).await?;
+        let calls = administration.scim_calls(&acting, &self.id, self.limit).await.map_err(undone)?;
         if self.json {
             return store::print_json(&calls);
         }

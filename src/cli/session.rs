@@ -2,17 +2,15 @@
 //!
 //! Refuses to end everybody's sessions at once by mistake: a handle or a person has to be named.
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{anyhow, bail};
 use clap::{ArgGroup, Args, Subcommand};
 use serde_json::json;
 
-use super::store::{self, Store};
+use super::place::Place;
+use super::store::{self, Store, undone};
 use super::table::{Table, or_dash};
-use crate::audit::Kind;
-use crate::model::{Session, TenantId};
-use crate::session::SessionFilter;
-
-const HINT: &str = "nothing was changed; is the disk full, the database down, or does another program hold the store? Try again";
+use crate::admin::Undone;
+use crate::model::{Session, SessionHandle};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -27,14 +25,11 @@ pub(super) struct List {
     /// Only this person's: their user name or id.
     #[arg(long)]
     user: Option<String>,
-    #[arg(long, default_value = "default")]
-    tenant: TenantId,
     /// At most so many.
     #[arg(long, default_value_t = 1000)]
     limit: u32,
-    /// A JSON array instead of text.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    place: Place,
 }
 
 #[derive(Debug, Args)]
@@ -45,11 +40,8 @@ pub(super) struct Revoke {
     /// All sessions of this person: their user name or id.
     #[arg(long)]
     user: Option<String>,
-    #[arg(long, default_value = "default")]
-    tenant: TenantId,
-    /// One JSON object instead of text.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    place: Place,
 }
 
 impl Command {
@@ -64,17 +56,12 @@ impl Command {
 impl List {
     async fn run(self, store: &Store) -> anyhow::Result<()> {
         let user = match &self.user {
-            Some(who) => Some(store.person(&self.tenant, who).await?.id),
+            Some(who) => Some(store.person(&self.place.tenant, who).await?.id),
             None => None,
         };
-        // The store does not know how long is too long without a request; the configuration does.
-        let seen_after = Some(store.now.before(store.config.sessions.idle.0));
-        let filter = SessionFilter { tenant: Some(self.tenant), user, seen_after, limit: self.limit };
-        let sessions = store.memory.sessions.list(&filter, store.now).await.context(HINT)?;
-        if self.json {
-            return store::print_json(&sessions);
-        }
-        store::say(table(&sessions))
+        let (administration, acting) = self.place.administration(store);
+        let sessions = administration.live_sessions(&acting, user, self.limit).await.map_err(undone)?;
+        if self.place.json { store::print_json(&sessions) } else { store::say(table(&sessions)) }
     }
 }
 
@@ -97,46 +84,34 @@ fn table(sessions: &[Session]) -> Table {
 
 impl Revoke {
     async fn run(self, store: &Store) -> anyhow::Result<()> {
-        let ended = match (&self.handle, &self.user) {
-            (Some(handle), _) => self.end_one(store, handle).await?,
+        let (administration, acting) = self.place.administration(store);
+        let ended = match (self.handle, &self.user) {
+            (Some(handle), _) => {
+                let handle = SessionHandle(handle);
+                administration.end_session(&acting, None, &handle).await.map_err(|error| self.place.unended(&handle, error))?;
+                1
+            }
             (None, Some(who)) => {
-                let person = store.person(&self.tenant, who).await?;
-                end_all(store, &person).await?
+                let person = store.person(&self.place.tenant, who).await?;
+                administration.end_sessions(&acting, person.id).await.map_err(undone)?
             }
             (None, None) => bail!("name a session's handle, or a person with --user"),
         };
-        if self.json {
+        if self.place.json {
             return store::print_json(&json!({ "ended": ended }));
         }
         store::say(format!("{ended} ended: running servers refuse them within a second"))
     }
+}
 
-    async fn end_one(&self, store: &Store, handle: &str) -> anyhow::Result<u64> {
-        // Only this tenant's: whoever ends a session says whose people they mean.
-        let filter = SessionFilter { tenant: Some(self.tenant.clone()), limit: u32::MAX, ..SessionFilter::default() };
-        let own = store.memory.sessions.list(&filter, store.now).await.context(HINT)?;
-        let handle =
-            own.iter().map(|session| &session.handle).find(|own| own.0 == handle).ok_or_else(|| unknown(&self.tenant, handle))?;
-        if !store.memory.sessions.end(handle, store.now).await.context(HINT)? {
-            return Err(unknown(&self.tenant, &handle.0));
+impl Place {
+    fn unended(&self, handle: &SessionHandle, error: Undone) -> anyhow::Error {
+        let tenant = &self.tenant;
+        match error {
+            Undone::Missing(_) => anyhow!(
+                "there is no live session {handle} in tenant {tenant}; `doorward session list --tenant {tenant}` shows those there are"
+            ),
+            error => undone(error),
         }
-        store.record(Kind::SessionEnded, &self.tenant, &handle.0, json!({})).await?;
-        Ok(1)
     }
-}
-
-fn unknown(tenant: &TenantId, handle: &str) -> anyhow::Error {
-    anyhow!(
-        "there is no live session {handle} in tenant {tenant}; `doorward session list --tenant {tenant}` shows those there are"
-    )
-}
-
-/// Ends and records all sessions of a person.
-pub(super) async fn end_all(store: &Store, person: &crate::model::User) -> anyhow::Result<u64> {
-    let ended = store.memory.sessions.end_all(person.id, store.now).await.context(HINT)?;
-    if ended > 0 {
-        let details = json!({ "user_name": person.user_name, "sessions": ended });
-        store.record(Kind::SessionEnded, &person.tenant, &person.id.to_string(), details).await?;
-    }
-    Ok(ended)
 }

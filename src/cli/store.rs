@@ -110,19 +110,6 @@ impl Store {
         }
         Ok(())
     }
-
-    /// Refuses a role that the configuration does not know: it would give nothing and look as if it did.
-    pub(super) fn check_roles(&self, roles: &[String]) -> anyhow::Result<()> {
-        let known: Vec<&String> = self.config.roles.ranked.iter().chain(&self.config.roles.others).collect();
-        for role in roles {
-            if !known.contains(&role) {
-                let names = known.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
-                let names = if names.is_empty() { "none".to_owned() } else { names };
-                bail!("there is no role {role}; the configuration's `roles` has: {names}");
-            }
-        }
-        Ok(())
-    }
 }
 
 /// `cli:` and who runs the command, as the operating system knows them.
@@ -153,8 +140,10 @@ pub(super) fn undone(error: Undone) -> anyhow::Error {
     let hint = match &error {
         Undone::Unavailable(_) => "is the disk full, or does another program hold the store? Try again",
         Undone::Missing(_) => "`list` shows those there are",
-        Undone::Conflict(_) | Undone::Unfit { .. } => "choose another",
+        Undone::Conflict(_) => "choose another",
         Undone::Stale(_) => "somebody else was faster; look at it and try again",
+        Undone::Flawed(report) => return anyhow!("this connection cannot be used\n{report}"),
+        Undone::Unfit { message, .. } => return anyhow!("{message}"),
         Undone::Standing(_) | Undone::Unrecorded(_) | Undone::Internal(_) => return anyhow!(error),
     };
     anyhow!("{:#}; {hint}", anyhow!(error))
@@ -162,12 +151,12 @@ pub(super) fn undone(error: Undone) -> anyhow::Error {
 
 /// Every page of a list.
 pub(super) async fn all<T>(
-    next: impl AsyncFn(&Page) -> Result<Vec<T>, DirectoryError>,
+    next: impl AsyncFn(&Page) -> Result<Vec<T>, Undone>,
     id: impl Fn(&T) -> String,
 ) -> anyhow::Result<Vec<T>> {
     let (mut items, mut page) = (Vec::new(), Page::default());
     loop {
-        let part = next(&page).await.map_err(explained)?;
+        let part = next(&page).await.map_err(undone)?;
         let Some(last) = part.last() else { return Ok(items) };
         page.after = Some(id(last));
         items.extend(part);

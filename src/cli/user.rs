@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use anyhow::{anyhow, bail};
+use anyhow::anyhow;
 use clap::{ArgGroup, Args, Subcommand};
 use serde::Serialize;
 use serde_json::json;
@@ -15,17 +15,14 @@ use super::change;
 use super::factor;
 use super::invitation::{Invitations, Invite, Uninvite};
 use super::password::PasswordSource;
+use super::place::Place;
 use super::role;
-use super::session::end_all;
-use super::store::{self, Store, explained, undone};
+use super::store::{self, Store, undone};
 use super::table::{Table, facts, listed, or_dash};
-use crate::audit::Kind;
-use crate::crypto::{Secret, random};
-use crate::directory::DirectoryError;
-use crate::model::{EmailAddress, TenantId, User, UserId};
-
-/// Tries at a change that others keep overtaking.
-const TRIES: usize = 5;
+use crate::admin::user::NewUser;
+use crate::crypto::Secret;
+use crate::directory::{Page, UserFilter};
+use crate::model::{EmailAddress, User};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -41,7 +38,7 @@ pub(super) enum Kept {
     /// Make an account.
     Create(Create),
     /// Everybody, deactivated people too.
-    List(List),
+    List(Place),
     /// One person.
     Show(Named),
     /// Refuse this person from now on and end their sessions; what belongs to them stops working too.
@@ -94,31 +91,16 @@ pub(super) struct Create {
     /// No password: the person signs in with an identity provider that asserts this e-mail address.
     #[arg(long, conflicts_with_all = ["password_stdin", "password_prompt"])]
     no_password: bool,
-    #[arg(long, default_value = "default")]
-    tenant: TenantId,
-    /// One JSON object instead of text.
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct List {
-    #[arg(long, default_value = "default")]
-    tenant: TenantId,
-    /// A JSON array instead of text.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    place: Place,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Named {
     /// The name the person signs in with, or their id.
     pub(super) user: String,
-    #[arg(long, default_value = "default")]
-    pub(super) tenant: TenantId,
-    /// One JSON object instead of text.
-    #[arg(long)]
-    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) place: Place,
 }
 
 #[derive(Debug, Args)]
@@ -138,6 +120,14 @@ struct Revealed<'u> {
     password: Option<&'u str>,
 }
 
+/// A person with the roles that count.
+#[derive(Serialize)]
+struct Shown<'u> {
+    #[serde(flatten)]
+    user: &'u User,
+    effective_roles: Vec<String>,
+}
+
 impl Command {
     pub(super) fn run(self, config: &Path) -> anyhow::Result<Exit> {
         match self {
@@ -151,7 +141,7 @@ impl Kept {
     async fn run(self, store: &Store) -> anyhow::Result<()> {
         match self {
             Self::Create(command) => command.run(store).await,
-            Self::List(command) => command.run(store).await,
+            Self::List(place) => list(store, &place).await,
             Self::Show(command) => command.show(store).await,
             Self::Deactivate(command) => command.set_active(store, false).await,
             Self::Activate(command) => command.set_active(store, true).await,
@@ -171,35 +161,16 @@ impl Kept {
 
 impl Create {
     async fn run(self, store: &Store) -> anyhow::Result<()> {
-        store.check_tenant(&self.tenant)?;
-        store.check_roles(&self.roles)?;
+        store.check_tenant(&self.place.tenant)?;
         let user_name = self.name.or_else(|| self.email.as_ref().map(ToString::to_string));
-        let user_name = user_name.ok_or_else(|| anyhow!("give a --name or an --email"))?.trim().to_owned();
-        if user_name.is_empty() || user_name.len() > 254 || user_name.contains(char::is_control) {
-            bail!("a user name has 1 to 254 bytes and no control characters");
-        }
+        let user_name = user_name.ok_or_else(|| anyhow!("give a --name or an --email"))?;
         let chosen = if self.no_password { None } else { Some(self.password.choose()?) };
-        let (hash, generated) = chosen.map_or((None, None), |chosen| (Some(chosen.hash), chosen.generated));
-        let user = User {
-            id: UserId(uuid::Builder::from_random_bytes(random::bytes()?).into_uuid()),
-            tenant: self.tenant,
-            user_name,
-            email: self.email,
-            name: self.full_name,
-            active: true,
-            groups: self.groups,
-            directory_groups: Vec::new(),
-            provisioned_by: None,
-            roles: self.roles,
-            link: None,
-            password_hash: hash,
-            created_at: store.now,
-            updated_at: store.now,
-        };
-        store.directory().create_user(&user).await.map_err(explained)?;
-        let details = json!({ "user_name": user.user_name, "roles": user.roles, "groups": user.groups });
-        store.record(Kind::UserCreated, &user.tenant, &user.id.to_string(), details).await?;
-        reveal(&user, generated.as_ref(), self.json, "was created")
+        let (password_hash, generated) = chosen.map_or((None, None), |chosen| (Some(chosen.hash), chosen.generated));
+        let (email, name, groups, roles) = (self.email, self.full_name, self.groups, self.roles);
+        let new = NewUser { user_name, email, name, groups, roles, password_hash };
+        let (administration, acting) = self.place.administration(store);
+        let user = administration.create_user(&acting, new).await.map_err(undone)?;
+        reveal(&user, generated.as_ref(), self.place.json, "was created")
     }
 }
 
@@ -211,28 +182,27 @@ fn reveal(user: &User, password: Option<&Secret>, json: bool, done: &str) -> any
     store::say(format!("{} {done} ({}){}", user.user_name, user.id, shown.unwrap_or_default()))
 }
 
-impl List {
-    async fn run(self, store: &Store) -> anyhow::Result<()> {
-        let next = async |page: &_| store.directory().users(&self.tenant, page).await;
-        let users = store::all(next, |user: &User| user.id.to_string()).await?;
-        if self.json {
-            return store::print_json(&users);
-        }
-        let mut table = Table::new(&["ID", "STATE", "USER NAME", "NAME", "EMAIL", "ROLES", "GROUPS"]);
-        for user in users {
-            let groups = user.all_groups();
-            table.row([
-                user.id.to_string(),
-                state(&user).to_owned(),
-                user.user_name,
-                or_dash(user.name),
-                or_dash(user.email),
-                listed(user.roles),
-                listed(groups),
-            ]);
-        }
-        store::say(table)
+async fn list(store: &Store, place: &Place) -> anyhow::Result<()> {
+    let (administration, acting) = place.administration(store);
+    let next = async |page: &Page| administration.users(&acting, &UserFilter::default(), page).await;
+    let users = store::all(next, |user: &User| user.id.to_string()).await?;
+    if place.json {
+        return store::print_json(&users);
     }
+    let mut table = Table::new(&["ID", "STATE", "USER NAME", "NAME", "EMAIL", "ROLES", "GROUPS"]);
+    for user in users {
+        let groups = user.all_groups();
+        table.row([
+            user.id.to_string(),
+            state(&user).to_owned(),
+            user.user_name,
+            or_dash(user.name),
+            or_dash(user.email),
+            listed(user.roles),
+            listed(groups),
+        ]);
+    }
+    store::say(table)
 }
 
 /// How the person signs in.
@@ -249,10 +219,15 @@ const fn state(user: &User) -> &'static str {
 }
 
 impl Named {
+    pub(super) async fn find(&self, store: &Store) -> anyhow::Result<User> {
+        store.person(&self.place.tenant, &self.user).await
+    }
+
     async fn show(self, store: &Store) -> anyhow::Result<()> {
-        let user = store.person(&self.tenant, &self.user).await?;
-        if self.json {
-            return store::print_json(&user);
+        let user = self.find(store).await?;
+        let effective_roles = self.place.administration(store).0.roles_of(&user);
+        if self.place.json {
+            return store::print_json(&Shown { user: &user, effective_roles });
         }
         let (way, groups) = (way(&user), user.all_groups());
         store::say(facts([
@@ -262,7 +237,8 @@ impl Named {
             ("name", or_dash(user.name)),
             ("email", or_dash(user.email)),
             ("tenant", user.tenant.to_string()),
-            ("roles", listed(user.roles)),
+            ("roles", listed(effective_roles)),
+            ("assigned", listed(user.roles)),
             ("groups", listed(groups)),
             ("signs in with", way),
             ("created", user.created_at.to_string()),
@@ -271,67 +247,47 @@ impl Named {
     }
 
     async fn set_active(self, store: &Store, active: bool) -> anyhow::Result<()> {
-        let id = store.person(&self.tenant, &self.user).await?.id;
-        let (administration, acting) = store.administration(&self.tenant);
+        let id = self.find(store).await?.id;
+        let (administration, acting) = self.place.administration(store);
         let (user, ended) = if active {
             (administration.reactivate_user(&acting, id).await.map_err(undone)?, 0)
         } else {
             administration.deactivate_user(&acting, id).await.map_err(undone)?
         };
-        if self.json {
+        if self.place.json {
             return store::print_json(&user);
         }
         store::say(format!("{} is {}; {ended} sessions ended", user.user_name, state(&user)))
     }
 
     async fn delete(self, store: &Store) -> anyhow::Result<()> {
-        let id = store.person(&self.tenant, &self.user).await?.id;
-        let (administration, acting) = store.administration(&self.tenant);
+        let id = self.find(store).await?.id;
+        let (administration, acting) = self.place.administration(store);
         let user = administration.delete_user(&acting, id).await.map_err(undone)?;
-        if self.json {
+        if self.place.json {
             return store::print_json(&json!({ "deleted": user.id }));
         }
         store::say(format!("{} is removed; running servers refuse them within a second", user.user_name))
     }
 
     async fn erase(self, store: &Store) -> anyhow::Result<()> {
-        let id = store.person(&self.tenant, &self.user).await?.id;
-        let (administration, acting) = store.administration(&self.tenant);
+        let id = self.find(store).await?.id;
+        let (administration, acting) = self.place.administration(store);
         administration.erase_user(&acting, id).await.map_err(undone)?;
-        if self.json {
+        if self.place.json {
             return store::print_json(&json!({ "erased": id }));
         }
         store::say(format!("{id} is all that is left of them, in the audit trail"))
-    }
-
-    /// Changes the person, again and again if somebody else changes them at the same time.
-    pub(super) async fn amend(&self, store: &Store, change: impl Fn(&mut User)) -> anyhow::Result<User> {
-        for _ in 1..TRIES {
-            match self.try_amend(store, &change).await? {
-                Err(DirectoryError::Stale(_)) => {}
-                settled => return settled.map_err(explained),
-            }
-        }
-        self.try_amend(store, &change).await?.map_err(explained)
-    }
-
-    async fn try_amend(&self, store: &Store, change: impl Fn(&mut User)) -> anyhow::Result<Result<User, DirectoryError>> {
-        let mut user = store.person(&self.tenant, &self.user).await?;
-        change(&mut user);
-        Ok(store.directory().update_user(&user).await)
     }
 }
 
 impl SetPassword {
     async fn run(self, store: &Store) -> anyhow::Result<()> {
         let named = self.named;
-        if let Some(link) = store.person(&named.tenant, &named.user).await?.link {
-            bail!("{} signs in with {}; a password would be a way around it", named.user, link.connection);
-        }
+        let id = named.find(store).await?.id;
         let chosen = self.password.choose()?;
-        let user = named.amend(store, |user| user.password_hash = Some(chosen.hash.clone())).await?;
-        store.record(Kind::UserChanged, &user.tenant, &user.id.to_string(), json!({ "password": "changed" })).await?;
-        end_all(store, &user).await?;
-        reveal(&user, chosen.generated.as_ref(), named.json, "has a new password, and all sessions were ended")
+        let (administration, acting) = named.place.administration(store);
+        let user = administration.set_password(&acting, id, &chosen.hash).await.map_err(undone)?;
+        reveal(&user, chosen.generated.as_ref(), named.place.json, "has a new password, and all sessions were ended")
     }
 }

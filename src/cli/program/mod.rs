@@ -3,28 +3,31 @@
 //! Refuses to show a secret again: only its digest is kept.
 
 mod show;
+mod update;
 
 use clap::{Args, Subcommand};
 use ipnet::IpNet;
 use serde::Serialize;
-use serde_json::json;
 
-use super::store::{self, Store, explained};
+use super::place::Place;
+use super::store::{self, Store, undone};
 use super::table;
-use crate::audit::Kind;
-use crate::clock::Timestamp;
+use crate::admin::Undone;
+use crate::admin::program::NewProgram;
 use crate::config::Span;
-use crate::crypto::{Digest, Secret, random::NoRandomness, token};
-use crate::model::{Program, ProgramKind, ProgramSecret, Scope, TenantId};
+use crate::crypto::Secret;
+use crate::model::{Program, ProgramKind, Scope};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Make one; its secret is printed once.
     Create(Create),
     /// Those there are, revoked ones too.
-    List(List),
+    List(Place),
     /// One of them, without its secret.
     Show(Named),
+    /// Change what it may do, where from and until when; its secrets stay.
+    Update(update::Update),
     /// Give it a new secret; the old one works for a while yet.
     Rotate(Rotate),
     /// Refuse it from now on, for ever.
@@ -51,45 +54,25 @@ pub(super) struct Create {
     /// How long it works, such as `90d`. Without it, until revoked.
     #[arg(long, value_name = "SPAN")]
     expires: Option<Span>,
-    #[arg(long, default_value = "default")]
-    tenant: TenantId,
-    /// One JSON object instead of text.
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct List {
-    #[arg(long, default_value = "default")]
-    tenant: TenantId,
-    /// A JSON array instead of text.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    place: Place,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Named {
     /// Its id, as `list` shows it.
     id: String,
-    #[arg(long, default_value = "default")]
-    tenant: TenantId,
-    /// One JSON object instead of text.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    place: Place,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Rotate {
-    /// Its id, as `list` shows it.
-    id: String,
+    #[command(flatten)]
+    named: Named,
     /// How long the old secret works yet; `0s` stops it at once.
     #[arg(long, value_name = "SPAN", default_value = "24h")]
     overlap: Span,
-    #[arg(long, default_value = "default")]
-    tenant: TenantId,
-    /// One JSON object instead of text.
-    #[arg(long)]
-    json: bool,
 }
 
 /// A program with a secret that is shown now and never again.
@@ -104,72 +87,41 @@ impl Command {
     pub(super) async fn run(self, store: &Store, kind: ProgramKind) -> anyhow::Result<()> {
         match self {
             Self::Create(command) => command.run(store, kind).await,
-            Self::List(command) => command.run(store, kind).await,
+            Self::List(place) => list(store, kind, &place).await,
             Self::Show(command) => command.show(store, kind).await,
+            Self::Update(command) => command.run(store, kind).await,
             Self::Rotate(command) => command.run(store, kind).await,
             Self::Revoke(command) => command.revoke(store, kind).await,
         }
     }
 }
 
-/// The word for it, and the events of its life: made, rotated, revoked.
-const fn words(kind: ProgramKind) -> (&'static str, [Kind; 3]) {
+/// The word for it.
+const fn word(kind: ProgramKind) -> &'static str {
     match kind {
-        ProgramKind::ApiKey => ("key", [Kind::KeyCreated, Kind::KeyRotated, Kind::KeyRevoked]),
-        ProgramKind::Client => ("client", [Kind::ClientCreated, Kind::ClientRotated, Kind::ClientRevoked]),
+        ProgramKind::ApiKey => "key",
+        ProgramKind::Client => "client",
     }
-}
-
-fn new_secret(kind: ProgramKind, id: &str) -> Result<(Secret, Digest), NoRandomness> {
-    match kind {
-        ProgramKind::ApiKey => token::new_api_key(id),
-        ProgramKind::Client => token::new_client_secret(),
-    }
-}
-
-async fn find(store: &Store, kind: ProgramKind, tenant: &TenantId, id: &str) -> anyhow::Result<Program> {
-    let found = store.directory().program(kind, id).await.map_err(explained)?;
-    let (word, found) = (words(kind).0, found.filter(|program| program.tenant == *tenant));
-    found.ok_or_else(|| {
-        anyhow::anyhow!(
-            "there is no {word} {id} in tenant {tenant}; `doorward {word} list --tenant {tenant}` shows those there are"
-        )
-    })
 }
 
 impl Create {
     async fn run(self, store: &Store, kind: ProgramKind) -> anyhow::Result<()> {
-        store.check_tenant(&self.tenant)?;
-        store.check_roles(&self.roles)?;
+        store.check_tenant(&self.place.tenant)?;
         let owner = match &self.owner {
-            Some(who) => Some(store.person(&self.tenant, who).await?),
+            Some(who) => Some(store.person(&self.place.tenant, who).await?.id),
             None => None,
         };
-        if let Some(owner) = owner.as_ref().filter(|owner| !owner.active) {
-            anyhow::bail!("{} is deactivated; what belongs to them would not work", owner.user_name);
-        }
-        let id = token::new_id()?;
-        let (secret, digest) = new_secret(kind, &id)?;
-        let program = Program {
-            kind,
-            id,
-            tenant: self.tenant,
+        let new = NewProgram {
             name: self.name,
-            owner: owner.map(|owner| owner.id),
-            within_owner: false,
+            owner,
             roles: self.roles,
             scopes: self.scopes,
             networks: self.networks,
-            created_at: store.now,
             expires_at: self.expires.map(|span| store.now.after(span.0)),
-            revoked_at: None,
-            last_used_at: None,
-            secrets: vec![ProgramSecret { digest, created_at: store.now, expires_at: None }],
         };
-        store.directory().create_program(&program).await.map_err(explained)?;
-        let details = json!({ "name": program.name, "roles": program.roles, "scopes": program.scopes, "owner": program.owner });
-        store.record(words(kind).1[0], &program.tenant, &program.id, details).await?;
-        reveal(&program, &secret, self.json)
+        let (administration, acting) = self.place.administration(store);
+        let (program, secret) = administration.create_program(&acting, kind, new).await.map_err(undone)?;
+        reveal(&program, &secret, self.place.json)
     }
 }
 
@@ -186,34 +138,40 @@ fn reveal(program: &Program, secret: &Secret, json: bool) -> anyhow::Result<()> 
     store::say(format!("{facts}\n\n{usage} The secret is shown this once: keep it now."))
 }
 
-impl List {
-    async fn run(self, store: &Store, kind: ProgramKind) -> anyhow::Result<()> {
-        let next = async |page: &_| store.directory().programs(kind, &self.tenant, page).await;
-        let programs = store::all(next, |program: &Program| program.id.clone()).await?;
-        if self.json {
-            return store::print_json(&programs);
-        }
-        store::say(show::list(&programs, store.now))
-    }
+async fn list(store: &Store, kind: ProgramKind, place: &Place) -> anyhow::Result<()> {
+    let (administration, acting) = place.administration(store);
+    let next = async |page: &_| administration.programs(&acting, kind, page).await;
+    let programs = store::all(next, |program: &Program| program.id.clone()).await?;
+    if place.json { store::print_json(&programs) } else { store::say(show::list(&programs, store.now)) }
 }
 
 impl Named {
-    async fn show(self, store: &Store, kind: ProgramKind) -> anyhow::Result<()> {
-        let program = find(store, kind, &self.tenant, &self.id).await?;
-        if self.json {
-            return store::print_json(&program);
+    /// Why it was not done to this one.
+    fn undone(&self, kind: ProgramKind, error: Undone) -> anyhow::Error {
+        let (word, id, tenant) = (word(kind), &self.id, &self.place.tenant);
+        match error {
+            Undone::Missing(what) if what == word => anyhow::anyhow!(
+                "there is no {word} {id} in tenant {tenant}; `doorward {word} list --tenant {tenant}` shows those there are"
+            ),
+            error => undone(error),
         }
-        store::say(show::one(&program, store.now))
+    }
+
+    async fn find(&self, store: &Store, kind: ProgramKind) -> anyhow::Result<Program> {
+        let (administration, acting) = self.place.administration(store);
+        administration.program(&acting, kind, &self.id).await.map_err(|error| self.undone(kind, error))
+    }
+
+    async fn show(self, store: &Store, kind: ProgramKind) -> anyhow::Result<()> {
+        let program = self.find(store, kind).await?;
+        if self.place.json { store::print_json(&program) } else { store::say(show::one(&program, store.now)) }
     }
 
     async fn revoke(self, store: &Store, kind: ProgramKind) -> anyhow::Result<()> {
-        let before = find(store, kind, &self.tenant, &self.id).await?;
-        store.directory().revoke_program(kind, &self.id, store.now).await.map_err(explained)?;
-        if before.revoked_at.is_none() {
-            store.record(words(kind).1[2], &before.tenant, &self.id, json!({ "name": before.name })).await?;
-        }
-        if self.json {
-            return store::print_json(&find(store, kind, &self.tenant, &self.id).await?);
+        let (administration, acting) = self.place.administration(store);
+        let before = administration.revoke_program(&acting, kind, &self.id).await.map_err(|error| self.undone(kind, error))?;
+        if self.place.json {
+            return store::print_json(&self.find(store, kind).await?);
         }
         store::say(match before.revoked_at {
             Some(at) => format!("{} was already revoked at {at}", self.id),
@@ -224,14 +182,11 @@ impl Named {
 
 impl Rotate {
     async fn run(self, store: &Store, kind: ProgramKind) -> anyhow::Result<()> {
-        let before = find(store, kind, &self.tenant, &self.id).await?;
-        let (secret, digest) = new_secret(kind, &self.id)?;
-        let newest = ProgramSecret { digest, created_at: store.now, expires_at: None };
-        let previous_until: Timestamp = store.now.after(self.overlap.0);
-        store.directory().rotate_program(kind, &self.id, &newest, previous_until).await.map_err(explained)?;
-        let details = json!({ "name": before.name, "previous_until": previous_until.to_string() });
-        store.record(words(kind).1[1], &before.tenant, &self.id, details).await?;
-        reveal(&find(store, kind, &self.tenant, &self.id).await?, &secret, self.json)?;
-        if self.json { Ok(()) } else { store::say(format!("The secret before it works until {previous_until}.")) }
+        let Self { named, overlap } = self;
+        let (administration, acting) = named.place.administration(store);
+        let rotated = administration.rotate_program(&acting, kind, &named.id, overlap.0).await;
+        let (program, secret, until) = rotated.map_err(|error| named.undone(kind, error))?;
+        reveal(&program, &secret, named.place.json)?;
+        if named.place.json { Ok(()) } else { store::say(format!("The secret before it works until {until}.")) }
     }
 }

@@ -248,13 +248,7 @@ async fn people(connection: &mut Connection, id: GroupId) -> Outcome<Vec<UserId>
 }
 
 /// Lets people and groups of this keeper in; answers which people those are. Those of the administrators' hold people alone.
-async fn join(
-    connection: &mut Connection,
-    keeper: &Keeper,
-    id: GroupId,
-    joins: &[Uuid],
-    now: Timestamp,
-) -> Outcome<Vec<UserId>> {
+async fn join(connection: &mut Connection, keeper: &Keeper, id: GroupId, joins: &[Uuid], now: Timestamp) -> Outcome<Vec<UserId>> {
     let mut joined = Vec::new();
     for chunk in joins.chunks(CHUNK) {
         let mut strangers: Vec<String> = chunk.iter().map(ToString::to_string).collect();
@@ -306,9 +300,10 @@ pub(super) async fn unassigned(readers: &Readers, by: Provisioner, ids: Vec<Uuid
     let (keeper, mut found) = (Keeper::from(&by), Vec::new());
     for chunk in ids.chunks(CHUNK) {
         let ids: Vec<String> = chunk.iter().map(ToString::to_string).collect();
-        let rows: Vec<String> = owned(&keeper, ["SELECT id FROM users WHERE unassigned AND tenant = ", " AND provisioner = "], &ids)
-            .fetch_all(readers)
-            .await?;
+        let rows: Vec<String> =
+            owned(&keeper, ["SELECT id FROM users WHERE unassigned AND tenant = ", " AND provisioner = "], &ids)
+                .fetch_all(readers)
+                .await?;
         for id in rows {
             found.push(id.parse().map_err(undecodable)?);
         }
