@@ -192,6 +192,34 @@ fn an_account_counts_where_it_may_be_used_and_until_it_is_removed() {
     assert_eq!((person.session().status, person.ask(&house.url("/data"), &[]).status), (401, 303), "its session is over too");
 }
 
+#[test]
+fn a_break_glass_administrator_administers_whatever_their_role_and_is_nobodys_to_administer() {
+    let settings = "sign_in: { break_glass_file: break-glass }\nadmin_api: { roles: [editor] }\n";
+    let house = House::with(Plan { settings, ..Plan::default() });
+    let (made, mut app) = account(&house, &["--role", "viewer"]);
+    let person = house.person();
+    let done = enter(&house, &person, "ops@acme.example", made["password"].as_str().unwrap(), &app.code());
+    assert_eq!(done.status, 303, "{}", done.text());
+    let ask = |method: &str, path: &str, body: &str| {
+        let url = house.url(&format!("/.doorward/api/v1{path}"));
+        person.ask(&url, &["-X", method, "-H", "Accept: application/json", "-H", "Content-Type: application/json", "-d", body])
+    };
+    let created = ask("POST", "/users", "{\"user_name\":\"carol\"}");
+    assert_eq!(created.status, 201, "{}", created.text());
+    let event = house.events("user_created").remove(0);
+    assert_eq!((&event["credential"], &event["outcome"]), (&json!("session"), &json!("success")), "{event}");
+    // The account is the file's: the directory knows nobody of that id, and no call ends or changes it.
+    let subject = event["actor"].as_str().unwrap();
+    assert!(!ask("GET", "/users", "").text().contains("ops@acme.example"));
+    for (method, path) in [("GET", ""), ("DELETE", ""), ("POST", "/deactivate"), ("POST", "/erase"), ("DELETE", "/sessions")] {
+        let refused = ask(method, &format!("/users/{subject}{path}"), "");
+        assert_eq!((refused.status, refused.json()["code"].as_str()), (404, Some("not_found")), "{method} {path}");
+    }
+    let given = ask("PUT", &format!("/roles/admin/users/{subject}"), "");
+    assert_eq!(given.status, 404, "nor gives it a role: {}", given.text());
+    assert_eq!(person.session().status, 200);
+}
+
 /// An event stream and a WebSocket of this person, both flowing.
 #[track_caller]
 fn streams(house: &House, person: &Person) -> [Stream; 2] {

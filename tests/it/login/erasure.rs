@@ -22,6 +22,30 @@ fn is_kept(house: &House, text: &str) -> Option<String> {
 
 #[test]
 fn no_byte_of_an_erased_person_is_left_and_the_trail_tells_what_they_did_under_their_id() {
+    nothing_is_left_by(|house, id| {
+        let erased = house.door.command(&["user", "erase", "bob@acme.example"]);
+        assert_eq!(erased, json!({ "erased": id }));
+    });
+}
+
+#[test]
+fn an_erasure_by_the_api_leaves_no_byte_either() {
+    nothing_is_left_by(|house, id| {
+        let key = house.door.command(&["key", "create", "--name", "administration", "--role", "editor"]);
+        let key = format!("X-Api-Key: {}", key["secret"].as_str().unwrap());
+        let url = house.url(&format!("/.doorward/api/v1/users/{id}/erase"));
+        let resolve = format!("door.test:{}:127.0.0.1", house.port);
+        let ask = || curl(&["-k", "--resolve", &resolve, "-X", "POST", "-H", &key, &url]);
+        let erased = ask();
+        assert_eq!(erased.status, 204, "{}", erased.text());
+        let again = ask();
+        assert_eq!((again.status, again.json()["code"].as_str()), (404, Some("not_found")), "{}", again.text());
+    });
+}
+
+/// Erases bob, and looks for him everywhere.
+#[track_caller]
+fn nothing_is_left_by(erase: impl Fn(&House, &str)) {
     let house = House::with(Plan { settings: SETTINGS, ..Plan::default() });
     let agent = ["-A", "Bobs-Very-Own-Browser/1.0"];
     let (bob, _) = house.signed_in("bob", "/");
@@ -41,8 +65,7 @@ fn no_byte_of_an_erased_person_is_left_and_the_trail_tells_what_they_did_under_t
         assert!(is_kept(&house, personal).is_some(), "the search would be blind otherwise: {personal}");
     }
 
-    let erased = house.door.command(&["user", "erase", "bob@acme.example"]);
-    assert_eq!(erased, json!({ "erased": id }));
+    erase(&house, &id);
 
     for personal in ["bob@acme.example", "bob of Acme", "Bobs-Very-Own-Browser"] {
         assert_eq!(is_kept(&house, personal), None, "{personal}");

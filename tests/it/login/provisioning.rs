@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::house::{HOST, House, Person, Plan, received};
 use crate::support::stream::client;
-use crate::support::{Answer, Part, Stream, curl, part, store};
+use crate::support::{Answer, Part, Stream, curl, eventually, part, store};
 
 struct Directory<'h> {
     house: &'h House,
@@ -283,6 +283,47 @@ fn a_session_that_slips_in_while_somebody_is_put_out_does_not_come_back_with_the
     directory.patch(&group, &second);
     directory.done("POST", "/Groups", &json!({ "displayName": "Second", "members": [{ "value": bob }] }));
     assert_eq!(person.session().status, 200);
+}
+
+#[test]
+fn a_role_by_a_directorys_group_counts_in_lists_at_the_terminal_and_in_own_keys() {
+    let house = House::with(Plan {
+        connection: "    provision: scim\n    domains: [acme.example]",
+        roles: "  scopes: { admin: ['*:*'], editor: ['api:read', 'api:write'], viewer: ['api:read'] }",
+        settings: "  - { path: /write/**, scopes: ['api:write'] }\nown_keys: { most: 3, longest: 100d }\nadmin_api: { roles: [admin] }",
+        ..Plan::default()
+    });
+    let directory = Directory::of(&house);
+    let bob = directory.done("POST", "/Users", &json!({ "userName": "bob@acme.example" }))["id"].as_str().unwrap().to_owned();
+    let members = json!([{ "value": bob }]);
+    let group = directory.done("POST", "/Groups", &json!({ "displayName": "Engineering", "members": members }));
+    let (person, _) = house.signed_in("bob", "/reports");
+    let wish = json!({ "name": "writer", "roles": ["editor"], "scopes": ["api:write"] }).to_string();
+    let fields = ["-H", "Accept: application/json", "-H", "Sec-Fetch-Site: same-origin", "-H", "Content-Type: application/json"];
+    let made = person.ask(&house.url("/.doorward/keys"), &[&fields[..], &["-d", &wish]].concat());
+    assert_eq!(made.status, 201, "{}", made.text());
+    let key = format!("X-Api-Key: {}", made.json()["secret"].as_str().unwrap());
+    let with_key = || house.person().ask(&house.url("/write/x"), &["-H", &key, "-H", "Accept: application/json"]);
+    let written = with_key();
+    assert_eq!((written.status, received(&written.json(), "x-doorward-role")), (200, Some("editor")), "{}", written.text());
+
+    let administrator = house.door.command(&["key", "create", "--name", "administration", "--role", "admin"]);
+    let administrator = format!("X-Api-Key: {}", administrator["secret"].as_str().unwrap());
+    let holders = |role: &str| {
+        let url = house.url(&format!("/.doorward/api/v1/roles/{role}/users"));
+        let listed = house.person().ask(&url, &["-H", &administrator, "-H", "Accept: application/json"]).json();
+        listed["items"].as_array().unwrap().iter().map(|user| user["id"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!((holders("editor"), holders("viewer")), (vec![json!(bob)], Vec::new()));
+    let shown = house.door.command(&["user", "show", &bob]);
+    assert_eq!((&shown["directory_groups"], &shown["effective_roles"]), (&json!(["Engineering"]), &json!(["editor"])), "{shown}");
+
+    // What the group gave goes with it: in a group that gives nothing there is the default.
+    directory.done("POST", "/Groups", &json!({ "displayName": "Chess club", "members": members }));
+    directory.done("DELETE", &format!("/Groups/{}", group["id"].as_str().unwrap()), &Value::Null);
+    eventually("the key to do no more than its owner may", || (with_key().status == 403).then_some(()));
+    assert_eq!((holders("editor"), holders("viewer")), (Vec::new(), vec![json!(bob)]));
+    assert_eq!(house.door.command(&["user", "show", &bob])["effective_roles"], json!(["viewer"]));
 }
 
 #[test]

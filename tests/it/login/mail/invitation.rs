@@ -73,6 +73,51 @@ fn an_invitation_taken_back_is_of_no_use_from_then_on() {
 }
 
 #[test]
+fn an_invitation_by_the_api_is_mailed_and_taken_up_or_taken_back() {
+    let settings = "admin_api: { roles: [admin] }";
+    let house = House::with(Plan { connection: "provision: invited", settings, ..Plan::default() });
+    let key = house.door.command(&["key", "create", "--name", "administration", "--role", "admin"]);
+    let key = format!("X-Api-Key: {}", key["secret"].as_str().unwrap());
+    let ask = |method: &str, path: &str, body: &Value| {
+        let (url, body) = (house.url(&format!("/.doorward/api/v1/invitations{path}")), body.to_string());
+        house.person().ask(&url, &["-X", method, "-H", &key, "-H", "Content-Type: application/json", "--data-binary", &body])
+    };
+    let invite = |address: &str| {
+        let made = ask("POST", "", &json!({ "address": address, "roles": ["editor"] }));
+        assert_eq!((made.status, &made.json()["mailed"]), (201, &json!(true)), "{}", made.text());
+        assert!(made.json().get("link").is_none(), "the link is for the invited person's eyes: {}", made.text());
+        made.json()["id"].as_str().unwrap().to_owned()
+    };
+    invite("ada@acme.example");
+    let letter = house.letter(1);
+    assert_eq!(letter["to"], json!(["ada@acme.example"]));
+    let ada = house.person();
+    assert_eq!(accept(&house, &ada, &link(&letter)).status, 303);
+    house.ask_for(&ada, "ada@acme.example", "/");
+    assert_eq!(house.click(&ada, &link(&house.letter(2))).status, 303);
+    assert_eq!(session(&ada)["role"], json!("editor"));
+
+    let second = invite("eve@acme.example");
+    let letter = house.letter(3);
+    let again = ask("POST", &format!("/{second}/send"), &Value::Null);
+    assert_eq!((again.status, &again.json()["mailed"]), (201, &json!(true)), "{}", again.text());
+    let newer = house.letter(4);
+    let eve = house.person();
+    assert_eq!(eve.ask(&link(&letter), &[]).status, 410, "the letter before is of no use");
+    assert_eq!(accept(&house, &eve, &link(&newer)).status, 303);
+    assert_eq!(ask("DELETE", &format!("/{}", again.json()["id"].as_str().unwrap()), &Value::Null).status, 204);
+    assert_eq!(eve.ask(&link(&newer), &[]).status, 410);
+    house.ask_for(&eve, "eve@acme.example", "/");
+    assert_eq!(house.outcome("eve@acme.example", 1).as_deref(), Some("no_account"), "taken back after it was accepted");
+    assert!(session(&eve).is_null());
+
+    house.knobs(&json!({ "reject": 550 }));
+    let unsent = ask("POST", "", &json!({ "address": "carol@acme.example" })).json();
+    assert_eq!(unsent["mailed"], json!(false), "{unsent}");
+    assert!(unsent["mail_error"].is_string() && unsent["link"].is_string(), "what could not be sent is handed over: {unsent}");
+}
+
+#[test]
 fn an_invitation_is_for_its_address_and_a_new_one_replaces_it() {
     let house = invited();
     house.door.command(&["user", "invite", "ada@acme.example", "--role", "admin"]);
