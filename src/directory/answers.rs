@@ -28,8 +28,8 @@ pub enum Begun {
 pub trait Answers: fmt::Debug + Send + Sync {
     /// Takes the name for the request `asked`, until `until`, if nobody has it at `now`; of several callers one is told [`Begun::Now`].
     async fn begin(&self, name: &Digest, asked: &Digest, now: Timestamp, until: Timestamp) -> Result<Begun, DirectoryError>;
-    /// Keeps the answer to what has begun.
-    async fn keep(&self, name: &Digest, sealed: &[u8]) -> Result<(), DirectoryError>;
+    /// Keeps the answer to what has begun until `until`; one that is kept already stays.
+    async fn keep(&self, name: &Digest, sealed: &[u8], until: Timestamp) -> Result<(), DirectoryError>;
     /// It was not done: the name is free again.
     async fn forget(&self, name: &Digest) -> Result<(), DirectoryError>;
 }

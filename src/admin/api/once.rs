@@ -1,8 +1,10 @@
 //! `Idempotency-Key`: a POST that is sent again is answered again, and not done again.
 //!
 //! Refuses the same key for another request, and to keep an answer in the open: it may hold a secret, so it is sealed with a key of which
-//! half is the caller's `Idempotency-Key`, which is not kept.
+//! half is the caller's `Idempotency-Key`, which is not kept. A request that has begun is done to its end though its caller leaves, since
+//! that is when they ask again.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
@@ -15,15 +17,18 @@ use serde::{Deserialize, Serialize};
 use super::problem::Problem;
 use super::{Admin, BODY_BYTES};
 use crate::admin::Undone;
+use crate::clock::Timestamp;
 use crate::crypto::Digest;
 use crate::crypto::seal::Sealer;
-use crate::directory::Begun;
+use crate::directory::{Answers, Begun};
 use crate::model::Identity;
 
 /// Its name.
 pub(super) const HEADER: &str = "idempotency-key";
 /// Longest key, in bytes.
 pub(super) const LONGEST_KEY: usize = 200;
+/// How long a request may be under way: whoever was stopped with the process that did it may begin again then.
+const LEASE: Duration = Duration::from_secs(60);
 /// How long an answer is kept.
 const KEPT: Duration = Duration::from_secs(3600);
 /// Longest answer that is kept, in bytes.
@@ -57,35 +62,57 @@ async fn answer_once(admin: &Admin, identity: &Identity, request: Request, next:
     let asked = Digest::of_parts(&[parts.method.as_str().as_bytes(), target.as_bytes(), &body]);
     let master = [admin.config.secret_key.expose().as_bytes(), key.as_bytes()].concat();
     let sealer = Sealer::new(&master, "idempotent answer").map_err(Undone::internal)?;
-    let answers = &admin.means.answers;
-    let now = admin.now();
-    match answers.begin(&name, &asked, now, now.after(KEPT)).await.map_err(Undone::from)? {
-        Begun::Now => {}
-        Begun::Other => {
-            let detail = "This `Idempotency-Key` was used for another request.";
-            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_used", detail));
+    let once = Once { answers: Arc::clone(&admin.means.answers), name, asked, sealer, now: admin.now() };
+    // In a task of its own: the caller's connection may end, and what was begun with it not.
+    let done = once.answer(next.run(Request::from_parts(parts, Body::from(body))));
+    tokio::spawn(done).await.map_err(Undone::internal)?
+}
+
+/// A request that is to be done once.
+struct Once {
+    answers: Arc<dyn Answers>,
+    name: Digest,
+    asked: Digest,
+    sealer: Sealer,
+    now: Timestamp,
+}
+
+impl Once {
+    /// As before, or by `doing` it.
+    async fn answer(self, doing: impl Future<Output = Response>) -> Result<Response, Problem> {
+        let Self { answers, name, asked, sealer, now } = self;
+        match answers.begin(&name, &asked, now, now.after(LEASE)).await.map_err(Undone::from)? {
+            Begun::Now => {}
+            Begun::Other => {
+                let detail = "This `Idempotency-Key` was used for another request.";
+                return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_used", detail));
+            }
+            Begun::Unanswered => {
+                let detail = "A request with this `Idempotency-Key` has begun and is not answered yet; ask again in a moment.";
+                return Err(Problem::new(StatusCode::CONFLICT, "in_progress", detail));
+            }
+            Begun::Answered(sealed) => return open(&sealer, &sealed, name.as_bytes()),
         }
-        Begun::Unanswered => {
-            let detail = "A request with this `Idempotency-Key` has begun and is not answered; look whether it was done.";
-            return Err(Problem::new(StatusCode::CONFLICT, "in_progress", detail));
+        let answer = doing.await;
+        // What was not done may be tried again.
+        if !answer.status().is_success() {
+            answers.forget(&name).await.map_err(Undone::from)?;
+            return Ok(answer);
         }
-        Begun::Answered(sealed) => return open(&sealer, &sealed, name.as_bytes()),
+        let (head, body) = answer.into_parts();
+        let body = to_bytes(body, ANSWER_BYTES).await.map_err(Undone::internal)?;
+        let text = |name| head.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok()).map(str::to_owned);
+        let kept = Kept {
+            status: head.status.as_u16(),
+            kind: text(header::CONTENT_TYPE),
+            etag: text(header::ETAG),
+            body: body.to_vec(),
+        };
+        let plain = serde_json::to_vec(&kept).map_err(Undone::internal)?;
+        let sealed = sealer.seal(&plain, name.as_bytes()).map_err(Undone::internal)?;
+        answers.keep(&name, &sealed, now.after(KEPT)).await.map_err(Undone::from)?;
+        Ok(Response::from_parts(head, Body::from(body)))
     }
-    let answer = next.run(Request::from_parts(parts, Body::from(body))).await;
-    // What was not done may be tried again.
-    if !answer.status().is_success() {
-        answers.forget(&name).await.map_err(Undone::from)?;
-        return Ok(answer);
-    }
-    let (head, body) = answer.into_parts();
-    let body = to_bytes(body, ANSWER_BYTES).await.map_err(Undone::internal)?;
-    let text = |name| head.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok()).map(str::to_owned);
-    let kept =
-        Kept { status: head.status.as_u16(), kind: text(header::CONTENT_TYPE), etag: text(header::ETAG), body: body.to_vec() };
-    let plain = serde_json::to_vec(&kept).map_err(Undone::internal)?;
-    let sealed = sealer.seal(&plain, name.as_bytes()).map_err(Undone::internal)?;
-    answers.keep(&name, &sealed).await.map_err(Undone::from)?;
-    Ok(Response::from_parts(head, Body::from(body)))
 }
 
 fn key_of(request: &Request) -> Result<String, Problem> {

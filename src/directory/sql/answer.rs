@@ -17,9 +17,9 @@ impl Answers for SqlDirectory {
         Ok(self.database.write(move |connection| Box::pin(begin(connection, name, asked, now, until))).await?)
     }
 
-    async fn keep(&self, name: &Digest, sealed: &[u8]) -> Result<(), DirectoryError> {
+    async fn keep(&self, name: &Digest, sealed: &[u8], until: Timestamp) -> Result<(), DirectoryError> {
         let (name, sealed) = (*name, sealed.to_vec());
-        Ok(self.database.write(move |connection| Box::pin(keep(connection, name, sealed))).await?)
+        Ok(self.database.write(move |connection| Box::pin(keep(connection, name, sealed, until))).await?)
     }
 
     async fn forget(&self, name: &Digest) -> Result<(), DirectoryError> {
@@ -51,10 +51,11 @@ async fn begin(connection: &mut Connection, name: Digest, asked: Digest, now: Ti
     })
 }
 
-async fn keep(connection: &mut Connection, name: Digest, sealed: Vec<u8>) -> Outcome<()> {
-    query("UPDATE answers SET sealed = $2 WHERE name = $1")
+async fn keep(connection: &mut Connection, name: Digest, sealed: Vec<u8>, until: Timestamp) -> Outcome<()> {
+    query("UPDATE answers SET sealed = $2, expires_at = $3 WHERE name = $1 AND sealed IS NULL")
         .bind(name.as_bytes().as_slice())
         .bind(sealed)
+        .bind(until.millis())
         .execute(connection)
         .await?;
     Ok(())

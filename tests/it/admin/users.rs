@@ -1,11 +1,13 @@
 //! People and roles: each operation allowed, refused, and recorded once.
 
 use std::process::Command;
+use std::time::Duration;
 
+use doorward::clock::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 
 use super::town::Town;
-use crate::support::curl;
+use crate::support::{curl, eventually, store};
 
 #[test]
 fn an_administrator_makes_changes_locks_out_and_removes_people_and_each_is_recorded_once() {
@@ -204,4 +206,47 @@ fn of_two_at_once_with_one_idempotency_key_one_is_done() {
     let all = town.done(200, "GET", "/keys", None);
     let made = all["items"].as_array().unwrap().iter().filter(|key| key["name"] == "race").count();
     assert_eq!(made, 1, "{all}");
+}
+
+#[test]
+fn a_request_whose_caller_left_is_done_once_and_answered_when_they_ask_again() {
+    let town = Town::new();
+    let send = |patience: &str| {
+        let mut command = Command::new("curl");
+        command.args(["--silent", "--max-time", patience, "-X", "POST", "-H", "Idempotency-Key: cut"]);
+        command.args(["-H", &format!("X-Api-Key: {}", town.acme), "-H", "Content-Type: application/json"]);
+        command.args(["--data-binary", "{\"name\":\"cut\"}", &town.url("/keys")]);
+        command.output().unwrap()
+    };
+    // Nobody writes while the test does.
+    let cut = store::locked(town.door.folder(), || send("0.7"));
+    assert_eq!((cut.status.code(), cut.stdout.len()), (Some(28), 0), "its patience ended before an answer");
+    let told = eventually("the answer", || {
+        let answer: Value = serde_json::from_slice(&send("20").stdout).unwrap();
+        (answer["code"] != "in_progress").then_some(answer)
+    });
+    assert!(told["secret"].is_string(), "{told}");
+    let all = town.done(200, "GET", "/keys", None);
+    assert_eq!(all["items"].as_array().unwrap().iter().filter(|key| key["name"] == "cut").count(), 1, "{all}");
+}
+
+#[test]
+fn a_request_that_was_stopped_before_its_answer_holds_its_key_for_a_minute_at_most() {
+    let town = Town::new();
+    let send = || town.ask_with(&town.acme, "POST", "/keys", Some(&json!({ "name": "lost" })), &["Idempotency-Key: lost"]);
+    let folder = town.door.folder();
+    store::change(folder, "CREATE TRIGGER lost BEFORE UPDATE ON answers BEGIN SELECT raise(ABORT, 'lost'); END");
+    let begun = SystemClock.now();
+    assert!(send().status >= 500, "its answer is lost");
+    store::change(folder, "DROP TRIGGER lost");
+    let held = send();
+    assert_eq!((held.status, held.json()["code"].as_str()), (409, Some("in_progress")));
+    let ends: i64 = store::look(folder, "SELECT max(expires_at) FROM answers");
+    let minute = begun.after(Duration::from_secs(60)).millis();
+    assert!((minute..minute + 10_000).contains(&ends), "{ends}, begun at {}", begun.millis());
+    // As if it were over.
+    store::change(folder, "UPDATE answers SET expires_at = 1");
+    let (again, replayed) = (send(), send());
+    assert_eq!((again.status, again.header("idempotency-replayed")), (201, None), "{}", again.text());
+    assert_eq!((replayed.status, replayed.header("idempotency-replayed")), (201, Some("true")));
 }

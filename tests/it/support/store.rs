@@ -19,6 +19,17 @@ pub(crate) fn change(folder: &Path, statement: &'static str) {
     within(folder, async |connection| sqlx::query(statement).execute(connection).await.map(drop));
 }
 
+/// Does something while the door cannot write.
+#[track_caller]
+pub(crate) fn locked<T>(folder: &Path, work: impl FnOnce() -> T) -> T {
+    within(folder, async |connection| {
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await?;
+        let done = work();
+        sqlx::query("ROLLBACK").execute(connection).await?;
+        Ok(done)
+    })
+}
+
 #[track_caller]
 fn within<T>(folder: &Path, work: impl AsyncFnOnce(&mut SqliteConnection) -> Result<T, sqlx::Error>) -> T {
     let store = format!("sqlite:{}", folder.join("doorward.db").display());

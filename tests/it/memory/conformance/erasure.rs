@@ -108,7 +108,7 @@ pub(crate) async fn an_answer_is_kept_for_one_request_and_a_while(backend: &impl
     let mut tasks = JoinSet::new();
     for _ in 0..16 {
         let answers = answers.clone();
-        tasks.spawn(async move { answers.begin(&name, &asked, at(1), at(100)).await });
+        tasks.spawn(async move { answers.begin(&name, &asked, at(1), at(10)).await });
     }
     let mut begun = 0;
     while let Some(told) = tasks.join_next().await {
@@ -119,11 +119,17 @@ pub(crate) async fn an_answer_is_kept_for_one_request_and_a_while(backend: &impl
     }
     assert_eq!(begun, 1);
     assert_eq!(answers.begin(&name, &other, at(2), at(100)).await?, Begun::Other);
-    answers.keep(&name, b"sealed").await?;
+    answers.keep(&name, b"sealed", at(100)).await?;
+    answers.keep(&name, b"another", at(200)).await?;
     answers.forget(&name).await?;
-    assert_eq!(answers.begin(&name, &asked, at(3), at(100)).await?, Begun::Answered(b"sealed".to_vec()));
+    for moment in [3, 99] {
+        let told = answers.begin(&name, &asked, at(moment), at(200)).await?;
+        assert_eq!(told, Begun::Answered(b"sealed".to_vec()), "longer than it was given to be answered");
+    }
     assert_eq!(answers.begin(&name, &asked, at(100), at(200)).await?, Begun::Now, "after a while it is another request");
     answers.forget(&name).await?;
     assert_eq!(answers.begin(&name, &other, at(101), at(200)).await?, Begun::Now, "what was not done may be asked again");
+    assert_eq!(answers.begin(&name, &asked, at(200), at(210)).await?, Begun::Now, "whoever had it was stopped");
+    assert_eq!(answers.begin(&name, &asked, at(209), at(219)).await?, Begun::Unanswered);
     Ok(())
 }
