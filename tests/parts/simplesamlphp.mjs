@@ -2,7 +2,8 @@
 //   node simplesamlphp.mjs --port N --services JSON|@FILE [--people JSON|@FILE] [--signed-requests]
 // A service: { entity_id, acs, slo?, slo_post?, certificate? (base64 of the DER), sign_response, sign_assertion, encrypt, encrypt_name, signed_requests, name_id }.
 // The port is told because PHP's server does not say which one it took.
-// The ready line: { port, control, entity_id, metadata, certificate, sign_out }. Control: POST /rotate-keys (the old one is gone).
+// The ready line: { port, control, entity_id, metadata, certificate, sign_out }. Control: POST /rotate-keys (the old one is gone);
+// POST /read-name { request } → { name }: whom a logout request with an encrypted name is about.
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
@@ -135,10 +136,25 @@ for (;;) {
   }
   await sleep(50);
 }
+/** By the library that the provider reads its messages with, and the provider's own key. */
+function readName({ request }) {
+  const script = `require '/usr/share/simplesamlphp/lib/_autoload.php';
+    $document = SAML2\\DOMDocumentFactory::fromString(stream_get_contents(STDIN));
+    $message = SAML2\\Message::fromXML($document->documentElement);
+    $key = new RobRichards\\XMLSecLibs\\XMLSecurityKey(RobRichards\\XMLSecLibs\\XMLSecurityKey::RSA_OAEP_MGF1P, ['type' => 'private']);
+    $key->loadKey($argv[1], true);
+    $message->decryptNameId($key);
+    echo $message->getNameId()->getValue();`;
+  const read = spawnSync('php', ['-r', script, inside('cert/idp.key')], {
+    input: request, encoding: 'utf8', env: { ...process.env, SIMPLESAMLPHP_CONFIG_DIR: folder },
+  });
+  if (read.status !== 0) throw new Error(`php: ${read.stdout}${read.stderr}`);
+  return { name: read.stdout };
+}
 function readLog() {
   try { return readFileSync(inside('log/simplesamlphp.log'), 'utf8'); } catch { return ''; }
 }
 const certificate = readFileSync(inside('cert/idp.crt'), 'utf8').replace(/-----[^-]+-----|\s/g, '');
 // PHP reads its files at each request.
-const controlPort = await control({ 'POST /rotate-keys': newKey });
+const controlPort = await control({ 'POST /rotate-keys': newKey, 'POST /read-name': readName });
 tell({ port, control: controlPort, entity_id: metadata, metadata, certificate, sign_out: `${base}saml2/idp/SingleLogoutService.php` });

@@ -29,6 +29,9 @@ pub(super) struct NameId {
     pub format: Option<String>,
     pub name_qualifier: Option<String>,
     pub sp_name_qualifier: Option<String>,
+    /// Whether it came encrypted, and is to be seen by nobody between us and the provider.
+    #[serde(default)]
+    pub confidential: bool,
 }
 
 /// A bearer confirmation (SAML Core §2.4.1.1); others are left out.
@@ -111,7 +114,7 @@ impl NameId {
             return Self::read(only);
         }
         let opened = only.open(key.ok_or(Refusal::NoDecryptionKey)?)?;
-        Self::read(only.unsealed(&opened.tree)?)
+        Ok(Self { confidential: true, ..Self::read(only.unsealed(&opened.tree)?)? })
     }
 
     fn read(name: Signed<'_>) -> Result<Self, Refusal> {
@@ -124,6 +127,7 @@ impl NameId {
             format: own("Format"),
             name_qualifier: own("NameQualifier"),
             sp_name_qualifier: own("SPNameQualifier"),
+            confidential: false,
         })
     }
 }

@@ -154,6 +154,7 @@ mod tests {
                 format: Some(format.to_owned()),
                 name_qualifier: None,
                 sp_name_qualifier: None,
+                confidential: false,
             },
             confirmations: Vec::new(),
             conditions: None,

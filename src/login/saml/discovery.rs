@@ -1,8 +1,8 @@
 //! Where the provider's metadata comes from: a file, an address, or the configuration itself.
 //!
-//! Refuses to be needed at start: an address is read when first used, kept for an hour, kept longer while it cannot be reached, and
-//! read again when a signature is of a key that is not in it. One caller asks for all; after a failure nobody asks for a moment. Past
-//! the end that a document states it is believed no longer, wherever it is from and whether or not there is a newer one.
+//! Refuses to be needed at start: an address is read when first used, kept for its `cacheDuration` or else an hour, kept longer while it
+//! cannot be reached, and read again when a signature is of a key that is not in it. One caller asks for all; after a failure nobody asks
+//! for a moment. Past the end that a document states it is believed no longer, wherever it is from and whether or not there is a newer one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::clock::Timestamp;
 use crate::http_client::HttpClient;
 use crate::login::SignInError;
 
-/// How long it is believed without looking again.
+/// How long it is believed without looking again, where it does not say itself.
 const KEPT: Duration = Duration::from_secs(3600);
 /// How long a failure stands for those who ask meanwhile.
 const FAILED: Duration = Duration::from_secs(2);
@@ -127,7 +127,7 @@ impl Remote {
 
     fn fresh(&self, now: Timestamp) -> Option<Arc<IdentityProvider>> {
         let known = self.known.load_full()?;
-        let fresh = now.since(known.read_at) < KEPT && known.provider.current(now).is_ok();
+        let fresh = now.since(known.read_at) < known.provider.kept(KEPT) && known.provider.current(now).is_ok();
         fresh.then(|| Arc::clone(&known.provider))
     }
 

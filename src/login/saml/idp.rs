@@ -3,14 +3,22 @@
 //! Refuses metadata that is not signed where a certificate is configured for it, or whose addresses are not HTTPS (on this machine also
 //! HTTP), because a browser is sent there (threats S14); and says until when it is good, which whoever uses it has to ask.
 
+use std::time::Duration;
+
 use url::Url;
 
 use super::certificate;
+use super::encrypt::Recipient;
 use super::names;
 use super::refusal::Refusal;
 use super::signature::{self, Trust};
 use super::tree::{Element, Tree};
 use crate::clock::Timestamp;
+
+/// The least and the most that a document decides about how long it is kept: whoever writes it has the door ask once a minute at most, and
+/// a key that was withdrawn is gone after a day at the latest.
+const LEAST: Duration = Duration::from_secs(60);
+const MOST: Duration = Duration::from_secs(24 * 3600);
 
 /// An identity provider.
 #[derive(Debug)]
@@ -21,8 +29,12 @@ pub(super) struct IdentityProvider {
     sign_out: Vec<Endpoint>,
     /// It takes signed requests only.
     pub wants_signed: bool,
+    /// What it can read that nobody else can.
+    pub recipient: Option<Recipient>,
     /// When the document stops being good, if it says so (SAML Metadata §2.3.2).
     valid_until: Option<Timestamp>,
+    /// How long the document is to be kept before it is read again, if it says so.
+    kept: Option<Duration>,
 }
 
 /// Where a kind of message goes.
@@ -63,7 +75,16 @@ impl IdentityProvider {
     /// As typed, without metadata.
     pub(super) fn typed(entity_id: String, trust: Trust, sign_in: Endpoint, sign_out: Option<Endpoint>) -> Self {
         let sign_out = sign_out.into_iter().collect();
-        Self { entity_id, trust, sign_in: vec![sign_in], sign_out, wants_signed: false, valid_until: None }
+        Self {
+            entity_id,
+            trust,
+            sign_in: vec![sign_in],
+            sign_out,
+            wants_signed: false,
+            recipient: None,
+            valid_until: None,
+            kept: None,
+        }
     }
 
     /// `signer`: what the document has to be signed with; `wanted`: the entity id that is meant.
@@ -84,14 +105,8 @@ impl IdentityProvider {
     }
 
     fn of(entity: Element<'_>, role: Element<'_>) -> Result<Self, UnusableMetadata> {
-        let keys =
-            role.all(names::METADATA, "KeyDescriptor").filter(|key| key.attribute("use").is_none_or(|usage| usage == "signing"));
-        let within = |key: Element<'_>| -> Vec<Vec<u8>> {
-            let all = key.subtree().filter(|element| element.is(names::SIGNATURE, "X509Certificate"));
-            all.filter_map(|element| certificate::from_base64(&element.text()?)).collect()
-        };
         // One certificate that nothing can be done with does not spoil those beside it.
-        let usable = keys.flat_map(within).filter(|der| Trust::new(vec![der.clone()]).is_ok());
+        let usable = keys(role, "signing").flat_map(certificates_of).filter(|der| Trust::new(vec![der.clone()]).is_ok());
         let certificates: Vec<_> = usable.collect();
         let sign_in = endpoints(role, "SingleSignOnService");
         if sign_in.is_empty() {
@@ -106,7 +121,9 @@ impl IdentityProvider {
             sign_in,
             sign_out: endpoints(role, "SingleLogoutService"),
             wants_signed: matches!(role.attribute("WantAuthnRequestsSigned"), Some("true" | "1")),
+            recipient: keys(role, "encryption").find_map(recipient),
             valid_until: valid_until(role)?,
+            kept: cache_duration(role),
         })
     }
 
@@ -118,6 +135,11 @@ impl IdentityProvider {
         }
     }
 
+    /// How long it is to be believed without looking again; `usual` where it does not say.
+    pub(super) fn kept(&self, usual: Duration) -> Duration {
+        self.kept.unwrap_or(usual)
+    }
+
     /// Where people are signed in: by redirect where that is offered, because it needs no page in between.
     pub(super) fn sign_in(&self) -> Option<&Endpoint> {
         preferred(&self.sign_in)
@@ -126,6 +148,23 @@ impl IdentityProvider {
     pub(super) fn sign_out(&self) -> Option<&Endpoint> {
         preferred(&self.sign_out)
     }
+}
+
+/// The role's keys for this usage: those that name none are for each (SAML Metadata §2.4.1.1).
+fn keys<'t>(role: Element<'t>, usage: &'static str) -> impl Iterator<Item = Element<'t>> {
+    role.all(names::METADATA, "KeyDescriptor").filter(move |key| key.attribute("use").is_none_or(|own| own == usage))
+}
+
+fn certificates_of(key: Element<'_>) -> Vec<Vec<u8>> {
+    let all = key.subtree().filter(|element| element.is(names::SIGNATURE, "X509Certificate"));
+    all.filter_map(|element| certificate::from_base64(&element.text()?)).collect()
+}
+
+/// Whoever can read what is encrypted for this key, if there is a way that both know.
+fn recipient(key: Element<'_>) -> Option<Recipient> {
+    let methods: Vec<_> =
+        key.all(names::METADATA, "EncryptionMethod").filter_map(|method| method.attribute("Algorithm")).collect();
+    certificates_of(key).iter().find_map(|certificate| Recipient::new(certificate, &methods))
 }
 
 fn preferred(endpoints: &[Endpoint]) -> Option<&Endpoint> {
@@ -169,6 +208,23 @@ fn role(entity: Element<'_>) -> Option<Element<'_>> {
     roles.find(|role| {
         role.attribute("protocolSupportEnumeration").is_some_and(|all| all.split_whitespace().any(|one| one == names::PROTOCOL))
     })
+}
+
+/// The shortest `cacheDuration` that the role, its entity or anything around them states, within [`LEAST`] and [`MOST`]. One that is none
+/// is as if it were not there: it is a wish about how often to ask.
+fn cache_duration(role: Element<'_>) -> Option<Duration> {
+    let around = std::iter::successors(Some(role), |element| element.parent());
+    let stated = around.filter_map(|element| element.attribute("cacheDuration")).filter_map(duration);
+    stated.min().map(|shortest| shortest.clamp(LEAST, MOST))
+}
+
+/// XML Schema 1.1 part 2 §3.3.6; a month is thirty days, a year 365.
+fn duration(text: &str) -> Option<Duration> {
+    let span: jiff::Span = text.trim().parse().ok()?;
+    let days = i64::from(span.get_years()) * 365 + i64::from(span.get_months()) * 30 + i64::from(span.get_weeks()) * 7;
+    let days = days + i64::from(span.get_days());
+    let seconds = i64::from(span.get_hours()) * 3600 + span.get_minutes() * 60 + span.get_seconds();
+    u64::try_from(days.checked_mul(86400)?.checked_add(seconds)?).ok().map(Duration::from_secs)
 }
 
 /// The earliest end that the role, its entity or anything around them states: each holds for all that is in it.
@@ -258,6 +314,38 @@ mod tests {
             assert_eq!(ended.to_string(), "the document was good until 2027-01-15T07:59:59.000Z");
         }
         assert!(matches!(read("", "", r#"validUntil="soon""#, ""), Err(UnusableMetadata::Document(Refusal::Time))));
+    }
+
+    #[test]
+    fn a_document_is_kept_for_as_long_as_it_asks_within_a_minute_and_a_day() {
+        let (one, good, usual) = (certificate(), service("HTTP-Redirect", "https://idp.example/sso"), Duration::from_secs(3600));
+        let kept = |attributes: &str| {
+            let text = entity("https://idp.example", attributes, &one, &good);
+            IdentityProvider::read(&text, None, None).unwrap().kept(usual).as_secs()
+        };
+        let nothing = "";
+        for (asked, seconds) in [
+            (nothing, 3600),
+            ("PT10M", 600),
+            ("PT1H30M5S", 5405),
+            ("P0Y0M0DT6H0M0.000S", 6 * 3600),
+            ("P1D", 86400),
+            ("P1M", 86400),
+            ("P100000Y", 3600),
+            ("PT0S", 60),
+            ("-PT1H", 3600),
+            ("soon", 3600),
+        ] {
+            let attribute = if asked == nothing { String::new() } else { format!("cacheDuration=\"{asked}\"") };
+            assert_eq!(kept(&attribute), seconds, "{asked}");
+        }
+        let text = entity("https://idp.example", "cacheDuration=\"PT6H\"", &one, &good)
+            .replace("<IDPSSODescriptor", "<IDPSSODescriptor cacheDuration=\"PT20M\"");
+        assert_eq!(
+            IdentityProvider::read(&text, None, None).unwrap().kept(usual).as_secs(),
+            1200,
+            "the shortest of all around it"
+        );
     }
 
     #[test]

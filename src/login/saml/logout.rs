@@ -144,7 +144,7 @@ impl Login {
         let id = format!("_{}", random::alphanumeric(43).ok()?);
         let envelope =
             Envelope { id: &id, issuer: &provider.entity_id, destination: endpoint.location.as_str(), now: self.now() };
-        let request = logout_request(envelope, &name, session.provider_session.as_deref());
+        let request = logout_request(envelope, &name, session.provider_session.as_deref(), idp.recipient.as_ref())?;
         self.deliver(provider, endpoint, Direction::Request, &request, None).ok()
     }
 }

@@ -4,6 +4,7 @@
 
 use super::assertion::NameId;
 use super::certificate;
+use super::encrypt::Recipient;
 use super::key::OwnKey;
 use super::names;
 use crate::clock::Timestamp;
@@ -78,8 +79,26 @@ pub(super) fn authn_request(envelope: Envelope<'_>, ask: Ask<'_>) -> Message {
     envelope.around("AuthnRequest", &attributes, &content)
 }
 
-/// SAML Core §3.7.1.
-pub(super) fn logout_request(envelope: Envelope<'_>, name: &NameId, session: Option<&str>) -> Message {
+/// SAML Core §3.7.1. A name that came encrypted is sent so; `None` where the `provider` takes nothing encrypted.
+pub(super) fn logout_request(
+    envelope: Envelope<'_>,
+    name: &NameId,
+    session: Option<&str>,
+    provider: Option<&Recipient>,
+) -> Option<Message> {
+    let mut content = if name.confidential {
+        format!("<saml:EncryptedID>{}</saml:EncryptedID>", provider?.seal(&name_id(name))?)
+    } else {
+        name_id(name)
+    };
+    if let Some(session) = session {
+        content.extend(["<samlp:SessionIndex>", &escape(session), "</samlp:SessionIndex>"]);
+    }
+    Some(envelope.around("LogoutRequest", "", &content))
+}
+
+/// SAML Core §2.2.3; with its namespace, which has to be there where it is read alone.
+fn name_id(name: &NameId) -> String {
     let attribute = |key: &str, value: &Option<String>| value.as_ref().map(|value| format!(" {key}=\"{}\"", escape(value)));
     let attributes = [
         attribute("Format", &name.format),
@@ -87,11 +106,7 @@ pub(super) fn logout_request(envelope: Envelope<'_>, name: &NameId, session: Opt
         attribute("SPNameQualifier", &name.sp_name_qualifier),
     ];
     let attributes: String = attributes.into_iter().flatten().collect();
-    let mut content = format!("<saml:NameID{attributes}>{}</saml:NameID>", escape(&name.value));
-    if let Some(session) = session {
-        content.extend(["<samlp:SessionIndex>", &escape(session), "</samlp:SessionIndex>"]);
-    }
-    envelope.around("LogoutRequest", "", &content)
+    format!("<saml:NameID xmlns:saml=\"{}\"{attributes}>{}</saml:NameID>", names::ASSERTION, escape(&name.value))
 }
 
 /// SAML Core §3.7.2.

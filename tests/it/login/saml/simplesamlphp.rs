@@ -1,7 +1,10 @@
 //! SimpleSAMLphp: a provider that asks for a password, keeps a session, and signs people out everywhere.
 
+use std::io::Read as _;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use flate2::read::DeflateDecoder;
 use serde_json::json;
 
 use super::house::{Form, SamlHouse, answer_for};
@@ -154,6 +157,31 @@ fn signing_out_here_signs_out_there() {
     assert!(walk.hops.iter().any(|hop| hop.contains("SAMLResponse=")), "the provider answered: {:#?}", walk.hops);
     let form = person.walk(&house.url("/")).answer.text();
     assert!(form.contains("AuthState"), "the provider asks for the password again: {form}");
+}
+
+#[test]
+fn a_name_that_came_encrypted_goes_back_encrypted_to_sign_out() {
+    let house = SamlHouse::simplesamlphp(&[("corp", json!({ "encrypt_name": true }), KEY)]);
+    let person = house.person();
+    let form = answer_for(&person, &house.url("/"), "ada");
+    person.follow(&form.action, form.post(&person));
+    assert_eq!(person.session().status, 200);
+    let page = person.ask(&house.url("/.doorward/sign-out"), &[]);
+    let token = crate::login::house::field(&page.text(), "token");
+    let sent = person.post(&house.url("/.doorward/sign-out"), &[("token", &token)], &[]);
+    let location = url::Url::parse(sent.header("location").unwrap()).unwrap();
+    let packed = location.query_pairs().find(|(name, _)| name == "SAMLRequest").unwrap().1.into_owned();
+    let mut request = String::new();
+    DeflateDecoder::new(&*STANDARD.decode(packed).unwrap()).read_to_string(&mut request).unwrap();
+    assert!(
+        request.contains("<saml:EncryptedID>") && !request.contains("NameID") && !request.contains("acme.example"),
+        "{request}"
+    );
+    let read = house.idp.tell("/read-name", &json!({ "request": request }));
+    assert_eq!(read.json(), json!({ "name": "ada@acme.example" }), "the provider can");
+    let walk = person.follow(&house.url("/.doorward/sign-out"), sent);
+    assert!(walk.url.starts_with(&house.url("/.doorward/signed-out")), "{:#?} {}", walk.hops, walk.answer.text());
+    assert!(person.walk(&house.url("/")).answer.text().contains("AuthState"), "the provider asks for the password again");
 }
 
 #[test]
