@@ -40,6 +40,18 @@ fn every_seed_and_every_find_of_the_fuzz_targets_holds() {
     assert_eq!(files, TARGETS.len(), "each target is tried here");
 }
 
+#[test]
+fn the_lock_of_the_fuzz_targets_knows_every_library_of_the_door() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |name: &str| fs::read_to_string(root.join(name)).unwrap();
+    let (manifest, lock) = (read("Cargo.toml"), read("fuzz/Cargo.lock"));
+    let libraries = manifest.split("\n[dependencies]\n").nth(1).unwrap().split("\n[").next().unwrap();
+    let locked = lock.split("[[package]]").find(|package| package.contains("name = \"doorward\"\n")).unwrap();
+    let names = libraries.lines().filter_map(|line| line.split_once(" = ")).map(|(name, _)| name);
+    let missing: Vec<&str> = names.filter(|name| !locked.contains(&format!(" \"{name}"))).collect();
+    assert!(missing.is_empty(), "{missing:?}: copy Cargo.lock to fuzz/ and run `cargo metadata` there");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
