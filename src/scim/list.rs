@@ -38,7 +38,7 @@ impl Query {
                 name => read.set(name, &value)?,
             }
         }
-        read.projection = Projection::of(attributes, excluded);
+        read.projection = Projection::of(attributes, excluded)?;
         Ok(read)
     }
 
@@ -63,7 +63,7 @@ impl Query {
                 _ => {}
             }
         }
-        read.projection = Projection::of(attributes, excluded);
+        read.projection = Projection::of(attributes, excluded)?;
         Ok(read)
     }
 

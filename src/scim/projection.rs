@@ -5,7 +5,11 @@
 use scim_v2::filter::PatchPath;
 use serde_json::{Map, Value};
 
+use super::error::ScimError;
 use super::schema::{self, Attribute, ENTERPRISE, Kind, Place, Returned};
+
+/// Names that a client may give; there are fewer attributes, and parts of them.
+const MOST: usize = 200;
 
 /// What a client wants to hear.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -20,12 +24,16 @@ pub(super) enum Projection {
 
 impl Projection {
     /// From the lists of a request; the two exclude each other (RFC 7644 §3.9), and the wish for little counts.
-    pub(super) fn of(attributes: Vec<String>, excluded: Vec<String>) -> Self {
-        match (attributes.is_empty(), excluded.is_empty()) {
+    pub(super) fn of(attributes: Vec<String>, excluded: Vec<String>) -> Result<Self, ScimError> {
+        // Each is looked for in each resource.
+        if attributes.len() + excluded.len() > MOST {
+            return Err(ScimError::value(format!("At most {MOST} attributes are named")));
+        }
+        Ok(match (attributes.is_empty(), excluded.is_empty()) {
             (false, _) => Self::Only(attributes),
             (true, false) => Self::Without(excluded),
             (true, true) => Self::Usual,
-        }
+        })
     }
 
     /// Whether the attribute is told at all, so that it need not be looked up if not.
@@ -176,7 +184,7 @@ mod tests {
             "schemas": [Kind::User.urn()], "id": "1", "userName": "ada", "emails": [{ "value": "a" }, { "value": "b" }],
             ENTERPRISE: { "manager": { "value": "2" } },
         });
-        assert_eq!(told(&Projection::of(list(&names), list(&["id"]))), expected);
+        assert_eq!(told(&Projection::of(list(&names), list(&["id"])).unwrap()), expected);
     }
 
     #[test]
@@ -186,14 +194,25 @@ mod tests {
             "schemas": [Kind::User.urn()], "id": "1", "userName": "ada", "meta": { "version": "1" },
             "emails": [{ "value": "a" }, { "value": "b" }],
         });
-        assert_eq!(told(&Projection::of(Vec::new(), list(&names))), expected);
+        assert_eq!(told(&Projection::of(Vec::new(), list(&names)).unwrap()), expected);
     }
 
     #[test]
     fn what_is_not_told_need_not_be_looked_up() {
-        let without = Projection::of(Vec::new(), list(&["members"]));
+        let of = |attributes: &[&str], excluded: &[&str]| Projection::of(list(attributes), list(excluded)).unwrap();
+        let without = of(&[], &["members"]);
         assert!(!without.wants(Kind::Group, "members") && without.wants(Kind::Group, "displayName"));
-        assert!(!Projection::of(list(&["displayName"]), Vec::new()).wants(Kind::Group, "members"));
-        assert!(Projection::of(list(&["members.value"]), Vec::new()).wants(Kind::Group, "members"));
+        assert!(!of(&["displayName"], &[]).wants(Kind::Group, "members"));
+        assert!(of(&["members.value"], &[]).wants(Kind::Group, "members"));
+    }
+
+    #[test]
+    fn no_more_is_named_than_there_is() {
+        let names = |count| vec!["userName".to_owned(); count];
+        assert!(Projection::of(names(MOST), Vec::new()).is_ok());
+        for (attributes, excluded) in [(MOST + 1, 0), (0, MOST + 1), (MOST, 1)] {
+            let refused = Projection::of(names(attributes), names(excluded)).unwrap_err();
+            assert_eq!(refused.status, 400);
+        }
     }
 }
