@@ -348,6 +348,29 @@ fn who_signed_in_before_is_adopted_and_not_doubled() {
     assert_eq!(house.door.command(&["user", "list"]).as_array().unwrap().len(), 1);
 }
 
+#[test]
+fn who_signed_in_before_is_adopted_in_a_circle_of_operations_too() {
+    let house = House::usual();
+    let (person, _) = house.signed_in("bob", "/reports");
+    let before = house.door.command(&["user", "list"])[0]["id"].as_str().unwrap().to_owned();
+    let directory = Directory::of(&house);
+    let enterprise = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+    let post = |id: &str, name: &str, external: &str, manager: &str| {
+        let data = json!({ "userName": name, "externalId": external, enterprise: { "manager": format!("bulkId:{manager}") } });
+        json!({ "method": "POST", "path": "/Users", "bulkId": id, "data": data })
+    };
+    let operations = json!({ "Operations": [post("a", "ada", "x", "b"), post("b", "b.builder", "bob", "a")] });
+    let answer = directory.done("POST", "/Bulk", &operations);
+    let statuses = [&answer["Operations"][0]["status"], &answer["Operations"][1]["status"]];
+    assert_eq!(statuses, [&json!("201"), &json!("201")], "{answer}");
+    let ada = directory.done("GET", "/Users?filter=userName+eq+%22ada%22", &Value::Null)["Resources"][0].clone();
+    assert_eq!(ada[enterprise]["manager"]["value"], json!(before), "the id that bob has had all along");
+    let bob = directory.done("GET", &format!("/Users/{before}"), &Value::Null);
+    assert_eq!((&bob["userName"], &bob[enterprise]["manager"]["value"]), (&json!("b.builder"), &ada["id"]));
+    assert_eq!(person.ask(&house.url("/reports"), &[]).status, 200, "the session goes on");
+    assert_eq!(house.door.command(&["user", "list"]).as_array().unwrap().len(), 2);
+}
+
 /// And the other way round: provisioned first, at a connection that would make accounts.
 #[test]
 fn who_was_provisioned_is_recognised_at_the_first_sign_in() {
