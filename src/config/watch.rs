@@ -154,7 +154,7 @@ mod tests {
     use super::*;
 
     /// Less than a round, so that what passes was told by an event.
-    const SOON: Duration = Duration::from_secs(5);
+    const SOON: Duration = Duration::from_secs(30);
 
     fn watch(files: &[&Path]) -> Watch {
         Watch::new(&files.iter().map(|file| (*file).to_owned()).collect()).unwrap()

@@ -7,7 +7,7 @@ import { json, options, tell } from './part.mjs';
 
 const given = options({
   steps: { type: 'string' },
-  timeout: { type: 'string', default: '15000' },
+  timeout: { type: 'string', default: '60000' },
   chromium: { type: 'string', default: '/usr/bin/chromium' },
 });
 
@@ -18,7 +18,7 @@ const FLAGS = [
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const steps = given.steps ? json(given.steps) : JSON.parse(readFileSync(0, 'utf8'));
 
-const browser = await chromium.launch({ executablePath: given.chromium, args: FLAGS });
+const browser = await chromium.launch({ executablePath: given.chromium, args: FLAGS, timeout: Number(given.timeout) });
 let context;
 let page;
 let problems;

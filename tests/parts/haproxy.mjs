@@ -1,12 +1,10 @@
 // HAProxy as the balancer before several doors: each request in turn to the next one that is well.
-import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { atStop, json, listen, options, stopWhenAsked, tell, temporaryFolder } from './part.mjs';
+import { atStop, json, options, program, stopWhenAsked, tell, temporaryFolder } from './part.mjs';
 
 const given = options({
-  port: { type: 'string', default: '0' },
+  port: { type: 'string' },
   servers: { type: 'string' },
 });
 
@@ -33,12 +31,11 @@ ${servers.join('\n')}
 }
 
 const folder = temporaryFolder('doorward-haproxy');
-const holder = createServer();
-const port = await listen(holder, given.port);
-await new Promise((resolve) => holder.close(resolve));
+// Told, because HAProxy does not say which one it took.
+const port = Number(given.port);
 const file = join(folder, 'haproxy.cfg');
 writeFileSync(file, configuration(port));
-const haproxy = spawn('haproxy', ['-db', '-f', file], {
+const haproxy = program('haproxy', ['-db', '-f', file], {
   env: { PATH: `${process.env.PATH}:/usr/sbin` },
   stdio: ['ignore', 'inherit', 'inherit'],
 });
@@ -58,7 +55,7 @@ async function answers() {
     return false;
   }
 }
-const until = Date.now() + 10_000;
+const until = Date.now() + 60_000;
 while (!(await answers())) {
   if (Date.now() > until) throw new Error('HAProxy did not come up');
   await new Promise((resolve) => setTimeout(resolve, 20));

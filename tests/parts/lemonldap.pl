@@ -7,6 +7,8 @@ use File::Path qw(remove_tree);
 use HTTP::Server::PSGI;
 use IO::Handle;
 use IO::Socket::INET;
+use POSIX qw(WNOHANG);
+use Time::HiRes qw(sleep);
 
 use constant WORKERS => 3;
 
@@ -43,9 +45,11 @@ sub start {
 
 sub stop {
     return unless $group;
-    kill 'TERM', -$group;
-    kill 'TERM', $group;
-    waitpid $group, 0;
+    # One that has only just begun does not listen to it yet, so that it is told until it has gone.
+    until ( waitpid $group, WNOHANG ) {
+        kill 'TERM', -$group, $group;
+        sleep 0.02;
+    }
     undef $group;
 }
 

@@ -1,10 +1,10 @@
 // nginx as the upstream: answers with what its parser saw, one `name=value` line each, and keeps the same as JSON.
 // The listening socket comes from here and is handed over (nginx's own upgrade mechanism), so no port can be lost between.
-import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
-import { atStop, control, json, listen, options, stopWhenAsked, tell, temporaryFolder } from './part.mjs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { atStop, control, json, listen, options, program, stopWhenAsked, tell, temporaryFolder } from './part.mjs';
 
 const given = options({
   port: { type: 'string', default: '0' },
@@ -72,7 +72,7 @@ const folder = temporaryFolder('doorward-nginx');
 const holder = createServer();
 const port = await listen(holder, given.port);
 writeFileSync(join(folder, 'nginx.conf'), configuration(folder, port));
-const nginx = spawn('/usr/sbin/nginx', ['-p', folder, '-c', join(folder, 'nginx.conf')], {
+const nginx = program('/usr/sbin/nginx', ['-p', folder, '-c', join(folder, 'nginx.conf')], {
   env: { NGINX: '3;' },
   stdio: ['ignore', 'inherit', 'inherit', holder._handle.fd],
 });
@@ -80,10 +80,9 @@ nginx.on('exit', (code) => process.exit(code ?? 0));
 holder.close();
 atStop(() => new Promise((gone) => nginx.removeAllListeners('exit').on('exit', gone).kill('SIGTERM')));
 stopWhenAsked();
-if (!(await answers(port))) {
-  nginx.kill('SIGKILL');
-  throw new Error('nginx did not answer');
-}
+if (!(await answers(port))) throw new Error('nginx did not answer');
+// Its line is written just after the answer.
+while (requests().length === 0) await sleep(5);
 writeFileSync(join(folder, 'access.log'), '');
 const controlPort = await control({
   'GET /requests': requests,

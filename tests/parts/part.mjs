@@ -1,5 +1,6 @@
 // What every part shares: options, the one line that says it is ready, and how it stops.
 // A part never outlives its test: it stops on SIGTERM, SIGINT, or when the pipe on its standard input closes.
+import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, fstatSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -48,6 +49,19 @@ export function listen(server, port = 0) {
 /** Runs `close` when the part is asked to stop, then ends the process. */
 export function atStop(close) {
   closers.push(close);
+}
+
+/**
+ * Starts a program that ends with the part, also where the part fails before it is ready. `detached`: with all of its group.
+ * `signal` ends it at once.
+ */
+export function program(command, args, options = {}, signal = 'SIGTERM') {
+  const child = spawn(command, args, options);
+  process.on('exit', () => {
+    if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    try { process.kill(options.detached ? -child.pid : child.pid, signal); } catch { /* it has ended */ }
+  });
+  return child;
 }
 
 let stopping = false;

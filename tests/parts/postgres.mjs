@@ -1,13 +1,12 @@
 // PostgreSQL, in a temporary folder, run by an ordinary user. It can be stopped and started again on the same port, softly or as if the power failed,
 // and made to stand still: connections stay open, new ones are taken by the system, and nobody answers.
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { appendFileSync, chmodSync, chownSync, copyFileSync, existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { atStop, control, listen, options, stopWhenAsked, tell, temporaryFolder } from './part.mjs';
+import { atStop, control, options, program, stopWhenAsked, tell, temporaryFolder } from './part.mjs';
 
 const given = options({
-  port: { type: 'string', default: '0' },
+  port: { type: 'string' },
   durable: { type: 'boolean', default: false },
   cert: { type: 'string' },
   key: { type: 'string' },
@@ -34,13 +33,8 @@ execFileSync(
   { ...somebody, cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] },
 );
 
-async function freePort() {
-  const holder = createServer();
-  const port = await listen(holder, given.port);
-  await new Promise((resolve) => holder.close(resolve));
-  return port;
-}
-const port = await freePort();
+// Told, because the server does not say which one it took, and has to find it free again when it is started again.
+const port = Number(given.port);
 
 const settings = [
   `port = ${port}`,
@@ -65,10 +59,10 @@ appendFileSync(join(data, 'postgresql.conf'), `${settings.join('\n')}\n`);
 let server;
 async function start() {
   if (server) return;
-  const child = spawn(join(bin, 'postgres'), ['-D', data], { ...somebody, cwd: folder, stdio: ['ignore', 'inherit', 'inherit'] });
+  const child = program(join(bin, 'postgres'), ['-D', data], { ...somebody, cwd: folder, stdio: ['ignore', 'inherit', 'inherit'] }, 'SIGQUIT');
   child.gone = new Promise((resolve) => child.on('exit', resolve));
   server = child;
-  const until = Date.now() + 20_000;
+  const until = Date.now() + 60_000;
   for (;;) {
     try {
       execFileSync(join(bin, 'pg_isready'), ['-q', '-h', '127.0.0.1', '-p', String(port)], { stdio: 'ignore' });
@@ -83,8 +77,10 @@ async function start() {
 /** `softly` ends every connection with a farewell; otherwise it is as if the power failed. */
 async function end(softly) {
   const child = server;
+  if (!child || child.exitCode !== null) return void (server = undefined);
+  // Who stands still hears nothing.
+  signal('SIGCONT');
   server = undefined;
-  if (!child || child.exitCode !== null) return;
   child.kill(softly ? 'SIGINT' : 'SIGQUIT');
   await child.gone;
 }

@@ -4,12 +4,12 @@
 // The port is told because PHP's server does not say which one it took.
 // The ready line: { port, control, entity_id, metadata, certificate, sign_out }. Control: POST /rotate-keys (the old one is gone);
 // POST /read-name { request } → { name }: whom a logout request with an encrypted name is about.
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { atStop, control, json, options, stopWhenAsked, tell, temporaryFolder } from './part.mjs';
+import { atStop, control, json, options, program, stopWhenAsked, tell, temporaryFolder } from './part.mjs';
 
 const WWW = '/usr/share/simplesamlphp/www';
 const PEOPLE = {
@@ -111,7 +111,7 @@ const remote = services.map((service) => {
 });
 writeFileSync(inside('metadata/saml20-sp-remote.php'), `<?php\n${remote.join('')}`);
 
-const server = spawn('php', ['-d', `sys_temp_dir=${inside('tmp')}`, '-S', `127.0.0.1:${port}`, '-t', WWW], {
+const server = program('php', ['-d', `sys_temp_dir=${inside('tmp')}`, '-S', `127.0.0.1:${port}`, '-t', WWW], {
   env: { ...process.env, SIMPLESAMLPHP_CONFIG_DIR: folder, PHP_CLI_SERVER_WORKERS: '4' },
   stdio: ['ignore', 'ignore', 'pipe'],
   // Its workers are its children, and end with their group.
@@ -126,7 +126,7 @@ atStop(async () => {
 stopWhenAsked();
 
 const metadata = `${base}saml2/idp/metadata.php`;
-const until = Date.now() + 15000;
+const until = Date.now() + 60_000;
 for (;;) {
   const answer = await fetch(metadata).catch(() => undefined);
   if (answer?.ok) break;

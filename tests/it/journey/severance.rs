@@ -3,17 +3,16 @@
 
 use std::process::Command;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use doorward::app::memory::Memory;
 use doorward::clock::{Clock as _, SharedClock, SystemClock};
-use doorward::crypto::Digest;
-use doorward::model::{Session, SessionHandle, TenantId};
+use doorward::model::{SessionHandle, TenantId};
 use serde_json::{Value, json};
 
 use crate::support::process::Part;
+use crate::support::session::just_begun;
 use crate::support::stream::client;
-use crate::support::{Door, Stream, curl, eventually, part};
+use crate::support::{Door, Stopwatch, Stream, curl, eventually, part};
 
 struct House {
     door: Door,
@@ -75,32 +74,9 @@ routes:
     /// A session of `name`, as its cookie; and its handle.
     fn session(&self, name: &str, id: &str) -> (Header, String) {
         let (handle, value) = (format!("handle{id}"), id.repeat(43));
-        let digest = Digest::of(value.as_bytes());
         self.memory(async |memory| {
             let user = memory.directory.user_by_name(&TenantId::default(), name).await.unwrap().unwrap();
-            let now = SystemClock.now();
-            let session = Session {
-                handle: SessionHandle(handle.clone()),
-                digest,
-                tenant: TenantId::default(),
-                user: user.id,
-                connection: "local".parse().unwrap(),
-                amr: Vec::new(),
-                acr: None,
-                authenticated_at: now,
-                created_at: now,
-                last_seen_at: now,
-                expires_at: now.after(Duration::from_secs(3600)),
-                revoked_at: None,
-                provider_session: None,
-                provider_subject: None,
-                sealed_tokens: None,
-                tokens_version: 0,
-                refresh_at: None,
-                client_address: None,
-                user_agent: None,
-            };
-            memory.sessions.create(&session).await.unwrap();
+            memory.sessions.create(&just_begun(user.id, &handle, &value)).await.unwrap();
         });
         (Header("Cookie", format!("__Host-doorward={value}")), handle)
     }
@@ -155,7 +131,7 @@ fn the_end_of_a_session_ends_its_streams_within_a_second_and_no_others() {
     let ((first, handle), (second, _)) = (house.session("ada", "A"), house.session("ada", "B"));
     let (ended, kept) = (house.streams(&first), house.streams(&second));
     let since = house.memory(async |memory| {
-        let (since, now) = (Instant::now(), SystemClock.now());
+        let (since, now) = (Stopwatch::start(), SystemClock.now());
         assert!(memory.sessions.end(&SessionHandle(handle), now).await.unwrap());
         since
     });
@@ -180,7 +156,7 @@ fn a_stream_over_http2_that_is_ended_from_here_has_its_access_line_all_the_same(
         Stream::start("events", &mut events)
     });
     house.door.command(&["key", "revoke", &id]);
-    let since = Instant::now();
+    let since = Stopwatch::start();
     for stream in &streams {
         stream.ends(since);
     }
@@ -220,7 +196,7 @@ fn a_person_who_is_deactivated_loses_the_streams_of_sessions_and_keys_and_one_wh
         stream.goes_on();
     }
     house.memory(async |memory| change(&memory, false).await);
-    let since = Instant::now();
+    let since = Stopwatch::start();
     for stream in of_ada.iter().flatten() {
         stream.ends(since);
     }
@@ -237,7 +213,7 @@ fn a_revoked_key_or_client_loses_its_streams_and_a_rotated_one_does_not() {
     let ((token, client), (others, _)) = (house.token(), house.token());
     let (of_token, of_others) = (house.streams(&token), house.streams(&others));
     house.door.command(&["client", "revoke", &client]);
-    let since = Instant::now();
+    let since = Stopwatch::start();
     for stream in &of_token {
         stream.ends(since);
     }
@@ -246,7 +222,7 @@ fn a_revoked_key_or_client_loses_its_streams_and_a_rotated_one_does_not() {
     }
     house.door.command(&["key", "rotate", &other]);
     house.door.command(&["key", "revoke", &id]);
-    let since = Instant::now();
+    let since = Stopwatch::start();
     for stream in &ended {
         stream.ends(since);
     }

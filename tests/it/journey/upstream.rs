@@ -5,13 +5,13 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::support::{Door, curl, eventually, free_port, part};
+use crate::support::{Door, Stopwatch, curl, eventually, free_port, part};
 
 /// A door with these upstreams; every path is public.
 #[track_caller]
@@ -139,13 +139,13 @@ fn an_upstream_that_is_down_is_502_and_one_that_is_slow_504() {
     let upstream = part("echo", &[]);
     let dead = free_port();
     let routes = format!("  - {{ path: /dead/**, access: public, upstream: {{ url: 'http://127.0.0.1:{dead}' }} }}");
-    let door = door(&format!("{{ url: 'http://127.0.0.1:{}', timeouts: {{ first_byte: 400ms }} }}", upstream.port()), &routes);
-    for (path, expected) in [("/dead/", 502), ("/reset", 502), ("/hang", 504), ("/slow?ms=3000", 504)] {
-        let begun = Instant::now();
+    let door = door(&format!("{{ url: 'http://127.0.0.1:{}', timeouts: {{ first_byte: 2s }} }}", upstream.port()), &routes);
+    for (path, expected) in [("/dead/", 502), ("/reset", 502), ("/hang", 504), ("/slow?ms=20000", 504)] {
+        let begun = Stopwatch::start();
         let answer = curl(&[&url(&door, path)]);
         assert_eq!(answer.status, expected, "{path}: {}", door.process.said());
         assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{path}");
-        assert!(begun.elapsed() < Duration::from_secs(3), "{path}");
+        begun.within(Duration::from_secs(5));
     }
     assert_eq!(curl(&[&url(&door, "/slow?ms=100")]).status, 200);
 }
@@ -154,7 +154,7 @@ fn an_upstream_that_is_down_is_502_and_one_that_is_slow_504() {
 fn a_slow_upload_is_no_late_answer() {
     for (scheme, arguments) in [("http", &[][..]), ("h2c", &["--h2c"][..])] {
         let upstream = part("echo", arguments);
-        let timeouts = "timeouts: { first_byte: 400ms, idle: 400ms }";
+        let timeouts = "timeouts: { first_byte: 1500ms, idle: 1500ms }";
         let door = door(&format!("{{ url: '{scheme}://127.0.0.1:{}', {timeouts} }}", upstream.port()), "");
         let seen = upload_slowly(&url(&door, "/up"));
         assert_eq!(seen["body"]["length"], 8000, "{scheme}: {seen}");
@@ -164,11 +164,11 @@ fn a_slow_upload_is_no_late_answer() {
 #[test]
 fn an_answer_to_a_body_is_as_late_over_http2_as_over_http1() {
     let upstream = part("echo", &["--h2c"]);
-    let door = door(&format!("{{ url: 'h2c://127.0.0.1:{}', timeouts: {{ first_byte: 400ms }} }}", upstream.port()), "");
-    for path in ["/hang", "/slow?ms=8000"] {
-        let begun = Instant::now();
+    let door = door(&format!("{{ url: 'h2c://127.0.0.1:{}', timeouts: {{ first_byte: 2s }} }}", upstream.port()), "");
+    for path in ["/hang", "/slow?ms=20000"] {
+        let begun = Stopwatch::start();
         assert_eq!(curl(&["-d", "body", &url(&door, path)]).status, 504, "{path}: {}", door.process.said());
-        assert!(begun.elapsed() < Duration::from_secs(6), "{path}");
+        begun.within(Duration::from_secs(6));
     }
     for _ in 0..12 {
         let answer = curl(&["-d", "body", &url(&door, "/slow?ms=50")]);
@@ -194,16 +194,16 @@ fn a_new_deadline_holds_for_the_next_request_whatever_connection_waits() {
     });
     for turn in 0..8 {
         for arguments in [&["-d", "body"][..], &[]] {
-            let begun = Instant::now();
+            let begun = Stopwatch::start();
             let address = url(&door, "/slow?ms=8000");
             let answer = curl(&[arguments, &[address.as_str()]].concat());
             assert_eq!(answer.status, 504, "{turn}, {arguments:?}: {}", door.process.said());
-            assert!(begun.elapsed() < Duration::from_secs(6), "{turn}, {arguments:?}");
+            begun.within(Duration::from_secs(6));
         }
     }
 }
 
-/// Sends 8000 bytes in more than a second, and returns what the echo says.
+/// Sends 8000 bytes in more than two seconds, and returns what the echo says.
 fn upload_slowly(url: &str) -> serde_json::Value {
     let mut upload = Command::new("curl")
         // Over HTTP/2 the application's 100 is not passed on, which curl would wait for.
@@ -219,7 +219,7 @@ fn upload_slowly(url: &str) -> serde_json::Value {
             break;
         }
         // The pace of the client is what is tested.
-        std::thread::sleep(Duration::from_millis(150));
+        std::thread::sleep(Duration::from_millis(300));
     }
     drop(stdin);
     let output = upload.wait_with_output().unwrap();

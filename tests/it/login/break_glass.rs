@@ -1,7 +1,6 @@
 //! Break-glass: the provider is gone, the store is locked, and a named administrator gets in, loudly.
 
 use std::process::Command;
-use std::time::Instant;
 
 use serde_json::{Value, json};
 use sqlx::Connection as _;
@@ -10,7 +9,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use super::house::{House, Person, Plan, field, received};
 use super::mfa::App;
 use crate::support::stream::client;
-use crate::support::{Answer, Stream, doorward, eventually, part, python_part};
+use crate::support::{Answer, Stopwatch, Stream, doorward, eventually, part, python_part};
 
 const SETTINGS: &str = "  - { path: /vault/**, mfa: true }\nsign_in: { require_sso: true, break_glass_file: break-glass }\n";
 
@@ -252,7 +251,7 @@ fn removing_a_break_glass_account_cuts_its_live_streams_and_nobody_elses() {
         doorward(&["user", "break-glass", "ops@acme.example", "--remove", "--config"]).arg(house.door.config()).output();
     assert!(removal.unwrap().status.success());
     eventually("the door has read the file", || (reloads() > before).then_some(()));
-    let since = Instant::now();
+    let since = Stopwatch::start();
     for stream in &theirs {
         stream.ends(since);
     }

@@ -9,11 +9,9 @@ use doorward::model::{TenantId, User, UserId};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+pub(super) use crate::support::HOST;
 use crate::support::process::Part;
-use crate::support::{Answer, Door, curl, free_port, part};
-
-/// The name the door is known by; curl and the browser resolve it to this machine.
-pub(super) const HOST: &str = "door.test";
+use crate::support::{Answer, Door, Site, curl, part};
 
 pub(super) struct House {
     pub(super) door: Door,
@@ -90,9 +88,8 @@ impl House {
 
     #[track_caller]
     pub(super) fn with(plan: Plan) -> Self {
-        // The provider has to know the door's address before the door is there.
-        let port = free_port();
-        let own = format!("https://{HOST}:{port}");
+        let site = Site::new();
+        let own = site.origin();
         let mut client = json!({
             "client_id": "doorward", "client_secret": SECRET,
             "redirect_uris": [format!("{own}/.doorward/callback/idp"), format!("{own}/.doorward/callback/second")],
@@ -102,24 +99,21 @@ impl House {
         client.as_object_mut().unwrap().extend(further.as_object().unwrap().clone());
         let (client, people) = (json!([client]).to_string(), people().to_string());
         let tls = TempDir::new().unwrap();
-        let made = rcgen::generate_simple_self_signed([HOST.to_owned()]).unwrap();
         let authority = tls.path().join("tls.crt");
-        std::fs::write(&authority, made.cert.pem()).unwrap();
+        std::fs::write(&authority, site.certificate()).unwrap();
         let authority = authority.to_str().unwrap();
         let mut arguments = vec!["--clients", client.as_str(), "--users", people.as_str(), "--ca", authority];
         arguments.extend(plan.provider);
         let idp = part("oidc", &arguments);
         let upstream = part("echo", &[]);
-        let configuration = configuration(&plan, port, &idp, upstream.port());
+        let configuration = configuration(&plan, &site, &idp, upstream.port());
         let door = Door::serve(&configuration, |folder| {
-            std::fs::write(folder.join("tls.crt"), made.cert.pem()).unwrap();
-            std::fs::write(folder.join("tls.key"), made.signing_key.serialize_pem()).unwrap();
-            std::fs::write(folder.join("secret"), "0123456789abcdef0123456789abcdef").unwrap();
+            site.furnish(folder);
             for (name, content) in &plan.files {
                 std::fs::write(folder.join(name), content).unwrap();
             }
         });
-        Self { door, idp, upstream, port, _tls: tls }
+        Self { door, idp, upstream, port: site.port, _tls: tls }
     }
 
     pub(super) fn url(&self, path: &str) -> String {
@@ -141,8 +135,7 @@ impl House {
 
     /// The newest events of a kind.
     pub(super) fn events(&self, kind: &str) -> Vec<Value> {
-        let listed = self.door.command(&["audit", "list", "--kind", kind]);
-        listed.as_array().cloned().unwrap_or_else(|| panic!("{listed}"))
+        self.door.events(kind)
     }
 
     /// How often the provider was asked for this path.
@@ -196,22 +189,13 @@ impl House {
     }
 }
 
-fn configuration(plan: &Plan, port: u16, idp: &Part, upstream: u16) -> String {
+fn configuration(plan: &Plan, site: &Site, idp: &Part, upstream: u16) -> String {
     let issuer = idp.ready["issuer"].as_str().unwrap();
     let Plan { oidc, connection, connections, roles, settings, secret, .. } = plan;
     let secret = if secret.is_empty() { String::new() } else { format!("client_secret: {secret}") };
     let (connections, oidc) = (connections.replace("{issuer}", issuer), oidc.replace("{issuer}", issuer));
-    let usual = format!(
-        "\
-version: 1
-public_url: https://{HOST}:{port}
-listeners:
-  - {{ address: 127.0.0.1:{port}, tls: {{ certificates: [{{ cert: tls.crt, key: tls.key }}] }} }}
-upstream: {{ url: http://127.0.0.1:{upstream} }}
-store: {{ url: sqlite:{{folder}}/doorward.db }}
-secret_key: {{ file: secret }}
-connections:
-  - id: idp
+    let connections = format!(
+        "  - id: idp
 {connection}
     oidc:
       issuer: {issuer}
@@ -219,14 +203,12 @@ connections:
       {secret}
       scopes: [profile, email, groups]
 {oidc}
-{connections}
-roles:
-  ranked: [admin, editor, viewer]
-  others: [approver]
-  default: viewer
-  groups: {{ Engineering: editor, Platform: admin }}
-{roles}
-identity_headers: {{ presets: [doorward] }}
+{connections}"
+    );
+    let roles = format!("  others: [approver]\n  groups: {{ Engineering: editor, Platform: admin }}\n{roles}");
+    let usual = site.configuration(upstream, &connections, &roles)
+        + &format!(
+            "\
 routes:
   - {{ path: /public/down/**, access: public, upstream: {{ url: http://127.0.0.1:9 }} }}
   - {{ path: /public/**, access: public }}
@@ -234,7 +216,7 @@ routes:
   - {{ path: /programs/**, accept: [api_key] }}
 {settings}
 "
-    );
+        );
     let kept = |line: &&str| !plan.without.iter().any(|left_out| line.trim_start().starts_with(left_out));
     usual.lines().filter(kept).fold(String::new(), |text, line| text + line + "\n")
 }

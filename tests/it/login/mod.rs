@@ -7,6 +7,7 @@ mod break_glass;
 mod browser;
 mod client_auth;
 mod erasure;
+mod form;
 mod house;
 mod idpy;
 mod invitation;

@@ -1,14 +1,13 @@
 //! People whom a directory provisions, from their first day to their last: what they may do, and when it ends.
 
 use std::process::Command;
-use std::time::Instant;
 
 use doorward::crypto::Digest;
 use serde_json::{Value, json};
 
 use super::house::{HOST, House, Person, Plan, received};
 use crate::support::stream::client;
-use crate::support::{Answer, Part, Stream, curl, eventually, part, store};
+use crate::support::{Answer, Part, Stopwatch, Stream, curl, eventually, part, store};
 
 struct Directory<'h> {
     house: &'h House,
@@ -177,7 +176,7 @@ impl Guest {
 
     /// Whoever they were, they are nobody any more.
     #[track_caller]
-    fn is_put_out(&self, house: &House, since: Instant) {
+    fn is_put_out(&self, house: &House, since: Stopwatch) {
         assert_eq!((self.person.session().status, self.with_key(house)), (401, 401), "asked at once");
         for stream in &self.streams {
             stream.ends(since);
@@ -220,7 +219,7 @@ fn a_deactivation_cuts_each_kind_of_stream_within_a_second_and_a_reactivation_gi
     for (path, put_out, let_in) in [(&user, &out, &back), (&group, &leave, &join)] {
         let guest = Guest::new(&house, "bob");
         assert_eq!(guest.with_key(&house), 200);
-        let since = Instant::now();
+        let since = Stopwatch::start();
         directory.patch(path, put_out);
         guest.is_put_out(&house, since);
         assert_eq!(
@@ -233,7 +232,7 @@ fn a_deactivation_cuts_each_kind_of_stream_within_a_second_and_a_reactivation_gi
         assert_eq!(role(&house.person(), &house).as_deref(), Some("admin"), "the same as before");
     }
     let guest = Guest::new(&house, "bob");
-    let since = Instant::now();
+    let since = Stopwatch::start();
     directory.done("DELETE", &user, &Value::Null);
     guest.is_put_out(&house, since);
     for stream in &bystander.streams {

@@ -16,7 +16,7 @@ use tokio::runtime::Runtime;
 
 use super::house::Person;
 use crate::support::process::Part;
-use crate::support::{Answer, free_port, part, store};
+use crate::support::{Answer, free_port, part, part_at_port, store};
 
 pub(super) struct Replicas {
     runtime: Runtime,
@@ -70,7 +70,7 @@ impl Replicas {
         let (upstream, idp) = (part("echo", &[]), part("oidc", &arguments));
         let folder = TempDir::new().unwrap();
         std::fs::write(folder.path().join("secret"), "0123456789abcdef0123456789abcdef").unwrap();
-        let database = matches!(setting.on, Engine::Postgres).then(|| part("postgres", &[]));
+        let database = matches!(setting.on, Engine::Postgres).then(|| part_at_port("postgres", &[]));
         let store = match &database {
             Some(database) => database.ready["url"].as_str().unwrap().to_owned(),
             None => format!("sqlite:{}/doorward.db", folder.path().display()),

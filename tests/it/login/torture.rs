@@ -6,7 +6,7 @@ use doorward::clock::{Clock as _, SystemClock};
 use serde_json::json;
 
 use super::house::{HOST, House, Person, Walk};
-use crate::support::{Answer, Process, doorward, eventually};
+use crate::support::{Answer, Process, Stopwatch, doorward, eventually};
 
 /// Begins at the door, and says the state and the cookies' owner.
 #[track_caller]
@@ -154,7 +154,7 @@ fn clocks_ten_minutes_apart_are_measured_and_named_or_do_no_harm() {
     let ahead = sign_in();
     assert_eq!(ahead.answer.status, 502);
     let text = ahead.answer.text();
-    let named = (595..=605).any(|seconds| text.contains(&format!("clock is {seconds} seconds ahead")));
+    let named = (580..=605).any(|seconds| text.contains(&format!("clock is {seconds} seconds ahead")));
     assert!(named && text.contains("id_token_times"), "{text}");
 
     // A clock that is behind makes tokens that are still good for most of an hour.
@@ -184,7 +184,7 @@ fn ten_tabs_whose_answers_arrive_at_the_same_moment_all_arrive() {
             (person, callback)
         })
         .collect();
-    let begun = std::time::Instant::now();
+    let begun = Stopwatch::start();
     std::thread::scope(|scope| {
         for (tab, (person, callback)) in people.iter().enumerate() {
             let wanted = house.url(&format!("/tab/{tab}"));
@@ -194,6 +194,6 @@ fn ten_tabs_whose_answers_arrive_at_the_same_moment_all_arrive() {
             });
         }
     });
-    assert!(begun.elapsed() < Duration::from_secs(20));
+    begun.within(Duration::from_secs(20));
     assert_eq!(house.door.command(&["user", "list"]).as_array().unwrap().len(), 1);
 }

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::house::{House, Person};
+use crate::support::eventually;
 
 /// The browser keeps every cookie but the session's.
 fn drop_session(person: &Person) {
@@ -24,8 +25,7 @@ fn an_application_that_always_sends_to_sign_in_is_found_out() {
     assert!(stopped.text().contains("sent in circles"), "{}", stopped.text());
     let elsewhere = person.ask(&house.url("/.doorward/sign-in?return_to=%2Felsewhere"), &[]);
     assert_eq!(elsewhere.status, 303, "another way back is no loop");
-    let event = house.events("sign_in").into_iter().find(|event| event["reason"] == "redirect_loop");
-    assert!(event.is_some(), "the trail knows");
+    eventually("the trail knows", || house.events("sign_in").into_iter().find(|event| event["reason"] == "redirect_loop"));
 }
 
 #[test]
@@ -42,7 +42,8 @@ fn a_browser_that_drops_the_session_is_told_and_so_is_the_difference_of_the_cloc
     }
     assert_eq!(last.answer.status, 508, "{:#?} {}", last.hops, last.answer.text());
     let text = last.answer.text();
-    assert!(text.contains("clock is 40 seconds ahead") || text.contains("clock is 39 seconds ahead"), "{text}");
+    // The answer takes its time to get here.
+    assert!((30..=40).any(|seconds| text.contains(&format!("clock is {seconds} seconds ahead"))), "{text}");
 }
 
 #[test]

@@ -11,13 +11,13 @@ use sqlx::{AssertSqlSafe, Connection as _};
 use uuid::Uuid;
 
 use super::conformance::{Backend, Outcome, Stores, conformance};
-use crate::support::{Part, part};
+use crate::support::{Part, part_at_port};
 
 /// The URL of the server that most tests share; it ends with this process.
 fn shared() -> &'static str {
     static SERVER: OnceLock<(String, Mutex<Part>)> = OnceLock::new();
     let (url, _) = SERVER.get_or_init(|| {
-        let server = part("postgres", &[]);
+        let server = part_at_port("postgres", &[]);
         (server.ready["url"].as_str().unwrap().to_owned(), Mutex::new(server))
     });
     url

@@ -15,7 +15,7 @@ use tokio::runtime::Runtime;
 use uuid::Uuid;
 
 use crate::support::valkey::ValkeyServer;
-use crate::support::{Answer, Door, Line, Part, part};
+use crate::support::{Answer, Door, Line, Part, part, part_at_port};
 
 const FILE: &str = "sqlite:{folder}/doorward.db";
 
@@ -189,13 +189,13 @@ fn what_was_revoked_is_refused_by_the_very_next_request() {
 
 #[test]
 fn what_was_revoked_on_a_server_is_refused_by_the_very_next_request() {
-    let server = part("postgres", &[]);
+    let server = part_at_port("postgres", &[]);
     House::with(server.ready["url"].as_str().unwrap(), "").tries(tries());
 }
 
 #[test]
 fn what_was_revoked_where_sessions_live_elsewhere_is_refused_by_the_very_next_request() {
-    let (server, sessions) = (part("postgres", &[]), ValkeyServer::start());
+    let (server, sessions) = (part_at_port("postgres", &[]), ValkeyServer::start());
     let more = format!(", sessions: {{ url: {} }}", sessions.url());
     House::with(server.ready["url"].as_str().unwrap(), &more).tries(tries());
 }

@@ -7,17 +7,17 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use doorward::app::memory::Memory;
-use doorward::clock::{Clock as _, SharedClock, SystemClock};
-use doorward::crypto::Digest;
-use doorward::model::{Session, SessionHandle, TenantId};
+use doorward::clock::{SharedClock, SystemClock};
+use doorward::model::{Session, TenantId};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use uuid::Uuid;
 
-use crate::support::{Door, Part, curl, eventually, free_port, part};
+use crate::support::session::just_begun;
+use crate::support::{Door, PATIENCE, Part, Stopwatch, curl, eventually, free_port, part, part_at_port};
 
 /// What the product promises.
 const WITHIN: Duration = Duration::from_secs(1);
@@ -43,7 +43,7 @@ struct Guest {
 
 impl House {
     fn new() -> Self {
-        let (database, upstream) = (part("postgres", &[]), part("echo", &[]));
+        let (database, upstream) = (part_at_port("postgres", &[]), part("echo", &[]));
         let ports: Vec<u16> = (0..DOORS).map(|_| free_port()).collect();
         let url = database.ready["url"].as_str().unwrap();
         let doors: Vec<Door> = ports
@@ -59,7 +59,7 @@ impl House {
             })
             .collect();
         let servers = json!(ports.iter().map(|port| format!("127.0.0.1:{port}")).collect::<Vec<_>>()).to_string();
-        let balancer = part("haproxy", &["--servers", &servers]);
+        let balancer = part_at_port("haproxy", &["--servers", &servers]);
         let runtime = Runtime::new().unwrap();
         let clock: SharedClock = Arc::new(SystemClock);
         let config = doorward::config::load(&doors[0].config()).unwrap().config;
@@ -79,30 +79,9 @@ impl House {
     }
 
     fn guest(&self) -> Guest {
-        let (now, value) = (SystemClock.now(), format!("{:0<43}", Uuid::new_v4().simple()));
-        let name = Uuid::new_v4().to_string();
+        let (name, value) = (Uuid::new_v4().to_string(), format!("{:0<43}", Uuid::new_v4().simple()));
         let id = self.provision("POST", "/Users", &json!({ "userName": name }))["id"].as_str().unwrap().to_owned();
-        let session = Session {
-            handle: SessionHandle(name),
-            digest: Digest::of(value.as_bytes()),
-            tenant: TenantId::default(),
-            user: id.parse().unwrap(),
-            connection: "local".parse().unwrap(),
-            amr: Vec::new(),
-            acr: None,
-            authenticated_at: now,
-            created_at: now,
-            last_seen_at: now,
-            expires_at: now.after(Duration::from_secs(3600)),
-            revoked_at: None,
-            provider_session: None,
-            provider_subject: None,
-            sealed_tokens: None,
-            tokens_version: 0,
-            refresh_at: None,
-            client_address: None,
-            user_agent: None,
-        };
+        let session = just_begun(id.parse().unwrap(), &name, &value);
         self.runtime.block_on(self.memory.sessions.create(&session)).unwrap();
         Guest { id, cookie: format!("__Host-doorward={value}") }
     }
@@ -133,7 +112,7 @@ fn ask(port: u16, path: &str, cookie: &str) -> u16 {
 
 fn begin(port: u16, path: &str, cookie: &str) -> std::io::Result<TcpStream> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    stream.set_read_timeout(Some(PATIENCE))?;
     write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost:1\r\nCookie: {cookie}\r\nConnection: close\r\n\r\n")?;
     Ok(stream)
 }
@@ -142,8 +121,16 @@ fn begin(port: u16, path: &str, cookie: &str) -> std::io::Result<TcpStream> {
 struct Press {
     stop: Arc<AtomicBool>,
     served: Arc<AtomicU32>,
+    thread: thread::JoinHandle<Told>,
+}
+
+/// What somebody who asks again and again was told.
+#[derive(Default)]
+struct Told {
     /// When the last answer came that let them in.
-    thread: thread::JoinHandle<Option<Instant>>,
+    accepted: Option<Stopwatch>,
+    /// The statuses of all other answers.
+    other: Vec<u16>,
 }
 
 impl Press {
@@ -151,14 +138,17 @@ impl Press {
         let (stop, served) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
         let (stopped, counted) = (Arc::clone(&stop), Arc::clone(&served));
         let thread = thread::spawn(move || {
-            let mut accepted = None;
+            let mut told = Told::default();
             while !stopped.load(Ordering::SeqCst) {
-                if ask(port, "/", &cookie) == 200 {
-                    accepted = Some(Instant::now());
-                    counted.fetch_add(1, Ordering::SeqCst);
+                match ask(port, "/", &cookie) {
+                    200 => {
+                        told.accepted = Some(Stopwatch::start());
+                        counted.fetch_add(1, Ordering::SeqCst);
+                    }
+                    other => told.other.push(other),
                 }
             }
-            accepted
+            told
         });
         Self { stop, served, thread }
     }
@@ -167,14 +157,20 @@ impl Press {
         self.served.load(Ordering::SeqCst) > 10
     }
 
-    fn end(self) -> Instant {
+    /// Waits until they were served once more.
+    fn is_served(&self) {
+        let before = self.served.load(Ordering::SeqCst);
+        eventually("the bystander is served", || (self.served.load(Ordering::SeqCst) > before + 3).then_some(()));
+    }
+
+    fn end(self) -> Told {
         self.stop.store(true, Ordering::SeqCst);
-        self.thread.join().unwrap().unwrap()
+        self.thread.join().unwrap()
     }
 }
 
 /// Reads an event stream to its end; when that was.
-fn watch(port: u16, cookie: &str) -> thread::JoinHandle<Instant> {
+fn watch(port: u16, cookie: &str) -> thread::JoinHandle<Stopwatch> {
     let mut stream = begin(port, "/sse?every=20&count=0", cookie).unwrap();
     let mut head = [0; 512];
     let length = stream.read(&mut head).unwrap();
@@ -182,7 +178,7 @@ fn watch(port: u16, cookie: &str) -> thread::JoinHandle<Instant> {
     thread::spawn(move || {
         let mut some = [0; 4096];
         while matches!(stream.read(&mut some), Ok(1..)) {}
-        Instant::now()
+        Stopwatch::start()
     })
 }
 
@@ -210,11 +206,11 @@ fn a_deactivation_under_load_is_known_to_every_replica_within_a_second() {
         eventually("known to every replica", || {
             house.everywhere().all(|door| ask(door, "/", &guest.cookie) == 200).then_some(())
         });
-        let begun = Instant::now();
+        let begun = Stopwatch::start();
         house.deactivate(&guest);
-        let ends: Vec<Duration> = live.into_iter().map(|stream| stream.join().unwrap().duration_since(begun)).collect();
+        let ends: Vec<Duration> = live.into_iter().map(|stream| begun.until(&stream.join().unwrap())).collect();
         eventually("nobody lets them in", || house.everywhere().all(|door| ask(door, "/", &guest.cookie) == 401).then_some(()));
-        let last = pressing.into_iter().map(|press| press.end().saturating_duration_since(begun)).max();
+        let last = pressing.into_iter().map(|press| begun.until(&press.end().accepted.unwrap())).max();
         requests.push(last.unwrap());
         streams.push(ends.into_iter().max().unwrap());
     }
@@ -229,54 +225,17 @@ fn a_deactivation_under_load_is_known_to_every_replica_within_a_second() {
     assert!(p99(streams) < WITHIN);
 }
 
-/// Whoever is let in asks again and again; whatever fails, they are never told that they are not.
-struct Bystander {
-    stop: Arc<AtomicBool>,
-    served: Arc<AtomicU32>,
-    thread: thread::JoinHandle<Vec<u16>>,
-}
-
-impl Bystander {
-    fn start(port: u16, cookie: String) -> Self {
-        let (stop, served) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
-        let (stopped, counted) = (Arc::clone(&stop), Arc::clone(&served));
-        let thread = thread::spawn(move || {
-            let mut told = Vec::new();
-            while !stopped.load(Ordering::SeqCst) {
-                match ask(port, "/", &cookie) {
-                    200 => drop(counted.fetch_add(1, Ordering::SeqCst)),
-                    other => told.push(other),
-                }
-            }
-            told
-        });
-        Self { stop, served, thread }
-    }
-
-    /// Waits until they were served once more.
-    fn is_served(&self) {
-        let before = self.served.load(Ordering::SeqCst);
-        eventually("the bystander is served", || (self.served.load(Ordering::SeqCst) > before + 3).then_some(()));
-    }
-
-    fn ends(self) {
-        self.stop.store(true, Ordering::SeqCst);
-        let told = self.thread.join().unwrap();
-        let other: Vec<_> = told.iter().filter(|status| ![0, 502, 503, 504].contains(*status)).collect();
-        assert!(other.is_empty(), "somebody valid was told {other:?}");
-    }
-}
-
 #[test]
 fn nobody_revoked_gets_in_and_nobody_valid_is_signed_out_whatever_fails() {
     let mut house = House::new();
     let port = house.balancer.port();
-    let bystander = Bystander::start(port, house.guest().cookie);
+    // Whatever fails, they are never told that they are not let in.
+    let bystander = Press::start(port, house.guest().cookie);
     let is_out = |house: &House, guest: &Guest| {
-        let since = Instant::now();
+        let since = Stopwatch::start();
         for door in house.everywhere() {
             while ask(door, "/", &guest.cookie) == 200 {
-                assert!(since.elapsed() < WITHIN, "let in after {:?}", since.elapsed());
+                since.within(WITHIN);
             }
         }
     };
@@ -309,14 +268,18 @@ fn nobody_revoked_gets_in_and_nobody_valid_is_signed_out_whatever_fails() {
     known_everywhere(&house, &known);
     for round in 0..2 {
         assert_eq!(house.database.tell("/stop", &json!({ "softly": round == 0 })).status, 200);
-        for door in house.everywhere() {
-            for revoked in [&unheard, &missed] {
-                let told = ask(door, "/", &revoked.cookie);
-                assert!([401, 503].contains(&told), "somebody revoked was told {told}");
+        let (revoked, valid) = (&[401, 503], &[200, 503]);
+        thread::scope(|scope| {
+            for door in house.everywhere() {
+                for (guest, expected) in [(&unheard, revoked), (&missed, revoked), (&known, valid)] {
+                    let cookie = guest.cookie.as_str();
+                    scope.spawn(move || {
+                        let told = ask(door, "/", cookie);
+                        assert!(expected.contains(&told), "they were told {told}, not one of {expected:?}");
+                    });
+                }
             }
-            let told = ask(door, "/", &known.cookie);
-            assert!([200, 503].contains(&told), "somebody valid was told {told}");
-        }
+        });
         eventually("each says that it hears nothing", || house.doors.iter().all(|door| ready(door).0 == 503).then_some(()));
         assert!(ready(&house.doors[0]).1.contains("change_feed"), "{}", ready(&house.doors[0]).1);
         assert_eq!(house.database.tell("/start", &json!({})).status, 200);
@@ -326,7 +289,9 @@ fn nobody_revoked_gets_in_and_nobody_valid_is_signed_out_whatever_fails() {
     }
     house.deactivate(&known);
     is_out(&house, &known);
-    bystander.ends();
+    let told = bystander.end().other;
+    let other: Vec<_> = told.iter().filter(|status| ![0, 502, 503, 504].contains(*status)).collect();
+    assert!(other.is_empty(), "somebody valid was told {other:?}");
 }
 
 fn run(house: &House, statement: &'static str) {
@@ -345,7 +310,7 @@ fn ready(door: &Door) -> (u16, String) {
 
 #[test]
 fn a_copied_store_lets_the_same_people_and_programs_in() {
-    let (database, upstream) = (part("postgres", &[]), part("echo", &[]));
+    let (database, upstream) = (part_at_port("postgres", &[]), part("echo", &[]));
     let configuration = |store: &str| {
         format!(
             "version: 1\npublic_url: http://localhost:1\nlisteners: [{{ address: 127.0.0.1:0 }}]\nupstream: {{ url: http://127.0.0.1:{} }}\n\
@@ -367,29 +332,10 @@ fn a_copied_store_lets_the_same_people_and_programs_in() {
         runtime.block_on(async {
             let memory = Memory::open(&config, &clock).await.unwrap();
             let ada = memory.directory.user_by_name(&TenantId::default(), "ada").await.unwrap().unwrap();
-            let now = clock.now();
             let value = "s".repeat(43);
-            let session = Session {
-                handle: SessionHandle("copied".to_owned()),
-                digest: Digest::of(value.as_bytes()),
-                tenant: TenantId::default(),
-                user: ada.id,
-                connection: "local".parse().unwrap(),
-                amr: vec!["pwd".to_owned()],
-                acr: None,
-                authenticated_at: now,
-                created_at: now,
-                last_seen_at: now,
-                expires_at: now.after(Duration::from_secs(3600)),
-                revoked_at: None,
-                provider_session: None,
-                provider_subject: None,
-                sealed_tokens: Some(vec![0, 1, 255]),
-                tokens_version: 3,
-                refresh_at: None,
-                client_address: None,
-                user_agent: None,
-            };
+            let amr = vec!["pwd".to_owned()];
+            let sealed = Some(vec![0, 1, 255]);
+            let session = Session { amr, sealed_tokens: sealed, tokens_version: 3, ..just_begun(ada.id, "copied", &value) };
             memory.sessions.create(&session).await.unwrap();
             format!("Cookie: __Host-doorward={value}")
         })

@@ -1,11 +1,11 @@
 //! PostgreSQL that is gone, or has fallen silent: whoever needs it is told so within the bound that is configured.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::operations;
-use crate::support::{Answer, Door, Part, curl, eventually, part};
+use crate::support::{Answer, Door, Part, Stopwatch, curl, eventually, part, part_at_port};
 
 /// What is configured; far from what is used where nothing is.
 const BOUND: &str = "400ms";
@@ -20,7 +20,7 @@ struct House {
 
 impl House {
     fn new() -> Self {
-        let (database, upstream) = (part("postgres", &[]), part("echo", &[]));
+        let (database, upstream) = (part_at_port("postgres", &[]), part("echo", &[]));
         let configuration = format!(
             "version: 1\npublic_url: http://localhost:1\nlisteners: [{{ address: 127.0.0.1:0 }}]\n\
              operations: {{ address: 127.0.0.1:0 }}\nupstream: {{ url: http://127.0.0.1:{} }}\n\
@@ -95,12 +95,12 @@ fn whoever_needs_a_database_that_is_gone_or_silent_is_told_so_within_the_bound()
         assert_eq!(house.database.tell(ends, &json!({})).status, 200);
         let mut told = Vec::new();
         for (name, arguments) in &requests {
-            let begun = Instant::now();
+            let begun = Stopwatch::start();
             let answer = send(arguments);
-            told.push((*name, answer.status, begun.elapsed()));
+            told.push((*name, answer.status, begun.passed()));
         }
-        let begun = Instant::now();
-        told.push(("readiness", operations(&house.door, "/readyz").status, begun.elapsed()));
+        let begun = Stopwatch::start();
+        told.push(("readiness", operations(&house.door, "/readyz").status, begun.passed()));
         assert_eq!(house.database.tell(begins, &json!({})).status, 200);
         for (name, status, after) in &told {
             assert_eq!(*status, 503, "{ends} {name}: {told:?}");

@@ -3,10 +3,9 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use super::{configuration, operations, secret};
-use crate::support::{Door, Process, curl, doorward, eventually, part};
+use crate::support::{Door, PATIENCE, Process, curl, doorward, eventually, part};
 
 #[test]
 fn a_request_in_flight_ends_well_and_the_exit_status_is_zero() {
@@ -27,7 +26,7 @@ fn an_idle_connection_is_closed_when_the_server_stops() {
     let upstream = part("echo", &[]);
     let mut door = Door::serve(&configuration(upstream.port(), ""), secret);
     let mut idle = TcpStream::connect(door.listener(0)).unwrap();
-    idle.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    idle.set_read_timeout(Some(PATIENCE)).unwrap();
     idle.write_all(b"HEAD /open/a HTTP/1.1\r\nHost: app.example\r\n\r\n").unwrap();
     let mut answer = Vec::new();
     while !answer.ends_with(b"\r\n\r\n") {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{access_lines, configuration, metric, secret};
-use crate::support::{Door, eventually, part};
+use crate::support::{Door, PATIENCE, eventually, part};
 
 const JSON: &str = "logging: { format: json }\nlimits: { header_timeout: 1s }\n";
 
@@ -35,7 +35,7 @@ const REFUSED: &[(&str, u16, &str, &[&str])] = &[
 
 fn answer(door: &Door, pieces: &[&str]) -> String {
     let mut stream = TcpStream::connect(door.listener(0)).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.set_nodelay(true).unwrap();
     for (place, piece) in pieces.iter().enumerate() {
         if place > 0 {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Door, Part, curl, part};
+use crate::support::{Answer, Door, Part, curl, part_at_port};
 
 const SHARED: &str = "{ id: acme }, { id: globex }";
 const FILE: &str = "sqlite:{folder}/doorward.db";
@@ -22,7 +22,7 @@ pub(super) struct Client {
 impl House {
     /// The same statements search and change in a file and at a server.
     pub(super) fn on_each_engine() -> [Self; 2] {
-        let server = part("postgres", &[]);
+        let server = part_at_port("postgres", &[]);
         let url = server.ready["url"].as_str().unwrap().to_owned();
         [Self::build(SHARED, "", FILE, None), Self::build(SHARED, "", &url, Some(server))]
     }
@@ -81,7 +81,7 @@ connections:
     /// The newest events of a kind.
     #[track_caller]
     pub(super) fn events(&self, kind: &str) -> Vec<Value> {
-        self.door.command(&["audit", "list", "--kind", kind]).as_array().unwrap().clone()
+        self.door.events(kind)
     }
 }
 

@@ -18,7 +18,7 @@ pub(crate) struct Answer {
 #[track_caller]
 pub(crate) fn curl(arguments: &[&str]) -> Answer {
     let output = Command::new("curl")
-        .args(["--silent", "--show-error", "--include", "--max-time", "20", "--suppress-connect-headers"])
+        .args(["--silent", "--show-error", "--include", "--max-time", "60", "--suppress-connect-headers"])
         .args(arguments)
         .output()
         .unwrap_or_else(|error| panic!("curl: {error}"));

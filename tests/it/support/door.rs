@@ -99,6 +99,13 @@ impl Door {
         curl(&all)
     }
 
+    /// The newest events of a kind.
+    #[track_caller]
+    pub(crate) fn events(&self, kind: &str) -> Vec<Value> {
+        let listed = self.command(&["audit", "list", "--kind", kind]);
+        listed.as_array().cloned().unwrap_or_else(|| panic!("{listed}"))
+    }
+
     /// A command of the same binary on the same configuration; its standard output as JSON.
     #[track_caller]
     pub(crate) fn command(&self, arguments: &[&str]) -> Value {

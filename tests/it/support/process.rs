@@ -1,19 +1,22 @@
 //! Child processes that speak JSON lines and end with the test.
 
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::{PATIENCE, Stopwatch, eventually, free_port};
+
 /// When a child was heard from.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Heard {
-    pub(crate) last_line: Option<Instant>,
-    pub(crate) end: Option<Instant>,
+    pub(crate) last_line: Option<Stopwatch>,
+    pub(crate) end: Option<Stopwatch>,
 }
 
 /// A running child. Dropping it kills it and waits for its end.
@@ -24,6 +27,8 @@ pub(crate) struct Process {
     lines: Mutex<Receiver<String>>,
     heard: Arc<Mutex<Heard>>,
     errors: Arc<Mutex<String>>,
+    /// Ends with standard error.
+    hearing: JoinHandle<()>,
 }
 
 impl Process {
@@ -41,32 +46,32 @@ impl Process {
         let noted = Arc::clone(&heard);
         std::thread::spawn(move || {
             for line in stdout.lines().map_while(Result::ok) {
-                noted.lock().unwrap().last_line = Some(Instant::now());
+                noted.lock().unwrap().last_line = Some(Stopwatch::start());
                 if sender.send(line).is_err() {
                     return;
                 }
             }
-            noted.lock().unwrap().end = Some(Instant::now());
+            noted.lock().unwrap().end = Some(Stopwatch::start());
         });
         let errors = Arc::new(Mutex::new(String::new()));
         let (mut stderr, told) = (child.stderr.take().unwrap(), Arc::clone(&errors));
-        std::thread::spawn(move || {
+        let hearing = std::thread::spawn(move || {
             let mut buffer = [0; 4096];
             while let Ok(length @ 1..) = stderr.read(&mut buffer) {
                 told.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..length]));
             }
         });
-        Self { stdin: child.stdin.take(), child, lines: Mutex::new(lines), heard, errors }
+        Self { stdin: child.stdin.take(), child, lines: Mutex::new(lines), heard, errors, hearing }
     }
 
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// The next line of standard output as JSON; fails after twenty seconds.
+    /// The next line of standard output as JSON.
     #[track_caller]
     pub(crate) fn json_line(&self) -> Value {
-        let line = self.line(Duration::from_secs(20)).unwrap_or_else(|why| panic!("no line ({why:?}); it said: {}", self.said()));
+        let line = self.line(PATIENCE).unwrap_or_else(|why| panic!("no line ({why:?}); it said: {}", self.said()));
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
     }
 
@@ -90,10 +95,12 @@ impl Process {
         assert!(sent.success());
     }
 
-    /// Waits for its end, for at most twenty seconds; says its exit code (`None`: killed by a signal).
+    /// Waits for its end, and for all that it said until then; says its exit code (`None`: killed by a signal).
     #[track_caller]
     pub(crate) fn wait(&mut self) -> Option<i32> {
-        super::eventually("the process ends", || self.child.try_wait().unwrap()).code()
+        let ended = eventually("the process ends", || self.child.try_wait().unwrap());
+        eventually("what it said is read", || self.hearing.is_finished().then_some(()));
+        ended.code()
     }
 }
 
@@ -116,7 +123,7 @@ impl Drop for Part {
     /// Lets it end by itself, so that what it started and the folders that it made end with it.
     fn drop(&mut self) {
         drop(self.process.stdin.take());
-        let until = Instant::now() + Duration::from_secs(5);
+        let until = Instant::now() + PATIENCE;
         while Instant::now() < until && matches!(self.process.child.try_wait(), Ok(None)) {
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -126,23 +133,34 @@ impl Drop for Part {
 /// Starts `tests/parts/NAME.mjs` and waits until it is ready.
 #[track_caller]
 pub(crate) fn part(name: &str, arguments: &[&str]) -> Part {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parts").join(format!("{name}.mjs"));
-    let process = Process::start(Command::new("node").arg(script).args(arguments));
-    let ready = process.json_line();
-    Part { process, ready }
+    Part::start(Command::new("node").arg(parts().join(name).with_extension("mjs")).args(arguments))
+}
+
+/// The same, for a program that has to be told its port: one that it keeps, also while it is stopped for a while.
+#[track_caller]
+pub(crate) fn part_at_port(name: &str, arguments: &[&str]) -> Part {
+    part(name, &[&["--port", &free_port().to_string()], arguments].concat())
 }
 
 /// Starts `tests/parts/NAME.py` and waits until it is ready.
 #[track_caller]
 pub(crate) fn python_part(name: &str, arguments: &[&str]) -> Part {
-    let parts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parts");
-    let mut command = Command::new(parts.join(".venv/bin/python"));
-    let process = Process::start(command.arg(parts.join(name).with_extension("py")).args(arguments));
-    let ready = process.json_line();
-    Part { process, ready }
+    Part::start(Command::new(parts().join(".venv/bin/python")).arg(parts().join(name).with_extension("py")).args(arguments))
+}
+
+fn parts() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parts")
 }
 
 impl Part {
+    #[track_caller]
+    fn start(command: &mut Command) -> Self {
+        // One that never gets ready has to end as softly as one that did.
+        let mut part = Self { process: Process::start(command), ready: Value::Null };
+        part.ready = part.process.json_line();
+        part
+    }
+
     #[track_caller]
     pub(crate) fn port(&self) -> u16 {
         self.number("port")

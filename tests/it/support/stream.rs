@@ -3,16 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::mpsc::RecvTimeoutError;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::Process;
+use super::{PATIENCE, Process, Stopwatch};
 
 /// What the product promises.
 pub(crate) const WITHIN: Duration = Duration::from_secs(1);
+
 /// How long a stream may take at all, so that what it took is said when it was too long.
-const PATIENCE: Duration = Duration::from_secs(10);
+const AT_MOST: Duration = Duration::from_secs(10);
 
 pub(crate) struct Stream {
     pub(crate) name: &'static str,
@@ -39,10 +40,11 @@ impl Stream {
 
     /// When the client saw the end, and what it said last. Clients that say how it ended have seen it then; they take a moment to leave.
     #[track_caller]
-    fn end(&self) -> (Instant, String) {
-        let (mut last, begun) = (String::new(), Instant::now());
+    fn end(&self) -> (Stopwatch, String) {
+        let (mut last, begun) = (String::new(), Stopwatch::start());
         loop {
-            match self.process.line(PATIENCE.saturating_sub(begun.elapsed())) {
+            begun.within(AT_MOST);
+            match self.process.line(PATIENCE) {
                 Ok(line) if !line.is_empty() => last = line,
                 Ok(_) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
@@ -56,9 +58,9 @@ impl Stream {
 
     /// It has ended, as one ends that was taken away, within a second of `since`.
     #[track_caller]
-    pub(crate) fn ends(&self, since: Instant) {
+    pub(crate) fn ends(&self, since: Stopwatch) {
         let (at, last) = self.end();
-        let took = at.saturating_duration_since(since);
+        let took = since.until(&at);
         assert!(took < WITHIN, "{} went on for {took:?}: {last}", self.name);
         match self.name {
             "websocket" => {
@@ -73,7 +75,7 @@ impl Stream {
     #[track_caller]
     pub(crate) fn goes_on(&self) {
         while self.process.line(Duration::from_millis(1)).is_ok() {}
-        let more: Vec<_> = (0..5).map(|_| self.process.line(Duration::from_secs(2))).collect();
+        let more: Vec<_> = (0..5).map(|_| self.process.line(PATIENCE)).collect();
         assert!(
             more.iter().all(Result::is_ok),
             "{} ended: {more:?} {:?} {}",

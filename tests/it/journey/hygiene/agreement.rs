@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, TcpStream};
-use std::time::Duration;
 
 use doorward::clock::Timestamp;
 use doorward::config::Limits;
@@ -16,7 +15,7 @@ use proptest::test_runner::TestRunner;
 use serde_json::Value;
 
 use super::wire::{configuration, prepare};
-use crate::support::{Door, part};
+use crate::support::{Door, PATIENCE, part};
 
 const CASES: usize = 800;
 
@@ -119,7 +118,7 @@ impl Sent {
 
 fn status(address: &str, request: &[u8]) -> u16 {
     let mut tcp = TcpStream::connect(address).unwrap();
-    tcp.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    tcp.set_read_timeout(Some(PATIENCE)).unwrap();
     // The door may have hung up already, which the reading will show.
     let _ = tcp.write_all(request);
     let mut answer = Vec::new();

@@ -1,5 +1,7 @@
 //! The same over HTTP/2 within TLS: malformed requests, strangers' identities and paths to the real binary, frame by frame.
 
+use std::time::Duration;
+
 use super::paths::{BYPASSES, FORWARDED};
 use super::spoofing::{LIE, NAMES, heard};
 use super::wire::Stage;
@@ -340,7 +342,7 @@ fn p1_the_path_that_was_judged_is_the_path_that_arrives_by_http2() {
 #[test]
 fn f8_an_early_refusal_is_not_followed_by_a_reset_while_the_body_comes() {
     let stage = Stage::set("");
-    let mut connection = stage.http2(&[]);
+    let mut connection = stage.http2_with_patience(&[], Duration::from_secs(5));
     connection.write(&frame(HEADERS, END_HEADERS, 1, &block("@POST /closed/x")));
     assert_eq!(connection.end_of(1), End::Answer(403));
     connection.write(&frame(DATA, END_STREAM, 1, b"a=b"));

@@ -11,7 +11,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use crate::support::h2::Http2;
-use crate::support::{Door, Part, part};
+use crate::support::{Door, PATIENCE, Part, part};
 
 /// The name that all requests are for.
 pub(crate) const HOST: &str = "app.test";
@@ -120,7 +120,17 @@ impl Stage {
 
     /// A connection of HTTP/2 within TLS, with these settings.
     pub(crate) fn http2(&self, settings: &[(u16, u32)]) -> Http2<StreamOwned<ClientConnection, TcpStream>> {
+        self.http2_with_patience(settings, PATIENCE)
+    }
+
+    /// The same, which says after this long that nothing comes.
+    pub(crate) fn http2_with_patience(
+        &self,
+        settings: &[(u16, u32)],
+        patience: Duration,
+    ) -> Http2<StreamOwned<ClientConnection, TcpStream>> {
         let tcp = self.tcp(1);
+        tcp.set_read_timeout(Some(patience)).unwrap();
         // Where the door reads no more, as it may in a flood, there is no point in writing for long.
         tcp.set_write_timeout(Some(Duration::from_secs(2))).unwrap();
         Http2::open(self.encrypt(tcp, &[b"h2"]), settings)
@@ -128,7 +138,7 @@ impl Stage {
 
     fn tcp(&self, listener: usize) -> TcpStream {
         let tcp = TcpStream::connect(self.door.listener(listener)).unwrap();
-        tcp.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        tcp.set_read_timeout(Some(PATIENCE)).unwrap();
         tcp.set_nodelay(true).unwrap();
         tcp
     }

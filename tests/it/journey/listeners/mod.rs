@@ -9,11 +9,10 @@ use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
-use crate::support::{Answer, Door, Part, curl, part};
+use crate::support::{Answer, Door, PATIENCE, Part, curl, part};
 
 /// A door with these listeners before an echo.
 struct Stage {
@@ -45,10 +44,10 @@ routes: [{{ path: /**, access: public }}]
         Self { door, upstream }
     }
 
-    /// A raw connection to the first listener; reads wait for at most five seconds.
+    /// A raw connection to the first listener.
     fn tcp(&self) -> TcpStream {
         let tcp = TcpStream::connect(self.door.listener(0)).unwrap();
-        tcp.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        tcp.set_read_timeout(Some(PATIENCE)).unwrap();
         tcp
     }
 

@@ -41,8 +41,10 @@ fn a_redirecting_listener_sends_everybody_to_the_public_address_and_nobody_furth
         "{line}"
     );
     assert!(!stage.door.process.said().contains("dw_secret"));
-    let trail = stage.door.command(&["audit", "list", "--limit", "500"]);
-    let kept = trail.as_array().unwrap().iter().find(|event| event["request_id"] == id).unwrap();
+    let kept = eventually("its event is written", || {
+        let trail = stage.door.command(&["audit", "list", "--limit", "500"]);
+        trail.as_array().unwrap().iter().find(|event| event["request_id"] == id).cloned()
+    });
     assert_eq!((&kept["kind"], &kept["reason"]), (&json!("request_refused"), &line["reason"]), "{kept}");
     assert_eq!(stage.arrived(), 0, "no application is behind it");
     assert_eq!(curl(&[&format!("http://{}/", stage.door.listener(1))]).status, 200, "the other listener serves");

@@ -5,35 +5,37 @@ use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use super::{Authority, Stage, ask, to_the_end};
+use crate::support::{PATIENCE, Stopwatch};
 
 /// Spans of a second are over within three.
 #[track_caller]
-fn soon(begun: Instant) {
-    let passed = begun.elapsed();
-    assert!((Duration::from_millis(700)..Duration::from_secs(3)).contains(&passed), "{passed:?}");
+fn soon(begun: &Stopwatch) {
+    begun.within(Duration::from_secs(3));
+    assert!(begun.by_the_clock() > Duration::from_millis(700), "{:?}", begun.by_the_clock());
 }
 
 #[test]
 fn a_slow_head_gets_408_however_it_trickles() {
     let stage = Stage::set("{ address: 127.0.0.1:0 }", "limits: { header_timeout: 1s }", |_| {});
-    let begun = Instant::now();
+    let begun = Stopwatch::start();
     let mut tcp = stage.tcp();
     tcp.write_all(b"GET / HTTP/1.1\r\nHost: app.test\r\nX-Slow: ").unwrap();
     let mut trickle = tcp.try_clone().unwrap();
     let drip = std::thread::spawn(move || {
+        let dripping = Instant::now();
         // Each byte must not begin the span anew. Ends when the door has closed.
-        while begun.elapsed() < Duration::from_secs(4) && trickle.write_all(b"a").is_ok() {
+        while dripping.elapsed() < PATIENCE && trickle.write_all(b"a").is_ok() {
             std::thread::sleep(Duration::from_millis(100));
         }
     });
     let answer = to_the_end(&mut tcp);
-    soon(begun);
+    soon(&begun);
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer:?}");
     drip.join().unwrap();
 
-    let begun = Instant::now();
+    let begun = Stopwatch::start();
     assert_eq!(to_the_end(&mut stage.tcp()), "", "who says nothing gets no answer");
-    soon(begun);
+    soon(&begun);
     assert_eq!(stage.arrived(), 0);
 }
 
@@ -47,11 +49,11 @@ fn a_slow_handshake_is_cut() {
     });
     // Nothing, and the beginning of a ClientHello.
     for beginning in [&b""[..], b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"] {
-        let begun = Instant::now();
+        let begun = Stopwatch::start();
         let mut tcp = stage.tcp();
         tcp.write_all(beginning).unwrap();
         assert_eq!(to_the_end(&mut tcp), "");
-        soon(begun);
+        soon(&begun);
     }
     assert_eq!(stage.https("app.test", &[]).status, 200);
 }
@@ -65,9 +67,9 @@ fn an_idle_connection_is_closed_and_a_busy_one_is_not() {
     assert!(ask(&mut tcp, "/slow?ms=1500").starts_with("HTTP/1.1 200 "));
     assert!(begun.elapsed() >= Duration::from_millis(1500));
     assert!(ask(&mut tcp, "/again").starts_with("HTTP/1.1 200 "));
-    let begun = Instant::now();
+    let begun = Stopwatch::start();
     assert_eq!(to_the_end(&mut tcp), "");
-    soon(begun);
+    soon(&begun);
     assert_eq!(stage.arrived(), 2);
 }
 

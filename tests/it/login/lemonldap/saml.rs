@@ -3,8 +3,9 @@
 use base64::Engine as _;
 use serde_json::{Value, json};
 
+use super::super::form::Form;
 use super::super::house::{Person, Walk, field, received};
-use super::{Form, House, frames};
+use super::{House, frames};
 
 const KEY: &str = "      key: { file: saml.key }\n      certificate: { file: saml.crt }\n";
 
@@ -49,8 +50,7 @@ impl House {
 /// The answer that the provider's page holds, as XML.
 #[track_caller]
 fn response(page: &Walk) -> String {
-    let form = Form::on(&page.answer.text());
-    let (_, packed) = form.fields.iter().find(|(name, _)| name == "SAMLResponse").unwrap_or_else(|| panic!("{form:?}"));
+    let packed = Form::of(&page.url, &page.answer.text()).field("SAMLResponse").to_owned();
     String::from_utf8(base64::engine::general_purpose::STANDARD.decode(packed).unwrap()).unwrap()
 }
 
@@ -65,6 +65,16 @@ fn a_person_signs_in_by_saml_with_their_address_and_groups() {
         assert_eq!(received(&echo, "x-doorward-role"), Some(role));
         assert_eq!(person.session().json()["connection"], "idp");
     }
+    let users = house.door.command(&["user", "list"]);
+    house.by_saml("dwho", "/");
+    assert_eq!(house.door.command(&["user", "list"]), users, "one person, however often");
+}
+
+#[test]
+fn a_person_may_be_named_by_their_address() {
+    let house = house(&format!("{KEY}      name_id_format: email"), &json!({ "name_id_format": "email" }));
+    let (_, walk) = house.by_saml("dwho", "/reports");
+    assert_eq!(received(&walk.answer.json(), "x-doorward-email"), Some("dwho@badwolf.org"));
     let users = house.door.command(&["user", "list"]);
     house.by_saml("dwho", "/");
     assert_eq!(house.door.command(&["user", "list"]), users, "one person, however often");

@@ -181,7 +181,7 @@ identity_headers: {{ presets: [doorward] }}
 
     /// The newest events of a kind.
     pub(super) fn events(&self, kind: &str) -> Vec<Value> {
-        self.door.command(&["audit", "list", "--kind", kind]).as_array().unwrap().clone()
+        self.door.events(kind)
     }
 
     /// Waits for a letter that went out, or did not: its reason.

@@ -12,7 +12,7 @@ use doorward::clock::{Clock as _, SystemClock, Timestamp};
 use serde_json::Value;
 
 use super::house::{Own, SamlHouse, connection};
-use crate::support::{doorward, eventually, free_port, part};
+use crate::support::{Site, doorward, eventually, part};
 
 fn document(certificate: &str, until: Timestamp) -> String {
     format!(
@@ -43,14 +43,14 @@ fn provider(certificate: String, seconds: Arc<AtomicU64>) -> SocketAddr {
 
 #[test]
 fn metadata_is_believed_until_it_ends_and_the_door_goes_on() {
-    let (own, port, seconds) = (Own::new(), free_port(), Arc::new(AtomicU64::new(5)));
+    let (own, site, seconds) = (Own::new(), Site::new(), Arc::new(AtomicU64::new(5)));
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("idp.xml");
     std::fs::write(&file, document(&own.base64(), SystemClock.now().before(Duration::from_secs(1)))).unwrap();
     let address = provider(own.base64(), Arc::clone(&seconds));
     let connections = connection("corp", &format!("metadata: {{ url: 'http://{address}/' }}"))
         + &connection("kept", &format!("metadata: {{ path: {} }}", file.display()));
-    let house = SamlHouse::around(part("echo", &[]), port, &connections, &own);
+    let house = SamlHouse::around(part("echo", &[]), &site, &connections, &own);
     let begin = |id: &str| house.person().ask(&house.url(&format!("/.doorward/sign-in/{id}")), &[]);
 
     let refused = begin("kept");

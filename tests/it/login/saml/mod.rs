@@ -3,6 +3,5 @@
 mod browser;
 mod ended;
 pub(super) mod house;
-mod lemonldap;
 mod samlp;
 mod simplesamlphp;

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::house::{Form, SamlHouse};
+use super::house::SamlHouse;
+use crate::login::form::Form;
 use crate::login::house::received;
 use crate::support::eventually;
 

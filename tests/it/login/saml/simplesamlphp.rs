@@ -7,7 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 use flate2::read::DeflateDecoder;
 use serde_json::json;
 
-use super::house::{Form, SamlHouse, answer_for};
+use super::house::{SamlHouse, answer_for};
+use crate::login::form::Form;
 use crate::login::house::received;
 use crate::support::eventually;
 

@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 
 use super::street::{ACME, GLOBEX};
+use crate::login::form::Form;
 use crate::login::house::Person;
-use crate::login::saml::house::{Form, Own, answer_for};
-use crate::support::{Door, Part, free_port, part};
+use crate::login::saml::house::{Own, answer_for};
+use crate::support::{Door, Part, free_port, part, part_at_port};
 
 struct Houses {
     door: Door,
@@ -23,7 +24,7 @@ fn houses() -> Houses {
             "certificate": own.base64() })
     });
     let services = Value::from(services.to_vec()).to_string();
-    let idp = part("simplesamlphp", &["--port", &free_port().to_string(), "--services", &services]);
+    let idp = part_at_port("simplesamlphp", &["--services", &services]);
     let metadata = idp.ready["metadata"].as_str().unwrap();
     let upstream = part("echo", &[]);
     let connections = both.map(|(tenant, _)| {

@@ -1,7 +1,6 @@
 //! Facts about the change feed: what is announced, to whom, in which order.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use doorward::directory::ProgramUse;
 use doorward::model::{Change, ProgramKind, ProviderLogout, User};
@@ -9,6 +8,7 @@ use doorward::revocation::{FeedState, Subscription};
 use uuid::Uuid;
 
 use super::{Backend, Outcome, Stores, at, nobody, program, secret, session, somebody};
+use crate::support::PATIENCE;
 
 /// Every kind of change, and its announcement.
 async fn change_everything(stores: &Stores) -> Outcome<Vec<Change>> {
@@ -48,7 +48,7 @@ async fn change_everything(stores: &Stores) -> Outcome<Vec<Change>> {
 async fn hear(subscription: &mut Subscription, count: usize) -> Outcome<Vec<Change>> {
     let mut heard = Vec::new();
     while heard.len() < count {
-        let next = tokio::time::timeout(Duration::from_secs(5), subscription.next()).await;
+        let next = tokio::time::timeout(PATIENCE, subscription.next()).await;
         heard.push(next.map_err(|_| format!("heard only {heard:?}"))?.ok_or("the bus is gone")?);
     }
     Ok(heard)

@@ -5,6 +5,7 @@ use doorward::model::{Change, StoredConnection};
 use serde_json::json;
 
 use super::{Backend, Outcome, at, tenant};
+use crate::support::PATIENCE;
 
 fn connection(id: &str) -> Outcome<StoredConnection> {
     Ok(StoredConnection {
@@ -65,7 +66,7 @@ pub(crate) async fn each_change_of_a_connection_is_announced(backend: &impl Back
     let second = stores.connections.update_connection(&first).await?;
     stores.connections.delete_connection(&second.id).await?;
     for _ in 0..3 {
-        let heard = tokio::time::timeout(std::time::Duration::from_secs(5), subscription.next()).await?;
+        let heard = tokio::time::timeout(PATIENCE, subscription.next()).await?;
         assert_eq!(heard, Some(Change::Connections));
     }
     Ok(())

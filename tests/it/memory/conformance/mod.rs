@@ -24,6 +24,8 @@ use doorward::revocation::Bus;
 use doorward::session::{MailedLinks, SessionStore};
 use uuid::Uuid;
 
+use crate::support::PATIENCE;
+
 pub(crate) type Outcome<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 /// One handle on a backend, as one process holds it.
@@ -233,9 +235,9 @@ pub(crate) fn nobody() -> UserId {
     UserId(Uuid::new_v4())
 }
 
-/// Waits until `fact` is true, ten seconds at most.
+/// Waits until `fact` is true.
 pub(crate) async fn eventually(fact: impl AsyncFn() -> Outcome<bool>) -> Outcome {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+    let deadline = tokio::time::Instant::now() + PATIENCE;
     while !fact().await? {
         if tokio::time::Instant::now() > deadline {
             return Err("it never became true".into());
