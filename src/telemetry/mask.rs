@@ -73,10 +73,15 @@ fn is_secret_name(name: &str) -> bool {
     SECRET_NAMES.contains(&plain.as_str()) || SECRET_WORDS.iter().any(|word| plain.contains(word))
 }
 
-/// One of Doorward's keys or client secrets, or a JSON Web Token (which begins with `{"` in base64url).
+/// Holds one of Doorward's keys or client secrets, or a JSON Web Token (which begins with `{"` in base64url), however it is spelt and
+/// whatever stands before it: a scheme, or an address that is a value itself.
 fn looks_secret(value: &str) -> bool {
-    let begins = |prefix: &str, least: usize| value.starts_with(prefix) && value.len() > least;
-    begins(KEY_PREFIX, 12) || begins(CLIENT_SECRET_PREFIX, 12) || begins("eyJ", 24)
+    let decoded = percent_encoding::percent_decode_str(value).decode_utf8_lossy();
+    let of_token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '~');
+    decoded.split(|c| !of_token(c)).any(|word| {
+        let begins = |prefix: &str, least: usize| word.starts_with(prefix) && word.len() > least;
+        begins(KEY_PREFIX, 12) || begins(CLIENT_SECRET_PREFIX, 12) || begins("eyJ", 24)
+    })
 }
 
 #[cfg(test)]
@@ -95,6 +100,10 @@ mod tests {
             ("dw_0123456789abcdef", "***"),
             ("a=eyJhbGciOiJSUzI1NiJ9.eyJhIjoxfQ.x", "a=***"),
             ("a=1=password", "a=1=password"),
+            ("x=d%77_0123456789abcdef", "x=***"),
+            ("x=Bearer+eyJhbGciOiJSUzI1NiJ9.eyJhIjoxfQ.x", "x=***"),
+            ("back=%2Freset%3Fx%3Ddw_0123456789abcdef%26y", "back=***"),
+            ("x=saw_0123456789abcdef", "x=saw_0123456789abcdef"),
             ("", ""),
         ];
         for (typed, written) in cases {
@@ -110,6 +119,7 @@ mod tests {
     #[test]
     fn a_key_in_the_path_is_masked() {
         assert_eq!(path("/reset/dw_0123456789abcdef/now"), "/reset/***/now");
+        assert_eq!(path("/reset/dw%5F0123456789abcdef"), "/reset/***");
         assert_eq!(path("/a/b"), "/a/b");
     }
 }
