@@ -15,6 +15,8 @@ use crate::crypto::{Digest, Secret, token};
 use crate::directory::{DirectoryError, Page};
 use crate::model::{Program, ProgramKind, ProgramSecret, Scope, UserId};
 
+/// Tries at a change that others keep overtaking.
+const TRIES: usize = 5;
 /// Longest name, in bytes.
 const LONGEST_NAME: usize = 200;
 
@@ -117,6 +119,7 @@ impl Administration {
         Ok((program, secret))
     }
 
+    /// Changes what is said, again and again if somebody else changes something at the same time.
     pub async fn change_program(
         &self,
         acting: &Acting,
@@ -130,17 +133,26 @@ impl Administration {
         self.check_roles(change.roles.as_deref().unwrap_or_default())?;
         self.check_owner(acting, change.owner.flatten()).await?;
         check_expiry(change.expires_at.flatten(), self.now())?;
-        let before = self.program(acting, kind, id).await?;
-        if before.revoked_at.is_some() {
-            return Err(DirectoryError::Revoked(life(kind).word).into());
+        for _ in 0..TRIES {
+            let before = self.program(acting, kind, id).await?;
+            if before.revoked_at.is_some() {
+                return Err(DirectoryError::Revoked(life(kind).word).into());
+            }
+            let mut after = before.clone();
+            change.clone().apply(&mut after);
+            if after == before {
+                return Ok(after);
+            }
+            match self.means.directory.update_program(&before, &after).await {
+                Err(DirectoryError::Stale(_)) => {}
+                Err(error) => return Err(error.into()),
+                Ok(()) => {
+                    self.record(acting, life(kind).changed, id, changed(&before, &after)).await?;
+                    return Ok(after);
+                }
+            }
         }
-        let mut after = before.clone();
-        change.apply(&mut after);
-        if after != before {
-            self.means.directory.update_program(&after).await?;
-            self.record(acting, life(kind).changed, id, changed(&before, &after)).await?;
-        }
-        Ok(after)
+        Err(Undone::Stale(life(kind).word))
     }
 
     /// Gives it a new secret; the one before works for `overlap` yet, until the moment that is told.

@@ -145,7 +145,9 @@ pub trait Directory: fmt::Debug + Send + Sync {
     async fn programs(&self, kind: ProgramKind, tenant: &TenantId, page: &Page) -> Result<Vec<Program>, DirectoryError>;
     /// Replaces name, owner, roles, scopes, networks and expiry; tenant, secrets, use and revocation have ways of their own, so that
     /// a late write lifts no revocation (threats C4) and brings back no secret.
-    async fn update_program(&self, program: &Program) -> Result<(), DirectoryError>;
+    /// `before` is what was read: if what is replaced differs from it the answer is [`DirectoryError::Stale`], so that two writers cannot
+    /// undo each other (a new name must not bring back a network that was taken away meanwhile).
+    async fn update_program(&self, before: &Program, after: &Program) -> Result<(), DirectoryError>;
     /// Adds `secret` as the newest and lets the one before it work until `previous_until`, or until its own earlier end; older ones
     /// stop at once, so that never more than two are alive. One transaction: two rotations at once lose neither secret unnoticed.
     async fn rotate_program(

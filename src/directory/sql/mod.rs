@@ -135,9 +135,9 @@ impl Directory for SqlDirectory {
         Ok(self.database.read(program::page(self.database.readers(), kind, tenant, page)).await?)
     }
 
-    async fn update_program(&self, program: &Program) -> Result<(), DirectoryError> {
-        let (program, now) = (program.clone(), self.database.now());
-        Ok(self.database.write(move |connection| Box::pin(program::update(connection, program, now))).await?)
+    async fn update_program(&self, before: &Program, after: &Program) -> Result<(), DirectoryError> {
+        let (before, after, now) = (before.clone(), after.clone(), self.database.now());
+        Ok(self.database.write(move |connection| Box::pin(program::update(connection, before, after, now))).await?)
     }
 
     async fn rotate_program(

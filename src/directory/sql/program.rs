@@ -181,9 +181,21 @@ async fn check_owner(connection: &mut Connection, program: &Program) -> Outcome<
     if known.is_some() { Ok(()) } else { refuse(DirectoryError::Missing("owner")) }
 }
 
-pub(super) async fn update(connection: &mut Connection, program: Program, now: Timestamp) -> Outcome<()> {
+pub(super) async fn update(connection: &mut Connection, before: Program, program: Program, now: Timestamp) -> Outcome<()> {
+    let stored = query("SELECT * FROM programs WHERE kind = $1 AND id = $2 AND tenant = $3")
+        .bind(program.kind.as_str())
+        .bind(&program.id)
+        .bind(program.tenant.as_str())
+        .for_update()
+        .fetch_optional(&mut *connection)
+        .await?;
+    match stored {
+        None => return refuse(DirectoryError::Missing(noun(program.kind))),
+        Some(Stored(stored)) if !is_as_before(&stored, &before) => return refuse(DirectoryError::Stale(noun(program.kind))),
+        Some(_) => {}
+    }
     check_owner(connection, &program).await?;
-    let done = query(
+    query(
         "UPDATE programs SET name = $4, owner = $5, roles = $6, scopes = $7, networks = $8, expires_at = $9 \
          WHERE kind = $1 AND id = $2 AND tenant = $3",
     )
@@ -198,11 +210,15 @@ pub(super) async fn update(connection: &mut Connection, program: Program, now: T
     .bind(program.expires_at.map(Timestamp::millis))
     .execute(&mut *connection)
     .await?;
-    if done == 0 {
-        return refuse(DirectoryError::Missing(noun(program.kind)));
-    }
     changes::announce(connection, &Change::Program(program.kind, program.id), now).await?;
     Ok(())
+}
+
+/// Whether nothing that an update replaces was changed meanwhile; use and rotation go on all the time.
+fn is_as_before(stored: &Program, before: &Program) -> bool {
+    stored.name == before.name
+        && (stored.owner, stored.expires_at) == (before.owner, before.expires_at)
+        && (&stored.roles, &stored.scopes, &stored.networks) == (&before.roles, &before.scopes, &before.networks)
 }
 
 pub(super) async fn rotate(

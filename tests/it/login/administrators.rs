@@ -46,6 +46,9 @@ fn a_session_administers_by_its_role_and_no_page_of_another_site_does_it_in_its_
     let sessions = ada.ask(&url(&format!("/users/{id}/sessions")), &json).json();
     assert_eq!(sessions["items"].as_array().unwrap().len(), 1, "{sessions}");
     let handle = sessions["items"][0]["session"].as_str().unwrap();
+    let own = ada.session().json()["subject"].as_str().unwrap().to_owned();
+    let amiss = ada.ask(&url(&format!("/users/{own}/sessions/{handle}")), &["-X", "DELETE"]);
+    assert_eq!((amiss.status, bob.session().status), (404, 200), "it is not hers: {}", amiss.text());
     let ended = ada.ask(&url(&format!("/users/{id}/sessions/{handle}")), &["-X", "DELETE"]);
     assert_eq!(ended.status, 204, "{}", ended.text());
     crate::support::eventually("the session to be over", || (bob.session().status == 401).then_some(()));

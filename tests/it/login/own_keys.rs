@@ -68,7 +68,7 @@ fn change(house: &House, id: &str, change: impl Fn(&mut User)) {
 fn end_key(house: &House, id: &str, end: Timestamp) {
     administer(house, async |directory| {
         let key = directory.program(ProgramKind::ApiKey, id).await.unwrap().unwrap();
-        directory.update_program(&Program { expires_at: Some(end), ..key }).await.unwrap();
+        directory.update_program(&key, &Program { expires_at: Some(end), ..key.clone() }).await.unwrap();
     });
 }
 

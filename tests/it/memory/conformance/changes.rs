@@ -26,7 +26,7 @@ async fn change_everything(stores: &Stores) -> Outcome<Vec<Change>> {
     }
 
     directory.update_user(&user).await?;
-    directory.update_program(&client).await?;
+    directory.update_program(&client, &client).await?;
     directory.rotate_program(client.kind, "c", &secret("new", 1), at(2)).await?;
     directory.revoke_program(client.kind, "c", at(3)).await?;
     sessions.end(&kept[0].handle, at(4)).await?;
@@ -59,7 +59,7 @@ async fn hear_to_the_end(stores: &Stores, subscription: &mut Subscription) -> Ou
     let name = Uuid::new_v4().to_string();
     let last = program(ProgramKind::Client, "default", &name)?;
     stores.directory.create_program(&last).await?;
-    stores.directory.update_program(&last).await?;
+    stores.directory.update_program(&last, &last).await?;
     let session = session(nobody(), &name)?;
     stores.sessions.create(&session).await?;
     stores.sessions.end(&session.handle, at(0)).await?;

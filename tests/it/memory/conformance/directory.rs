@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use doorward::clock::Timestamp;
 use doorward::directory::{DirectoryError, Page, ProgramUse, Renewals, UserFilter};
-use doorward::model::{ProgramKind, ProgramSecret, User};
+use doorward::model::{Program, ProgramKind, ProgramSecret, User};
 
 use super::{Backend, Outcome, at, link, nobody, program, secret, somebody, tenant};
 
@@ -245,7 +245,7 @@ pub(crate) async fn a_revoked_program_stays_revoked(backend: &impl Backend) -> O
     directory.create_program(&key).await?;
     directory.revoke_program(key.kind, "k", at(50)).await?;
     directory.revoke_program(key.kind, "k", at(60)).await?;
-    directory.update_program(&key).await?;
+    directory.update_program(&key, &key).await?;
     directory.record_program_use(&[ProgramUse { kind: key.kind, id: "k".to_owned(), at: at(70) }]).await?;
     let late = directory.rotate_program(key.kind, "k", &secret("new", 70), at(80)).await;
     assert!(matches!(late, Err(DirectoryError::Revoked("key"))));
@@ -283,11 +283,29 @@ pub(crate) async fn an_update_of_a_program_keeps_its_secrets_and_tenant(backend:
     after.expires_at = None;
     let mut sent = after.clone();
     (sent.secrets, sent.last_used_at, sent.revoked_at) = (vec![secret("smuggled", 1)], None, Some(at(1)));
-    directory.update_program(&sent).await?;
+    directory.update_program(&before, &sent).await?;
     assert_eq!(directory.program(before.kind, "k").await?, Some(after.clone()));
     sent.tenant = tenant("other")?;
-    assert!(matches!(directory.update_program(&sent).await, Err(DirectoryError::Missing("key"))));
+    assert!(matches!(directory.update_program(&after, &sent).await, Err(DirectoryError::Missing("key"))));
     assert_eq!(directory.program(before.kind, "k").await?, Some(after));
+    Ok(())
+}
+
+pub(crate) async fn a_stale_update_of_a_program_is_refused(backend: &impl Backend) -> Outcome {
+    let directory = backend.open().await?.directory;
+    let before = program(ProgramKind::ApiKey, "default", "k")?;
+    directory.create_program(&before).await?;
+    let narrowed = Program { networks: vec!["192.0.2.0/24".parse()?], ..before.clone() };
+    directory.update_program(&before, &narrowed).await?;
+    // Use and rotation go on all the time and are no change of what is replaced.
+    directory.record_program_use(&[ProgramUse { kind: before.kind, id: "k".to_owned(), at: at(70) }]).await?;
+    directory.rotate_program(before.kind, "k", &secret("new", 10), at(100)).await?;
+    let renamed = |of: &Program| Program { name: "renamed".to_owned(), ..of.clone() };
+    let late = directory.update_program(&before, &renamed(&before)).await;
+    assert!(matches!(late, Err(DirectoryError::Stale("key"))), "{late:?}");
+    directory.update_program(&narrowed, &renamed(&narrowed)).await?;
+    let stored = directory.program(before.kind, "k").await?.ok_or("gone")?;
+    assert_eq!((stored.name.as_str(), stored.networks, stored.secrets.len()), ("renamed", narrowed.networks, 2));
     Ok(())
 }
 
@@ -302,8 +320,9 @@ pub(crate) async fn an_owner_of_another_tenant_is_refused(backend: &impl Backend
     }
     key.owner = None;
     directory.create_program(&key).await?;
+    let before = key.clone();
     key.owner = Some(stranger.id);
-    assert!(matches!(directory.update_program(&key).await, Err(DirectoryError::Missing("owner"))));
+    assert!(matches!(directory.update_program(&before, &key).await, Err(DirectoryError::Missing("owner"))));
     Ok(())
 }
 

@@ -111,6 +111,7 @@ macro_rules! conformance {
             a_revoked_program_stays_revoked
             rotation_keeps_two_secrets_at_most
             an_update_of_a_program_keeps_its_secrets_and_tenant
+            a_stale_update_of_a_program_is_refused
             an_owner_of_another_tenant_is_refused
             a_person_has_no_more_own_programs_than_they_may
             use_of_a_program_never_moves_backwards
