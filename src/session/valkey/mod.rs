@@ -107,7 +107,7 @@ impl SessionStore for ValkeySessions {
     }
 
     async fn find_handle(&self, handle: &SessionHandle) -> Result<Option<Session>, SessionStoreError> {
-        let fields: Fields = self.server.ask(&script::run(script::FIND_HANDLE, &[&handle.0])).await?;
+        let (fields, _): (Fields, Vec<String>) = self.server.ask(&script::run(script::FIND_HANDLE, &[&handle.0])).await?;
         Ok(if fields.is_empty() { None } else { Some(record::read(fields)?) })
     }
 
