@@ -24,6 +24,7 @@ pub mod model;
 pub mod revocation;
 pub mod session;
 // foundation
+pub mod batch;
 pub mod clock;
 pub mod config;
 pub mod crypto;

@@ -14,7 +14,7 @@ const RANKS: &[(u32, &[&str])] = &[
     (1, &["crypto"]),
     (2, &["model"]),
     (3, &["config"]),
-    (4, &["http_client", "db", "latest", "limit", "mail", "telemetry", "valkey"]),
+    (4, &["batch", "http_client", "db", "latest", "limit", "mail", "telemetry", "valkey"]),
     (5, &["directory", "session", "revocation", "audit"]),
     (6, &["edge"]),
     (7, &["route"]),

@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 use crate::admin;
 use crate::audit::{AuditStore, LoggedAudit, Recorder, SqlAudit};
 use crate::authn::Stores;
+use crate::batch::{Batched, Gathered};
 use crate::clock::SharedClock;
 use crate::config::{Config, SessionServer};
 use crate::db::{Database, OpenError, Terms, Unavailable};
@@ -214,18 +215,18 @@ impl Memory {
         if unsent > 0 {
             tracing::warn!(unsent, "letters were still under way and are given up");
         }
-        if let Err(error) = self.seen.flush().await {
-            tracing::warn!(%error, "last-seen times were not written");
-        }
-        if let Err(error) = self.used.flush().await {
-            tracing::warn!(%error, "last-used times were not written");
-        }
-        if let Err(error) = self.scim_calls.flush().await {
-            tracing::warn!(%error, "calls of directories were not written");
-        }
+        flush(&self.seen).await;
+        flush(&self.used).await;
+        flush(&self.scim_calls).await;
         if !self.audit.flush().await {
             tracing::warn!("audit events were not written");
         }
+    }
+}
+
+async fn flush<G: Gathered>(last: &Batched<G>) {
+    if let Err(error) = last.flush().await {
+        tracing::warn!(%error, "{} were not written", G::WHAT);
     }
 }
 

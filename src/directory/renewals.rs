@@ -1,58 +1,44 @@
 //! When keys and clients were last used, written in batches.
 //!
-//! Refuses a write per request, because a busy key is used thousands of times a second and "last used" is read once a month.
+//! Refuses to hold the writer for long: a batch is written in parts. A busy key is used thousands of times a second, and "last used" is read
+//! once a month.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio_util::task::AbortOnDropHandle;
-
 use super::{Directory, DirectoryError, ProgramUse};
+use crate::batch::{Batched, Gathered};
 use crate::clock::Timestamp;
 use crate::latest::Latest;
 use crate::model::ProgramKind;
 
-/// Programs of one write, so that no transaction holds the writer for long.
+/// Programs of one write.
 const CHUNK: usize = 1000;
 
 /// Gathers last-used times and writes them now and then.
-#[derive(Debug)]
-pub struct Renewals {
-    gathered: Arc<Gathered>,
-    _task: AbortOnDropHandle<()>,
-}
+pub type Renewals = Batched<Used>;
 
 #[derive(Debug)]
-struct Gathered {
+pub struct Used {
     directory: Arc<dyn Directory>,
     keys: Latest<String>,
     clients: Latest<String>,
 }
 
 impl Renewals {
-    /// Writes what was gathered each `period`. Call [`Self::flush`] once more at the end.
+    /// Writes what was gathered each `period`.
     #[must_use]
     pub fn start(directory: Arc<dyn Directory>, period: Duration) -> Self {
-        let gathered = Arc::new(Gathered { directory, keys: Latest::default(), clients: Latest::default() });
-        let task = tokio::spawn(Arc::clone(&gathered).run(period));
-        Self { gathered, _task: AbortOnDropHandle::new(task) }
-    }
-
-    /// The program was used. Costs no I/O.
-    pub fn used(&self, kind: ProgramKind, id: &str, at: Timestamp) {
-        self.gathered.of(kind).note(id, at);
-    }
-
-    /// Writes what was gathered.
-    ///
-    /// # Errors
-    /// [`DirectoryError`]; what was not written is kept for the next time.
-    pub async fn flush(&self) -> Result<(), DirectoryError> {
-        self.gathered.flush().await
+        Self::each(period, Used { directory, keys: Latest::default(), clients: Latest::default() })
     }
 }
 
-impl Gathered {
+impl Used {
+    /// The program was used. Costs no I/O.
+    pub fn used(&self, kind: ProgramKind, id: &str, at: Timestamp) {
+        self.of(kind).note(id, at);
+    }
+
     const fn of(&self, kind: ProgramKind) -> &Latest<String> {
         match kind {
             ProgramKind::ApiKey => &self.keys,
@@ -60,14 +46,15 @@ impl Gathered {
         }
     }
 
-    async fn run(self: Arc<Self>, period: Duration) {
-        loop {
-            tokio::time::sleep(period).await;
-            if let Err(error) = self.flush().await {
-                tracing::warn!(%error, "last-used times were not written; trying again");
-            }
-        }
+    fn take(&self) -> Vec<ProgramUse> {
+        let of = |kind| self.of(kind).take().into_iter().map(move |(id, at)| ProgramUse { kind, id, at });
+        of(ProgramKind::ApiKey).chain(of(ProgramKind::Client)).collect()
     }
+}
+
+impl Gathered for Used {
+    type Error = DirectoryError;
+    const WHAT: &'static str = "last-used times";
 
     async fn flush(&self) -> Result<(), DirectoryError> {
         let mut failure = Ok(());
@@ -82,10 +69,5 @@ impl Gathered {
             }
         }
         failure
-    }
-
-    fn take(&self) -> Vec<ProgramUse> {
-        let of = |kind| self.of(kind).take().into_iter().map(move |(id, at)| ProgramUse { kind, id, at });
-        of(ProgramKind::ApiKey).chain(of(ProgramKind::Client)).collect()
     }
 }

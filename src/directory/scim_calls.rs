@@ -3,75 +3,60 @@
 //! Refuses to hold up a call for its copy, and to gather without end: what the store cannot take in time is dropped, oldest first.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio_util::task::AbortOnDropHandle;
-
 use super::{DirectoryError, ScimTokens};
+use crate::batch::{Batched, Gathered};
 use crate::model::ScimCall;
 
 /// Calls that may wait.
 const MOST: usize = 1000;
 
 /// Gathers calls and writes them now and then.
-#[derive(Debug)]
-pub struct ScimCalls {
-    gathered: Arc<Gathered>,
-    _task: AbortOnDropHandle<()>,
-}
+pub type ScimCalls = Batched<Called>;
 
 #[derive(Debug)]
-struct Gathered {
+pub struct Called {
     tokens: Arc<dyn ScimTokens>,
     waiting: Mutex<VecDeque<ScimCall>>,
 }
 
 impl ScimCalls {
-    /// Writes what was gathered each `period`. Call [`Self::flush`] once more at the end.
+    /// Writes what was gathered each `period`.
     #[must_use]
     pub fn start(tokens: Arc<dyn ScimTokens>, period: Duration) -> Self {
-        let gathered = Arc::new(Gathered { tokens, waiting: Mutex::default() });
-        let task = tokio::spawn(Arc::clone(&gathered).run(period));
-        Self { gathered, _task: AbortOnDropHandle::new(task) }
+        Self::each(period, Called { tokens, waiting: Mutex::default() })
     }
+}
 
+impl Called {
     /// There was a call. Costs no I/O.
     pub fn note(&self, call: ScimCall) {
-        let mut waiting = self.gathered.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.waiting();
         if waiting.len() == MOST {
             waiting.pop_front();
         }
         waiting.push_back(call);
     }
 
-    /// Writes what was gathered.
-    ///
-    /// # Errors
-    /// [`DirectoryError`]; what was not written is kept for the next time.
-    pub async fn flush(&self) -> Result<(), DirectoryError> {
-        self.gathered.flush().await
+    fn waiting(&self) -> MutexGuard<'_, VecDeque<ScimCall>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Gathered {
-    async fn run(self: Arc<Self>, period: Duration) {
-        loop {
-            tokio::time::sleep(period).await;
-            if let Err(error) = self.flush().await {
-                tracing::warn!(%error, "calls of directories were not written; trying again");
-            }
-        }
-    }
+impl Gathered for Called {
+    type Error = DirectoryError;
+    const WHAT: &'static str = "calls of directories";
 
     async fn flush(&self) -> Result<(), DirectoryError> {
-        let calls: Vec<ScimCall> = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect();
+        let calls: Vec<ScimCall> = self.waiting().drain(..).collect();
         if calls.is_empty() {
             return Ok(());
         }
         let written = self.tokens.record_scim_calls(&calls).await;
         if written.is_err() {
-            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut waiting = self.waiting();
             for call in calls.into_iter().rev() {
                 if waiting.len() < MOST {
                     waiting.push_front(call);
