@@ -19,7 +19,7 @@ use crate::policy::mfa::Demands;
 use crate::policy::role::Roles;
 use crate::policy::tenancy::Tenancy;
 use crate::proxy::challenge::Challenges;
-use crate::proxy::gateway::{Gateway, Observed, Reception};
+use crate::proxy::gateway::{Doors, Gateway, Observed, Reception};
 use crate::proxy::metadata::Resource;
 use crate::proxy::token;
 use crate::route::Table;
@@ -114,23 +114,28 @@ impl Plan {
         let administration = Administration::new(Arc::clone(&self.config), Arc::clone(tenancy), memory.administration());
         let api = admin::api::router(Arc::new(administration));
         let provisioning = scim::Doors::new(&self.config, tenancy, memory.provisioning());
-        let reception = |(site, login): (_, Arc<Login>)| {
-            let public_url = &tenancy.site(site).public_url;
-            let resource = Resource::compile(&self.config, public_url, |tenant| tenancy.serves(site, tenant));
-            let tokens = token::router(&self.config, token::Site { tenancy: Arc::clone(tenancy), site }, &authn, &audit);
-            Reception {
-                challenges: Challenges::of_site(&resource),
-                doors: login::router(Arc::clone(&login))
-                    .merge(jwks.clone())
-                    .merge(resource.router())
-                    .merge(tokens)
-                    .merge(api.clone())
-                    .merge(provisioning.at(site)),
-                pages: Arc::clone(login.shown()),
-                login,
-            }
+        let resource = {
+            let (config, tenancy) = (Arc::clone(&self.config), Arc::clone(tenancy));
+            move |site| Resource::compile(&config, &tenancy.site(site).public_url, |tenant| tenancy.serves(site, tenant))
+        };
+        let reception = |(site, login): (_, Arc<Login>)| Reception {
+            challenges: Challenges::of_site(&resource(site)),
+            pages: Arc::clone(login.shown()),
+            login,
         };
         let receptions = logins.into_iter().map(reception).collect();
+        let doors = {
+            let (config, tenancy, authn) = (Arc::clone(&self.config), Arc::clone(tenancy), Arc::clone(&authn));
+            Doors::new(move |site| {
+                let tokens = token::router(&config, token::Site { tenancy: Arc::clone(&tenancy), site }, &authn, &audit);
+                login::router(Arc::clone(all.get(site.place()).unwrap_or(&all[0])))
+                    .merge(jwks.clone())
+                    .merge(resource(site).router())
+                    .merge(tokens)
+                    .merge(api.clone())
+                    .merge(provisioning.at(site))
+            })
+        };
         Gateway {
             authn,
             observed: Observed::new(telemetry, &self.config, &self.routes),
@@ -147,6 +152,7 @@ impl Plan {
             credentials: self.credentials,
             seals: self.seals,
             receptions,
+            doors,
             forwarding: self.forwarding,
             prefix: self.config.prefix.as_str().into(),
         }

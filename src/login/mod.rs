@@ -143,6 +143,7 @@ impl Rules {
             accounts: Arc::new(Accounts::new(connection::password(config), config.limits.failures_per_minute)),
             lockout: Arc::new(Lockout::new(connection::password(config))),
             break_glass: Arc::new(BreakGlass::compile(config, problems)?),
+            no_break_glass: Arc::new(BreakGlass::none(config)?),
             enforcement: Arc::new(Enforcement::compile(&config.sign_in)),
             tenants: Tenants::compile(config, tenancy),
             seals: Arc::clone(seals),
@@ -170,6 +171,8 @@ struct Shared {
     accounts: Arc<Accounts>,
     lockout: Arc<Lockout>,
     break_glass: Arc<BreakGlass>,
+    /// Of sites where the accounts' tenant is not let in.
+    no_break_glass: Arc<BreakGlass>,
     enforcement: Arc<Enforcement>,
     tenants: Tenants,
     seals: Arc<Seals>,
@@ -195,7 +198,7 @@ impl Shared {
         Some(Rules {
             site,
             pages: Arc::new(self.pages.at(public_url, break_glass)),
-            break_glass: if break_glass { Arc::clone(&self.break_glass) } else { Arc::new(BreakGlass::none(config)?) },
+            break_glass: Arc::clone(if break_glass { &self.break_glass } else { &self.no_break_glass }),
             connections: Book::new(config, connections, tenants.clone()),
             accounts: Arc::clone(&self.accounts),
             enforcement: Arc::clone(&self.enforcement),

@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::model::{CredentialKind, Identity, TenantId};
 
 /// Which of the [`Site`]s; the first is the shared one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SiteId(usize);
 
 /// A host of a tenant's own, or all hosts that are nobody's own.

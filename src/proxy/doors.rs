@@ -44,7 +44,7 @@ pub(super) async fn open(session: &mut Session, gateway: &Gateway, outbound: Out
     let outbound = Arc::new(outbound);
     request.extensions_mut().insert(Arc::clone(&outbound));
     request.extensions_mut().insert(account.id().clone());
-    let answer = gateway.reception(outbound.site).doors.clone().oneshot(request);
+    let answer = gateway.doors.at(outbound.site).await.oneshot(request);
     tokio::pin!(answer);
     let answered: std::result::Result<_, Infallible> = loop {
         tokio::select! {

@@ -3,6 +3,10 @@
 //! Refuses to change: a reload makes another, and requests that have begun end under the one they began with.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use moka::future::Cache;
 
 use super::challenge::Challenges;
 use crate::authn::Authn;
@@ -19,6 +23,10 @@ use crate::route;
 use crate::session::Seals;
 use crate::telemetry::{AccessLog, RouteMeter, Telemetry, UpstreamMeter};
 
+/// Sites whose pages are kept at a time, and for how long after somebody was there.
+const KEPT_DOORS: u64 = 256;
+const DOORS_KEPT: Duration = Duration::from_secs(3600);
+
 /// The compiled configuration of the journey.
 pub struct Gateway {
     pub hygiene: Hygiene,
@@ -34,8 +42,28 @@ pub struct Gateway {
     pub certificates: Box<[Expiry]>,
     /// In the order of the sites' ids; the first is the shared one.
     pub receptions: Box<[Reception]>,
+    /// Doorward's own pages.
+    pub doors: Doors,
     /// `/.doorward`
     pub prefix: Box<str>,
+}
+
+/// Doorward's own pages, put together for a site when somebody comes there and kept while they do: all of them together are a hundred
+/// kilobytes of routes for each of what may be a thousand hosts.
+pub struct Doors {
+    build: Box<dyn Fn(SiteId) -> Router + Send + Sync>,
+    built: Cache<SiteId, Router>,
+}
+
+impl Doors {
+    #[must_use]
+    pub fn new(build: impl Fn(SiteId) -> Router + Send + Sync + 'static) -> Self {
+        Self { build: Box::new(build), built: Cache::builder().max_capacity(KEPT_DOORS).time_to_idle(DOORS_KEPT).build() }
+    }
+
+    pub(super) async fn at(&self, site: SiteId) -> Router {
+        self.built.get_with(site, async { (self.build)(site) }).await
+    }
 }
 
 /// What is found at one site.
@@ -43,8 +71,6 @@ pub struct Reception {
     pub challenges: Challenges,
     /// Signing in, whose connections may change while it runs.
     pub login: Arc<Login>,
-    /// Doorward's own pages.
-    pub doors: axum::Router,
     /// What people are shown who get no further.
     pub pages: Arc<Pages>,
 }
