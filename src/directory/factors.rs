@@ -34,7 +34,7 @@ pub trait Factors: fmt::Debug + Send + Sync {
     async fn add_factors(&self, factors: &[Factor]) -> Result<(), DirectoryError>;
     /// Puts `factors` in the place of all that the person has of `kind`, in one piece; refuses as [`Self::add_factors`] does.
     async fn replace_factors(&self, user: UserId, kind: FactorKind, factors: &[Factor]) -> Result<(), DirectoryError>;
-    /// Says whether it was there, which of several callers one is told.
+    /// Says whether it was there, which of several callers one is told. Codes on paper are for a lost device: they go with the last one.
     async fn remove_factor(&self, user: UserId, id: &str) -> Result<bool, DirectoryError>;
     /// All of the person's, or all of a kind. Says how many.
     async fn remove_factors(&self, user: UserId, kind: Option<FactorKind>) -> Result<u64, DirectoryError>;

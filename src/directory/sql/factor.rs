@@ -99,8 +99,23 @@ async fn replace(connection: &mut Connection, user: UserId, kind: FactorKind, fa
 }
 
 async fn remove(connection: &mut Connection, user: UserId, id: String) -> Outcome<bool> {
-    let gone = query("DELETE FROM factors WHERE \"user\" = $1 AND id = $2").bind(user.to_string()).bind(id);
-    Ok(gone.execute(connection).await? == 1)
+    // Whoever adds one at the same time waits: what the last device is, is decided alone.
+    let person = query("SELECT id FROM users WHERE id = $1").bind(user.to_string()).for_update();
+    person.fetch_optional::<String>(&mut *connection).await?;
+    let gone = query("DELETE FROM factors WHERE \"user\" = $1 AND id = $2 RETURNING kind").bind(user.to_string()).bind(id);
+    let Some(kind) = gone.fetch_optional::<String>(&mut *connection).await? else { return Ok(false) };
+    let codes = FactorKind::RecoveryCode.as_str();
+    if kind != codes {
+        query(
+            "DELETE FROM factors WHERE \"user\" = $1 AND kind = $2 \
+             AND NOT EXISTS (SELECT device.id FROM factors device WHERE device.\"user\" = $1 AND device.kind <> $2)",
+        )
+        .bind(user.to_string())
+        .bind(codes)
+        .execute(connection)
+        .await?;
+    }
+    Ok(true)
 }
 
 pub(super) async fn remove_all(connection: &mut Connection, user: UserId, kind: Option<FactorKind>) -> Outcome<u64> {

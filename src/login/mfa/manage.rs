@@ -162,11 +162,6 @@ impl Login {
         {
             let event = self.factor_event(visitor, Kind::FactorRemoved, &changing.user, factor.kind);
             self.means.audit.record(event).await?;
-            // Codes on paper are for a lost device; without a device there is none to lose.
-            let rest = changing.factors.iter().filter(|rest| rest.kind != FactorKind::RecoveryCode && rest.id != factor.id);
-            if rest.count() == 0 {
-                self.means.factors.remove_factors(changing.user.id, Some(FactorKind::RecoveryCode)).await?;
-            }
         }
         redirect(&self.own_factors("/factors", &changing.return_to), [])
     }

@@ -89,6 +89,26 @@ pub(crate) async fn factors_leave_one_by_one_by_kind_and_with_their_person(backe
     Ok(())
 }
 
+pub(crate) async fn the_last_device_takes_the_codes_with_it_however_many_go_at_once(backend: &impl Backend) -> Outcome {
+    let (stores, other) = (backend.open().await?, backend.open().await?);
+    let ada = somebody("default", "ada")?;
+    stores.directory.create_user(&ada).await?;
+    let (device, codes) = (FactorKind::Totp, FactorKind::RecoveryCode);
+    let all = [("one", device), ("two", device), ("code1", codes), ("code2", codes)];
+    stores.factors.add_factors(&all.map(|(id, kind)| factor(ada.id, id, kind))).await?;
+    assert!(stores.factors.remove_factor(ada.id, "code1").await?, "a code that was used");
+    let (one, two) =
+        futures::future::try_join(stores.factors.remove_factor(ada.id, "one"), other.factors.remove_factor(ada.id, "two"))
+            .await?;
+    assert!(one && two);
+    assert_eq!(stores.factors.factors(ada.id).await?, []);
+    stores.factors.add_factors(&[factor(ada.id, "three", device), factor(ada.id, "code3", codes)]).await?;
+    assert!(!stores.factors.remove_factor(ada.id, "one").await?, "what is gone takes nothing with it");
+    assert!(stores.factors.remove_factor(ada.id, "code3").await?);
+    assert_eq!(stores.factors.factors(ada.id).await?.len(), 1);
+    Ok(())
+}
+
 pub(crate) async fn nobody_has_more_factors_than_there_is_place_for(backend: &impl Backend) -> Outcome {
     let stores = backend.open().await?;
     let ada = somebody("default", "ada")?;
