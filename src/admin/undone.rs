@@ -61,6 +61,7 @@ impl From<DirectoryError> for Undone {
             DirectoryError::Stale(what) => Self::Stale(what),
             DirectoryError::Full(what) => Self::Standing(format!("there are as many {what} as there may be")),
             DirectoryError::Unfit => Self::unfit("", error.to_string()),
+            DirectoryError::Overused(what) => Self::Standing(format!("too many {what} were made in a day")),
             DirectoryError::Revoked(what) => {
                 Self::Standing(format!("the {what} was revoked, which is for ever; create a new one"))
             }

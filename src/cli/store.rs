@@ -127,6 +127,7 @@ pub(super) fn explained(error: DirectoryError) -> anyhow::Error {
         }
         DirectoryError::Conflict(_) => "choose another",
         DirectoryError::Full(_) => "revoke one that is no longer needed",
+        DirectoryError::Overused(_) => "wait for a day",
         DirectoryError::Stale(_) => "somebody else was faster; look at it and try again",
         DirectoryError::Missing(_) => "`list` shows those there are",
         DirectoryError::Unfit => "leave that character out",

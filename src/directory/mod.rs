@@ -52,6 +52,9 @@ pub enum DirectoryError {
     /// There are as many as there may be (HTTP 409).
     #[error("there are as many {0} as there may be")]
     Full(&'static str),
+    /// Too many were made in a day (HTTP 429).
+    #[error("too many {0} were made in a day")]
+    Overused(&'static str),
     /// It was revoked, which is for ever (HTTP 409).
     #[error("the {0} was revoked")]
     Revoked(&'static str),
@@ -137,6 +140,7 @@ pub trait Directory: fmt::Debug + Send + Sync {
     /// An owner has to be a person of the same tenant.
     async fn create_program(&self, program: &Program) -> Result<(), DirectoryError>;
     /// The same for what a person makes for themselves: of what works there are at most `most`, also when two are made at once.
+    /// Whoever makes and revokes again and again is [`DirectoryError::Overused`] for a day; the oldest of what does not work any more is removed.
     async fn create_own_program(&self, program: &Program, most: u32) -> Result<(), DirectoryError>;
     /// What a person owns and was not revoked, newest first; at most a thousand.
     async fn programs_of(&self, kind: ProgramKind, owner: UserId) -> Result<Vec<Program>, DirectoryError>;

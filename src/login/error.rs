@@ -197,9 +197,11 @@ impl From<DirectoryError> for SignInError {
     fn from(error: DirectoryError) -> Self {
         match error {
             DirectoryError::Unavailable(_) | DirectoryError::Stale(_) => Self::Unavailable(error.into()),
-            DirectoryError::Conflict(_) | DirectoryError::Missing(_) | DirectoryError::Full(_) | DirectoryError::Revoked(_) => {
-                Self::Internal(error.into())
-            }
+            DirectoryError::Conflict(_)
+            | DirectoryError::Missing(_)
+            | DirectoryError::Full(_)
+            | DirectoryError::Overused(_)
+            | DirectoryError::Revoked(_) => Self::Internal(error.into()),
             // Forms and addresses hold no such text, so that it is what a provider says of somebody.
             DirectoryError::Unfit => Self::answer("unfit_text", error),
         }

@@ -2,6 +2,8 @@
 //!
 //! Refuses to lift a revocation and to keep a third secret alive, because both are how a stolen key survives.
 
+use std::time::Duration;
+
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +14,11 @@ use crate::clock::Timestamp;
 use crate::crypto::Digest;
 use crate::db::{Connection, Failure, FromRow, Json, Readers, Row, changes, query};
 use crate::model::{Change, Program, ProgramKind, ProgramSecret, Scope, TenantId, UserId};
+
+/// Keys that a person may make for themselves in a day, and dead ones of theirs that are kept, or twice as many as may work at a time if that is
+/// more: without a bound, whoever makes and revokes in a loop would fill the store.
+const OWN_A_DAY: i64 = 200;
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 struct Stored(Program);
 
@@ -130,11 +137,40 @@ pub(super) async fn create_own(connection: &mut Connection, program: Program, mo
     if there >= i64::from(most) {
         return refuse(DirectoryError::Full("keys"));
     }
-    create(connection, program).await
+    let lately: i64 = query("SELECT count(*) FROM programs WHERE owner = $1 AND within_owner AND created_at > $2")
+        .bind(program.owner.map(|owner| owner.to_string()))
+        .bind(now.before(DAY).millis())
+        .fetch_one(&mut *connection)
+        .await?;
+    let bound = OWN_A_DAY.max(i64::from(most) * 2);
+    if lately >= bound {
+        return refuse(DirectoryError::Overused("keys"));
+    }
+    forget_dead(connection, &program, bound, now).await?;
+    insert(connection, program).await
+}
+
+/// Removes what of its owner's does not work any more, but for the newest: the trail keeps what became of the others.
+async fn forget_dead(connection: &mut Connection, program: &Program, kept: i64, now: Timestamp) -> Outcome<()> {
+    query(
+        "DELETE FROM programs WHERE (kind, id) IN (SELECT kind, id FROM programs WHERE owner = $1 AND within_owner \
+         AND (revoked_at IS NOT NULL OR expires_at <= $2) ORDER BY created_at DESC, id LIMIT $4 OFFSET $3)",
+    )
+    .bind(program.owner.map(|owner| owner.to_string()))
+    .bind(now.millis())
+    .bind(kept)
+    .bind(i64::MAX)
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 pub(super) async fn create(connection: &mut Connection, program: Program) -> Outcome<()> {
     check_owner(connection, &program).await?;
+    insert(connection, program).await
+}
+
+async fn insert(connection: &mut Connection, program: Program) -> Outcome<()> {
     let secrets: Vec<StoredSecret> = program.secrets.iter().map(StoredSecret::from).collect();
     query(
         "INSERT INTO programs (kind, id, tenant, name, owner, roles, scopes, networks, secrets, created_at, expires_at, \
@@ -255,36 +291,33 @@ pub(super) async fn rotate(
 }
 
 pub(super) async fn revoke(connection: &mut Connection, kind: ProgramKind, id: String, at: Timestamp) -> Outcome<()> {
-    let revoked_at: Option<Option<i64>> = query("SELECT revoked_at FROM programs WHERE kind = $1 AND id = $2")
-        .bind(kind.as_str())
-        .bind(&id)
-        .for_update()
-        .fetch_optional(&mut *connection)
-        .await?;
-    match revoked_at {
-        None => return refuse(DirectoryError::Missing(noun(kind))),
-        Some(Some(_)) => return Ok(()),
-        Some(None) => {}
-    }
-    query("UPDATE programs SET revoked_at = $3 WHERE kind = $1 AND id = $2")
+    let done = query("UPDATE programs SET revoked_at = $3 WHERE kind = $1 AND id = $2 AND revoked_at IS NULL")
         .bind(kind.as_str())
         .bind(&id)
         .bind(at.millis())
         .execute(&mut *connection)
         .await?;
-    changes::announce(connection, &Change::Program(kind, id), at).await?;
-    Ok(())
+    if done == 1 {
+        changes::announce(connection, &Change::Program(kind, id), at).await?;
+        return Ok(());
+    }
+    let there = query("SELECT id FROM programs WHERE kind = $1 AND id = $2").bind(kind.as_str()).bind(&id);
+    match there.fetch_optional::<String>(connection).await? {
+        Some(_) => Ok(()),
+        None => refuse(DirectoryError::Missing(noun(kind))),
+    }
 }
 
 /// Revokes what a person that is being removed owns.
 pub(super) async fn revoke_owned(connection: &mut Connection, owner: UserId, at: Timestamp) -> Outcome<()> {
-    let programs: Vec<(String, String)> =
-        query("SELECT kind, id FROM programs WHERE owner = $1 AND revoked_at IS NULL ORDER BY kind, id")
+    let revoked: Vec<(String, String)> =
+        query("UPDATE programs SET revoked_at = $2 WHERE owner = $1 AND revoked_at IS NULL RETURNING kind, id")
             .bind(owner.to_string())
+            .bind(at.millis())
             .fetch_all(&mut *connection)
             .await?;
-    for (kind, id) in programs {
-        revoke(connection, kind_of(&kind)?, id, at).await?;
+    for (kind, id) in revoked {
+        changes::announce(connection, &Change::Program(kind_of(&kind)?, id), at).await?;
     }
     Ok(())
 }

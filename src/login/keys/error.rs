@@ -31,6 +31,8 @@ pub(super) enum KeysError {
     Unfit(String),
     #[error("You have {most} keys that work, which is as many as there may be. Revoke one first.")]
     Full { most: u32 },
+    #[error("You have made too many keys today. Try again tomorrow.")]
+    Overused,
     #[error("You have no such key.")]
     Missing,
     #[error("An administrator made this key; ask them for a new secret.")]
@@ -52,6 +54,7 @@ impl KeysError {
             Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Unfit(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Full { .. } | Self::Administered => StatusCode::CONFLICT,
+            Self::Overused => StatusCode::TOO_MANY_REQUESTS,
             Self::Other(error) => error.status(),
         }
     }
@@ -68,6 +71,7 @@ impl KeysError {
             Self::NotJson => "not_json",
             Self::Unfit(_) => "unfit",
             Self::Full { .. } => "full",
+            Self::Overused => "overused",
             Self::Missing => "missing",
             Self::Administered => "administered",
             Self::Other(error) => error.reason(),
@@ -80,6 +84,7 @@ impl From<DirectoryError> for KeysError {
         match error {
             // Somebody else was faster: it was revoked between looking and changing.
             DirectoryError::Missing(_) | DirectoryError::Revoked(_) => Self::Missing,
+            DirectoryError::Overused(_) => Self::Overused,
             error => Self::Other(error.into()),
         }
     }

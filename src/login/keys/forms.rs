@@ -143,7 +143,7 @@ impl Login {
     ) -> Result<Response, KeysError> {
         let shown = match result {
             Ok(revealed) => Shown { revealed: Some(revealed), ..Shown::default() },
-            Err(error @ (KeysError::Unfit(_) | KeysError::Full { .. } | KeysError::Administered)) => {
+            Err(error @ (KeysError::Unfit(_) | KeysError::Full { .. } | KeysError::Overused | KeysError::Administered)) => {
                 Shown { problem: Some(error), typed, ..Shown::default() }
             }
             Err(error) => return Err(error),

@@ -354,6 +354,35 @@ pub(crate) async fn a_person_has_no_more_own_programs_than_they_may(backend: &im
     Ok(())
 }
 
+pub(crate) async fn whoever_makes_and_revokes_again_and_again_leaves_a_bounded_number_behind(backend: &impl Backend) -> Outcome {
+    let directory = backend.open().await?.directory;
+    let (ada, bob) = (somebody("default", "ada")?, User { link: None, ..somebody("default", "bob")? });
+    for user in [&ada, &bob] {
+        directory.create_user(user).await?;
+    }
+    let own = |id: String, owner: &User, dead: Option<i64>| -> Outcome<_> {
+        let bare = program(ProgramKind::ApiKey, "default", &id)?;
+        let owned = doorward::model::Program { owner: Some(owner.id), within_owner: true, expires_at: None, ..bare };
+        let moment = dead.map(Timestamp::from_seconds);
+        Ok(doorward::model::Program { revoked_at: moment, created_at: moment.unwrap_or(at(0)), ..owned })
+    };
+    // Long ago, oldest first; what somebody else has is left alone.
+    let mut dead = (0..230).map(|number| own(format!("a{number:03}"), &ada, Some(number))).collect::<Outcome<Vec<_>>>()?;
+    dead.push(own("bobs".to_owned(), &bob, Some(1))?);
+    futures::future::try_join_all(dead.iter().map(|key| directory.create_program(key))).await?;
+    directory.create_own_program(&own("new".to_owned(), &ada, None)?, 3).await?;
+    let all = directory.programs(ProgramKind::ApiKey, &tenant("default")?, &Page { limit: 1000, ..Page::default() }).await?;
+    let ids: Vec<&str> = all.iter().map(|key| key.id.as_str()).collect();
+    assert_eq!((ids.len(), ids[0], ids[199]), (202, "a030", "a229"), "the newest dead, what works, and another's");
+    // As many as may be made in a day; all but one were revoked again.
+    let made = (0..199).map(|number| own(format!("b{number:03}"), &ada, Some(1_800_000_001))).collect::<Outcome<Vec<_>>>()?;
+    futures::future::try_join_all(made.iter().map(|key| directory.create_program(key))).await?;
+    let more = directory.create_own_program(&own("more".to_owned(), &ada, None)?, 3).await;
+    assert!(matches!(more, Err(DirectoryError::Overused("keys"))), "{more:?}");
+    directory.create_own_program(&own("bobs-own".to_owned(), &bob, None)?, 3).await?;
+    Ok(())
+}
+
 pub(crate) async fn use_of_a_program_never_moves_backwards(backend: &impl Backend) -> Outcome {
     let directory = backend.open().await?.directory;
     let mut fresh = program(ProgramKind::ApiKey, "default", "k")?;
