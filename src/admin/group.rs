@@ -135,7 +135,7 @@ impl Administration {
             Wish::Be { name, members } => {
                 new.display_name = name.clone().unwrap_or(new.display_name);
                 if let Some(members) = members {
-                    let known = self.means.provisioning.members(group.id, false).await?;
+                    let known = self.means.provisioning.members(group.id, false, None).await?;
                     let known: HashSet<Uuid> = known.into_iter().map(|member| member.id).collect();
                     new.joins = members.iter().filter(|id| !known.contains(id)).copied().collect();
                     new.leaves = known.into_iter().filter(|id| members.binary_search(id).is_err()).collect();

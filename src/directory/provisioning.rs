@@ -111,8 +111,10 @@ pub trait Provisioning: fmt::Debug + Send + Sync {
 
     async fn group(&self, by: &Provisioner, id: GroupId) -> Result<Option<Group>, DirectoryError>;
     async fn search_groups(&self, by: &Provisioner, search: &Search) -> Result<Found<Group>, DirectoryError>;
-    /// Who is in the group, in the order of their ids; with their names if they are to be `named`.
-    async fn members(&self, group: GroupId, named: bool) -> Result<Vec<Member>, DirectoryError>;
+    /// Who is in the group, in the order of their ids, at most `limit` of them; with their names if they are to be `named`.
+    async fn members(&self, group: GroupId, named: bool, limit: Option<u32>) -> Result<Vec<Member>, DirectoryError>;
+    /// Which of these are in the group; without their names.
+    async fn members_among(&self, group: GroupId, ids: &[Uuid]) -> Result<Vec<Member>, DirectoryError>;
     /// A member, be it a person or a group, whom somebody else looks after is [`DirectoryError::Missing`]; one who is nobody is left out,
     /// since clients name people who were removed here. Of a group of the administrators' one who is nobody, or a group, is missing, too.
     async fn create_group(&self, group: &Group, members: &[Uuid]) -> Result<(), DirectoryError>;

@@ -5,7 +5,7 @@
 use crate::clock::Timestamp;
 
 /// What has to hold of a person or a group.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Condition {
     /// All of these; nothing to fulfil holds always.
     All(Vec<Condition>),
@@ -18,7 +18,7 @@ pub enum Condition {
 }
 
 /// What everybody, or every group, has one of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Column {
     Id,
     /// The user name, or the group's name; in lower case.
@@ -30,7 +30,7 @@ pub enum Column {
 }
 
 /// What there may be several of.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Multiple {
     /// An attribute of a person, as it is kept.
     Attribute(String),
@@ -41,7 +41,7 @@ pub enum Multiple {
 }
 
 /// What has to hold of one value with its parts.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Within {
     All(Vec<Within>),
     Any(Vec<Within>),
@@ -51,7 +51,7 @@ pub enum Within {
 }
 
 /// One comparison. Texts are compared as they are kept: in lower case where case does not count.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Test {
     Present,
     Equal(String),
@@ -102,6 +102,14 @@ pub enum OrderBy {
     Column(Column),
     /// The primary value of an attribute, or the first: the part with this name.
     Attribute(String, String),
+}
+
+impl OrderBy {
+    /// Whether there is nobody, and no group, without it.
+    #[must_use]
+    pub const fn is_always_there(&self) -> bool {
+        matches!(self, Self::Column(Column::Id | Column::Name | Column::Created | Column::Modified))
+    }
 }
 
 /// Which part of what is found, and in which order.

@@ -12,6 +12,7 @@ use super::Scim;
 use super::call::{Ask, Caller, Reply};
 use super::described::{group_document, group_version};
 use super::error::ScimError;
+use super::membership::{Moved, Moves};
 use super::patch;
 use super::projection::Projection;
 use super::resource::{self, Attributes};
@@ -24,7 +25,7 @@ use crate::model::{Group, GroupId, Keeper, Member, UserId};
 /// Looks at a group that others change at the same time.
 const TRIES: usize = 5;
 /// Members of a group that is not sent back after each change.
-const LARGE: usize = 500;
+const LARGE: u32 = 500;
 
 /// What a resource says of a group.
 struct Said {
@@ -101,19 +102,28 @@ pub(super) async fn made(
 
 async fn reply(scim: &Scim, status: StatusCode, group: &Group, projection: &Projection) -> Result<Reply, ScimError> {
     let wanted = projection.wants(Kind::Group, "members");
-    let members = if wanted { Some(members(scim, group.id, projection).await?) } else { None };
-    Ok(Reply {
-        status,
-        body: Some(Value::Object(told(scim, group, members.as_deref(), projection))),
-        version: Some(group_version(group)),
-        location: Some(format!("{}/Groups/{}", scim.base, group.id)),
-    })
+    let members = if wanted { Some(members(scim, group.id, projection, None).await?) } else { None };
+    Ok(whole_reply(scim, status, group, members.as_deref(), projection))
 }
 
-/// The members as they are to be told: with their names only where those are asked for.
-pub(super) async fn members(scim: &Scim, group: GroupId, projection: &Projection) -> Result<Vec<Member>, ScimError> {
+fn whole_reply(scim: &Scim, status: StatusCode, group: &Group, members: Option<&[Member]>, projection: &Projection) -> Reply {
+    Reply {
+        status,
+        body: Some(Value::Object(told(scim, group, members, projection))),
+        version: Some(group_version(group)),
+        location: Some(format!("{}/Groups/{}", scim.base, group.id)),
+    }
+}
+
+/// The members as they are to be told, at most `limit` of them: with their names only where those are asked for.
+pub(super) async fn members(
+    scim: &Scim,
+    group: GroupId,
+    projection: &Projection,
+    limit: Option<u32>,
+) -> Result<Vec<Member>, ScimError> {
     let named = matches!(projection, Projection::Only(names) if names.iter().any(|name| name.to_ascii_lowercase().ends_with("members.display")));
-    Ok(scim.means.people.members(group, named).await?)
+    Ok(scim.means.people.members(group, named, limit).await?)
 }
 
 pub(super) fn told(scim: &Scim, group: &Group, members: Option<&[Member]>, projection: &Projection) -> Map<String, Value> {
@@ -137,44 +147,68 @@ async fn find(scim: &Scim, caller: &Caller, id: &str) -> Result<Group, ScimError
 
 pub(super) async fn replace(scim: &Scim, caller: &Caller, ask: &Ask, id: &str) -> Result<Reply, ScimError> {
     let attributes = resource::normalise(Kind::Group, ask.body()?)?;
-    let group = change(scim, caller, ask, id, |_| Ok(attributes.clone())).await?;
+    let group = change(scim, caller, ask, id, &New::Whole(&|_| Ok(attributes.clone()))).await?;
     reply(scim, StatusCode::OK, &group, &ask.query.projection).await
 }
 
 /// Answers a large group without itself, unless its attributes are asked for (RFC 7644 §3.5.2).
 pub(super) async fn patch(scim: &Scim, caller: &Caller, ask: &Ask, id: &str) -> Result<Reply, ScimError> {
     let operations = patch::read(Kind::Group, ask.body()?)?;
-    let group = change(scim, caller, ask, id, |before| patch::apply(Kind::Group, before, &operations)).await?;
-    let reply = reply(scim, StatusCode::OK, &group, &ask.query.projection).await?;
-    let members = reply.body.as_ref().and_then(|body| body.get("members")).and_then(Value::as_array).map_or(0, Vec::len);
-    if ask.query.projection == Projection::Usual && members > LARGE {
-        return Ok(Reply { version: reply.version, ..Reply::empty(StatusCode::NO_CONTENT) });
+    let new = match Moves::of(&operations) {
+        Some(moves) => New::Members(moves),
+        None => New::Whole(&|before| patch::apply(Kind::Group, before, &operations)),
+    };
+    let group = change(scim, caller, ask, id, &new).await?;
+    let projection = &ask.query.projection;
+    if *projection != Projection::Usual {
+        return reply(scim, StatusCode::OK, &group, projection).await;
     }
-    Ok(reply)
+    let members = members(scim, group.id, projection, Some(LARGE + 1)).await?;
+    if members.len() > LARGE as usize {
+        return Ok(Reply { version: Some(group_version(&group)), ..Reply::empty(StatusCode::NO_CONTENT) });
+    }
+    Ok(whole_reply(scim, StatusCode::OK, &group, Some(&members), projection))
 }
 
-/// Makes of the group what `new` makes of it.
-async fn change(
-    scim: &Scim,
-    caller: &Caller,
-    ask: &Ask,
-    id: &str,
-    new: impl Fn(&Attributes) -> Result<Attributes, ScimError> + Send + Sync,
-) -> Result<Group, ScimError> {
+/// What is to become of a group.
+enum New<'n> {
+    /// What this makes of the whole resource.
+    Whole(&'n (dyn Fn(&Attributes) -> Result<Attributes, ScimError> + Send + Sync)),
+    /// Some come, some go.
+    Members(Moves),
+}
+
+impl New<'_> {
+    /// And the people who leave.
+    async fn of(&self, scim: &Scim, before: &Group) -> Result<(Redescribed, Vec<UserId>), ScimError> {
+        let people = scim.means.people.as_ref();
+        let (display_name, external_id, joins, leaves) = match self {
+            Self::Members(moves) => {
+                let Moved { joins, leaves } = moves.of_group(people, before.id).await?;
+                (before.display_name.clone(), before.external_id.clone(), joins, leaves)
+            }
+            Self::Whole(new) => {
+                let members = people.members(before.id, false, None).await?;
+                let said = said(&new(&whole(before, &members))?)?;
+                let old: HashSet<Uuid> = members.iter().map(|member| member.id).collect();
+                let new: HashSet<Uuid> = said.members.iter().copied().collect();
+                let joins = said.members.into_iter().filter(|id| !old.contains(id)).collect();
+                let leaves = members.into_iter().filter(|member| !new.contains(&member.id)).collect();
+                (said.display_name, said.external_id, joins, leaves)
+            }
+        };
+        let left = leaves.iter().filter_map(Member::person).collect();
+        let leaves = leaves.into_iter().map(|member| member.id).collect();
+        Ok((Redescribed { display_name, external_id, joins, leaves }, left))
+    }
+}
+
+/// Makes of the group what is `new` of it.
+async fn change(scim: &Scim, caller: &Caller, ask: &Ask, id: &str, new: &New<'_>) -> Result<Group, ScimError> {
     for _ in 0..TRIES {
         let before = find(scim, caller, id).await?;
         ask.check_match(&group_version(&before))?;
-        let members = scim.means.people.members(before.id, false).await?;
-        let said = said(&new(&whole(&before, &members))?)?;
-        let old: HashSet<Uuid> = members.iter().map(|member| member.id).collect();
-        let new: HashSet<Uuid> = said.members.iter().copied().collect();
-        let redescribed = Redescribed {
-            display_name: said.display_name,
-            external_id: said.external_id,
-            joins: said.members.into_iter().filter(|id| !old.contains(id)).collect(),
-            leaves: old.iter().copied().filter(|id| !new.contains(id)).collect(),
-        };
-        let left: Vec<UserId> = members.iter().filter(|member| !new.contains(&member.id)).filter_map(Member::person).collect();
+        let (redescribed, left) = new.of(scim, &before).await?;
         let renamed = before.display_name != redescribed.display_name || before.external_id != redescribed.external_id;
         if !renamed && redescribed.joins.is_empty() && redescribed.leaves.is_empty() {
             return Ok(before);

@@ -3,10 +3,12 @@
 //! Refuses to keep secrets and to keep without end: what sounds like a secret is blanked, texts are cut, and what is no JSON is only
 //! counted.
 
+use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Uri};
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::Value;
 
 use super::call::Reply;
@@ -29,14 +31,14 @@ pub(super) fn copy(
     took: Duration,
 ) -> ScimCall {
     let (status, response) = match outcome {
-        Ok(reply) => (reply.status, reply.body.as_ref().map(|body| shown(body.clone())).unwrap_or_default()),
-        Err(error) => (error.status, shown(error.document())),
+        Ok(reply) => (reply.status, reply.body.as_ref().map(shown).unwrap_or_default()),
+        Err(error) => (error.status, shown(&error.document())),
     };
     let request = match body {
         None => "[not read]".to_owned(),
         Some(body) if body.is_empty() => String::new(),
         Some(body) => match serde_json::from_slice(body) {
-            Ok(value) => shown(value),
+            Ok(value) => shown(&value),
             Err(_) => format!("[{} bytes that are no JSON]", body.len()),
         },
     };
@@ -66,31 +68,55 @@ fn target(uri: &Uri) -> String {
     format!("{}?{}", uri.path(), parts.join("&"))
 }
 
-fn shown(mut value: Value) -> String {
-    blank(&mut value);
-    cut(value.to_string(), LONGEST)
+/// As much of the value as is kept: a page of a list is a hundred times as long, and is not copied for it.
+fn shown(value: &Value) -> String {
+    let mut room = Room(Vec::new());
+    // It fails when the room is full, and what came before is all that is wanted.
+    let _ = serde_json::to_writer(&mut room, &Blanked(value));
+    cut(String::from_utf8_lossy(&room.0).into_owned(), LONGEST)
 }
 
-/// Blanks what sounds like a secret, also as a PATCH, a filter, or the error that repeats one, names it.
-fn blank(value: &mut Value) {
-    match value {
-        // Something is compared with a secret, if only in a client's mistake.
-        Value::String(text) if text.contains('"') && is_secret(text) => *value = BLANK.into(),
-        Value::Array(values) => values.iter_mut().for_each(blank),
-        Value::Object(fields) => {
-            let is_path =
-                |(name, value): (&String, &Value)| name.eq_ignore_ascii_case("path") && value.as_str().is_some_and(is_secret);
-            let about_secret = fields.iter().any(is_path);
-            for (name, value) in fields {
-                let is_filter = name.eq_ignore_ascii_case("filter") && value.as_str().is_some_and(is_secret);
-                if is_secret(name) || is_filter || (about_secret && name.eq_ignore_ascii_case("value")) {
-                    *value = BLANK.into();
-                } else {
-                    blank(value);
+/// Takes a little more than is kept, so that a letter that was cut through is behind the end.
+struct Room(Vec<u8>);
+
+impl io::Write for Room {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let left = (LONGEST + 8).saturating_sub(self.0.len());
+        self.0.extend_from_slice(&bytes[..bytes.len().min(left)]);
+        if bytes.len() > left { Err(io::ErrorKind::StorageFull.into()) } else { Ok(bytes.len()) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A value without what sounds like a secret, also as a PATCH, a filter, or the error that repeats one, names it.
+struct Blanked<'v>(&'v Value);
+
+impl Serialize for Blanked<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            // Something is compared with a secret, if only in a client's mistake.
+            Value::String(text) if text.contains('"') && is_secret(text) => serializer.serialize_str(BLANK),
+            Value::Array(values) => serializer.collect_seq(values.iter().map(Blanked)),
+            Value::Object(fields) => {
+                let is_path =
+                    |(name, value): (&String, &Value)| name.eq_ignore_ascii_case("path") && value.as_str().is_some_and(is_secret);
+                let about_secret = fields.iter().any(is_path);
+                let mut kept = serializer.serialize_map(Some(fields.len()))?;
+                for (name, value) in fields {
+                    let is_filter = name.eq_ignore_ascii_case("filter") && value.as_str().is_some_and(is_secret);
+                    if is_secret(name) || is_filter || (about_secret && name.eq_ignore_ascii_case("value")) {
+                        kept.serialize_entry(name, BLANK)?;
+                    } else {
+                        kept.serialize_entry(name, &Blanked(value))?;
+                    }
                 }
+                kept.end()
             }
+            value => value.serialize(serializer),
         }
-        _ => {}
     }
 }
 
@@ -121,9 +147,14 @@ mod tests {
             "Operations": [{ "op": "replace", "path": "password", "value": "hunter2" },
                            { "op": "replace", "Path": "password", "Value": "hunter2" }, { "value": { "clientSecret": ["hunter2"] } }],
         });
-        let kept = shown(sent);
+        let kept = shown(&sent);
         assert!(!kept.contains("hunter2") && kept.contains("ada"), "{kept}");
-        assert!(shown(json!("é".repeat(LONGEST))).len() <= LONGEST + 4);
+        assert_eq!(shown(&json!({ "a": [1, null], "b": "c" })), r#"{"a":[1,null],"b":"c"}"#);
+        for long in [json!("é".repeat(LONGEST)), json!(format!("a{}", "é".repeat(LONGEST))), json!(vec!["é"; LONGEST])] {
+            let (kept, whole) = (shown(&long), long.to_string());
+            assert!(kept.len() <= LONGEST + 4 && kept.ends_with('…'));
+            assert!(whole.starts_with(kept.trim_end_matches('…')), "{kept}");
+        }
     }
 
     #[test]
@@ -135,11 +166,11 @@ mod tests {
             json!({ "Operations": [{ "method": "DELETE", "path": "/Users?filter=clientSecret eq \"hunter2\"" }] }),
             json!({ "detail": "The path token[value eq \"hunter2\"] leads nowhere" }),
         ] {
-            let kept = shown(sent);
+            let kept = shown(&sent);
             assert!(!kept.contains("hunter2") && kept.contains(BLANK), "{kept}");
         }
         let plain = json!({ "filter": "userName eq \"ada\"", "detail": "There is no attribute password to filter by" });
-        assert_eq!(shown(plain.clone()), plain.to_string());
+        assert_eq!(shown(&plain), plain.to_string());
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod filter;
 mod groups;
 mod inspector;
 mod list;
+mod membership;
 mod patch;
 mod projection;
 mod record;

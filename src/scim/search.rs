@@ -69,7 +69,7 @@ async fn found(
             }
             let (mut part, mut told) = (Vec::new(), 0);
             for group in &found.part {
-                let members = groups::members(scim, group.id, projection).await?;
+                let members = groups::members(scim, group.id, projection, None).await?;
                 if !part.is_empty() && told + members.len() > MEMBERS {
                     break;
                 }

@@ -86,7 +86,11 @@ pub trait SessionStore: fmt::Debug + Send + Sync {
     /// Ends one. Says whether it was live.
     async fn end(&self, handle: &SessionHandle, at: Timestamp) -> Result<bool, SessionStoreError>;
     /// Ends all of a person's. Says how many were live.
-    async fn end_all(&self, user: UserId, at: Timestamp) -> Result<u64, SessionStoreError>;
+    async fn end_all(&self, user: UserId, at: Timestamp) -> Result<u64, SessionStoreError> {
+        self.end_all_of(&[user], at).await
+    }
+    /// Ends all of these people's in one piece; they should be hundreds at most. Says how many were live.
+    async fn end_all_of(&self, users: &[UserId], at: Timestamp) -> Result<u64, SessionStoreError>;
     /// Ends all of a person's and removes what they tell of the person beside their id; that they ended stays. Says how many were live.
     async fn forget_user(&self, user: UserId, at: Timestamp) -> Result<u64, SessionStoreError>;
     /// Ends those that a provider's logouts mean, and says which of them were live. A logout that names neither session nor person

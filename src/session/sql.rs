@@ -3,11 +3,12 @@
 //! Refuses to touch what has ended: every later write says `revoked_at IS NULL`, because an ended session must stay ended.
 
 use async_trait::async_trait;
+use sqlx::AssertSqlSafe;
 
 use super::{Once, SealedTokens, SessionFilter, SessionStore, SessionStoreError};
 use crate::clock::Timestamp;
 use crate::crypto::Digest;
-use crate::db::{Connection, Database, Failure, FromRow, Json, Row, changes, query};
+use crate::db::{Connection, Database, Failure, FromRow, Json, Row, changes, list, query};
 use crate::model::{Change, ProviderLogout, Session, SessionHandle, TenantId, UserId};
 
 /// Sessions and one-time values in a database.
@@ -104,8 +105,9 @@ impl SessionStore for SqlSessions {
         Ok(self.database.write(move |connection| Box::pin(end(connection, handle, at))).await?)
     }
 
-    async fn end_all(&self, user: UserId, at: Timestamp) -> Result<u64, SessionStoreError> {
-        Ok(self.database.write(move |connection| Box::pin(end_all(connection, user, at))).await?)
+    async fn end_all_of(&self, users: &[UserId], at: Timestamp) -> Result<u64, SessionStoreError> {
+        let users = users.to_vec();
+        Ok(self.database.write(move |connection| Box::pin(end_all(connection, users, at))).await?)
     }
 
     async fn forget_user(&self, user: UserId, at: Timestamp) -> Result<u64, SessionStoreError> {
@@ -139,10 +141,17 @@ impl SessionStore for SqlSessions {
     }
 
     async fn list(&self, filter: &SessionFilter, now: Timestamp) -> Result<Vec<Session>, SessionStoreError> {
-        let query = query(
-            "SELECT * FROM sessions WHERE revoked_at IS NULL AND expires_at > $1 AND ($2 IS NULL OR \"user\" = $2) \
-             AND ($3 IS NULL OR tenant = $3) AND ($4 IS NULL OR last_seen_at > $4) ORDER BY created_at DESC, handle LIMIT $5",
-        )
+        // Two texts, so that a person's own list does not look at everybody's.
+        let query = query(match filter.user {
+            Some(_) => {
+                "SELECT * FROM sessions WHERE revoked_at IS NULL AND expires_at > $1 AND \"user\" = $2 \
+                 AND ($3 IS NULL OR tenant = $3) AND ($4 IS NULL OR last_seen_at > $4) ORDER BY created_at DESC, handle LIMIT $5"
+            }
+            None => {
+                "SELECT * FROM sessions WHERE revoked_at IS NULL AND expires_at > $1 AND $2 IS NULL \
+                 AND ($3 IS NULL OR tenant = $3) AND ($4 IS NULL OR last_seen_at > $4) ORDER BY created_at DESC, handle LIMIT $5"
+            }
+        })
         .bind(now.millis())
         .bind(filter.user.map(|user| user.to_string()))
         .bind(filter.tenant.as_ref().map(TenantId::as_str))
@@ -224,10 +233,20 @@ async fn end(connection: &mut Connection, handle: SessionHandle, at: Timestamp) 
     Ok(expires_at > at.millis())
 }
 
-async fn end_all(connection: &mut Connection, user: UserId, at: Timestamp) -> Outcome<u64> {
+async fn end_all(connection: &mut Connection, users: Vec<UserId>, at: Timestamp) -> Outcome<u64> {
+    // In one order on every replica, so that none waits for another that waits for it; most who are put out have no session.
+    let whose = format!("\"user\" IN ({}) AND revoked_at IS NULL", list(1, users.len()));
+    let of = |text: String| users.iter().fold(query(AssertSqlSafe(text)), |query, user| query.bind(user.to_string()));
+    if users.is_empty() {
+        return Ok(0);
+    }
+    let locked = of(format!("SELECT digest FROM sessions WHERE {whose} ORDER BY digest")).for_update();
+    if locked.fetch_all::<Vec<u8>>(&mut *connection).await?.is_empty() {
+        return Ok(0);
+    }
+    let at_place = users.len() + 1;
     let ended: Vec<(Vec<u8>, i64)> =
-        query("UPDATE sessions SET revoked_at = $2 WHERE \"user\" = $1 AND revoked_at IS NULL RETURNING digest, expires_at")
-            .bind(user.to_string())
+        of(format!("UPDATE sessions SET revoked_at = ${at_place} WHERE {whose} RETURNING digest, expires_at"))
             .bind(at.millis())
             .fetch_all(&mut *connection)
             .await?;
@@ -240,7 +259,7 @@ async fn end_all(connection: &mut Connection, user: UserId, at: Timestamp) -> Ou
 }
 
 async fn forget_user(connection: &mut Connection, user: UserId, at: Timestamp) -> Outcome<u64> {
-    let live = end_all(connection, user, at).await?;
+    let live = end_all(connection, vec![user], at).await?;
     query(
         "UPDATE sessions SET provider_session = NULL, provider_subject = NULL, sealed_tokens = NULL, refresh_at = NULL, \
          client_address = NULL, user_agent = NULL WHERE \"user\" = $1",

@@ -4,6 +4,8 @@
 //! of their provisioner's last group unnoticed: they are inactive from the same transaction on. A group of the administrators' keeps nobody
 //! active, and its end makes nobody inactive.
 
+use std::collections::HashMap;
+
 use uuid::Uuid;
 
 use super::super::provisioning::Redescribed;
@@ -13,6 +15,7 @@ use super::provision_search::{Of, Sql};
 use super::provisioned::{self, CHUNK, after};
 use super::search::pattern;
 use super::user::{self, Stored, folded, undecodable};
+use super::walk::{Place, Placed, Walks};
 use super::{Outcome, refuse};
 use crate::clock::Timestamp;
 use crate::db::{Connection, Failure, FromRow, Query, Readers, Row, changes, query};
@@ -57,25 +60,58 @@ pub(super) async fn by_id(readers: &Readers, by: Provisioner, id: GroupId) -> Re
     Ok(found.map(|Line(group)| group))
 }
 
-pub(super) async fn search(readers: &Readers, by: Provisioner, search: Search) -> Result<Found<Group>, sqlx::Error> {
-    let (total, rows) = provisioned::part(readers, Of::Groups, &by, &search).await?;
+impl Placed for Line {
+    fn place(&self) -> Place {
+        Place { created_at: self.0.created_at.millis(), id: self.0.id.to_string() }
+    }
+}
+
+pub(super) async fn search(
+    readers: &Readers,
+    walks: &Walks,
+    by: Provisioner,
+    search: Search,
+) -> Result<Found<Group>, sqlx::Error> {
+    let (total, rows) = provisioned::part(readers, walks, Of::Groups, &by, &search).await?;
     Ok(Found { total, part: rows.into_iter().map(|Line(group)| group).collect() })
 }
 
-pub(super) async fn members(readers: &Readers, group: GroupId, named: bool) -> Result<Vec<Member>, sqlx::Error> {
+pub(super) async fn members(
+    readers: &Readers,
+    group: GroupId,
+    named: bool,
+    limit: Option<u32>,
+) -> Result<Vec<Member>, sqlx::Error> {
     let query = if named {
         query(
             "SELECT m.user_id, m.is_group, coalesce(g.display_name, u.name, u.user_name) FROM group_members m \
              LEFT JOIN users u ON u.id = m.user_id LEFT JOIN directory_groups g ON g.id = m.user_id \
-             WHERE m.group_id = $1 ORDER BY m.user_id",
+             WHERE m.group_id = $1 ORDER BY m.user_id LIMIT $2",
         )
     } else {
-        query("SELECT user_id, is_group, NULL FROM group_members WHERE group_id = $1 ORDER BY user_id")
+        query("SELECT user_id, is_group, NULL FROM group_members WHERE group_id = $1 ORDER BY user_id LIMIT $2")
     };
-    let rows: Vec<(String, bool, Option<String>)> = query.bind(group.to_string()).fetch_all(readers).await?;
-    let member =
-        |(id, is_group, display): (String, bool, _)| Ok(Member { id: id.parse().map_err(undecodable)?, is_group, display });
-    rows.into_iter().map(member).collect()
+    let query = query.bind(group.to_string()).bind(limit.map_or(i64::MAX, i64::from));
+    query.fetch_all(readers).await?.into_iter().map(member).collect()
+}
+
+fn member((id, is_group, display): (String, bool, Option<String>)) -> Result<Member, sqlx::Error> {
+    Ok(Member { id: id.parse().map_err(undecodable)?, is_group, display })
+}
+
+pub(super) async fn members_among(readers: &Readers, group: GroupId, ids: &[Uuid]) -> Result<Vec<Member>, sqlx::Error> {
+    let mut all = Vec::new();
+    for ids in ids.chunks(CHUNK) {
+        let mut sql = Sql::new("SELECT user_id, is_group, NULL FROM group_members WHERE group_id = ");
+        sql.text(group.to_string());
+        sql.push(" AND user_id IN (");
+        sql.list(ids.iter().map(ToString::to_string));
+        sql.push(")");
+        for row in sql.query().fetch_all(readers).await? {
+            all.push(member(row)?);
+        }
+    }
+    Ok(all)
 }
 
 /// The tenant's, whoever keeps them, ordered by id.
@@ -124,8 +160,8 @@ pub(super) async fn of_people(
     readers: &Readers,
     people: &[UserId],
     of: Option<&ConnectionId>,
-) -> Result<Vec<(UserId, Membership)>, sqlx::Error> {
-    let mut all = Vec::new();
+) -> Result<HashMap<UserId, Vec<Membership>>, sqlx::Error> {
+    let mut all: HashMap<UserId, Vec<Membership>> = HashMap::new();
     for people in people.chunks(CHUNK) {
         let mut sql = Sql::new(
             "SELECT m.user_id, g.id, g.display_name FROM group_members m JOIN directory_groups g ON g.id = m.group_id \
@@ -139,7 +175,9 @@ pub(super) async fn of_people(
         sql.push(") ORDER BY m.user_id, g.folded_name");
         let rows: Vec<(String, String, String)> = sql.query().fetch_all(readers).await?;
         for (user, group, name) in rows {
-            all.push(provisioned::membership(&user, &group, name)?);
+            let user = user.parse().map_err(undecodable)?;
+            let membership = Membership { group: group.parse().map_err(undecodable)?, display_name: name };
+            all.entry(user).or_default().push(membership);
         }
     }
     Ok(all)

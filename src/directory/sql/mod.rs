@@ -16,6 +16,7 @@ mod scim_token;
 mod search;
 mod together;
 mod user;
+mod walk;
 
 use async_trait::async_trait;
 
@@ -28,6 +29,7 @@ use crate::model::{ConnectionId, EmailAddress, FederatedLink, Program, ProgramKi
 #[derive(Clone, Debug)]
 pub struct SqlDirectory {
     database: Database,
+    walks: walk::Walks,
 }
 
 type Outcome<T> = Result<T, Failure<DirectoryError>>;
@@ -35,7 +37,7 @@ type Outcome<T> = Result<T, Failure<DirectoryError>>;
 impl SqlDirectory {
     #[must_use]
     pub fn new(database: Database) -> Self {
-        Self { database }
+        Self { database, walks: walk::Walks::default() }
     }
 }
 

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use sqlx::AssertSqlSafe;
 
 use super::super::search::{Column, Condition, Multiple, Order, OrderBy, Test, Within};
+use super::walk::Place;
 use crate::db::{Query, query};
 
 /// What is bound.
@@ -23,7 +24,7 @@ pub(super) struct Sql {
 }
 
 /// Whose columns are meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Of {
     People,
     Groups,
@@ -241,13 +242,23 @@ impl Sql {
         self.integer(millis);
     }
 
+    /// What comes after this row in the order that is nobody's wish.
+    pub(super) fn after(&mut self, place: &Place) {
+        self.push(" AND (t.created_at, t.id) > (");
+        self.integer(place.created_at);
+        self.push(", ");
+        self.text(place.id.as_str());
+        self.push(")");
+    }
+
     /// The order, and the id so that it is the same for every page.
     pub(super) fn order(&mut self, of: Of, order: Option<&Order>) {
         self.push(" ORDER BY ");
         if let Some(Order { by, descending }) = order {
             let direction = if *descending { " DESC" } else { "" };
-            // Twice, so that what has no value comes last in one engine as in the other.
-            for absent in [" IS NULL", ""] {
+            // Twice, so that what has no value comes last in one engine as in the other; what always has one is read as its index has it.
+            let twice = [" IS NULL", ""];
+            for absent in if by.is_always_there() { &twice[1..] } else { &twice } {
                 match by {
                     OrderBy::Column(column) => self.push(of.column(*column)),
                     OrderBy::Attribute(attribute, part) => {

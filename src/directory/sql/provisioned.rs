@@ -6,14 +6,18 @@ use super::super::DirectoryError;
 use super::super::provisioning::{Arrival, Described, Indexed};
 use super::super::search::{Found, Search};
 use super::provision_search::{Of, Sql};
-use super::user::{self, Stored, folded, undecodable};
+use super::user::{self, Stored, folded};
+use super::walk::{Place, Placed, Reached, Walks};
 use super::{Outcome, group, refuse};
 use crate::clock::Timestamp;
 use crate::db::{Connection, Failure, FromRow, Json, Readers, Row, changes, query};
-use crate::model::{Change, ConnectionId, Domain, EmailAddress, Membership, Provisioned, Provisioner, User, UserId};
+use crate::model::{Change, ConnectionId, Domain, EmailAddress, Provisioned, Provisioner, User, UserId};
 
 /// Values that one statement binds.
 pub(super) const CHUNK: usize = 500;
+
+/// So many that fit a condition are looked for first and put in order then.
+const FEW: u64 = 1000;
 
 /// A person without their groups, which are read apart.
 struct Line(Provisioned);
@@ -46,59 +50,123 @@ pub(super) async fn by_id(readers: &Readers, by: Provisioner, id: UserId) -> Res
 /// Fills in those of the provisioner's groups that they are in: the administrators' are none of its business (threats K2).
 async fn with_groups(readers: &Readers, by: &Provisioner, mut people: Vec<Provisioned>) -> Result<Vec<Provisioned>, sqlx::Error> {
     let ids: Vec<UserId> = people.iter().map(|person| person.user.id).collect();
-    let groups = group::of_people(readers, &ids, Some(&by.connection)).await?;
-    for (user, membership) in groups {
-        for person in people.iter_mut().filter(|person| person.user.id == user) {
-            person.user.directory_groups.push(membership.display_name.clone());
-            person.groups.push(membership.clone());
-        }
+    let mut groups = group::of_people(readers, &ids, Some(&by.connection)).await?;
+    for person in &mut people {
+        person.groups = groups.remove(&person.user.id).unwrap_or_default();
+        person.user.directory_groups = person.groups.iter().map(|group| group.display_name.clone()).collect();
     }
     Ok(people)
 }
 
-/// `FROM` and `WHERE` of a search.
-fn found(select: &str, from: &str, owner: &str, of: Of, by: &Provisioner, search: &Search) -> Sql {
-    let mut sql = Sql::new(select);
-    sql.push(from);
-    sql.push(" t WHERE t.tenant = ");
-    sql.text(by.tenant.as_str());
-    sql.push(owner);
-    sql.text(by.connection.as_str());
-    if let Some(condition) = &search.condition {
-        sql.push(" AND ");
-        sql.condition(of, condition);
+impl Placed for Line {
+    fn place(&self) -> Place {
+        Place { created_at: self.0.user.created_at.millis(), id: self.0.user.id.to_string() }
     }
-    sql
 }
 
-/// How many there are, and the rows of the part that was asked for.
-pub(super) async fn part<T: FromRow>(
+/// A search as it goes on to statements.
+struct Asked<'s> {
+    of: Of,
+    by: &'s Provisioner,
+    search: &'s Search,
+}
+
+impl Asked<'_> {
+    const fn table(&self) -> &'static str {
+        match self.of {
+            Of::People => "users",
+            Of::Groups => "directory_groups",
+        }
+    }
+
+    /// `FROM` and `WHERE`.
+    fn found(&self, sql: &mut Sql) {
+        sql.push(self.table());
+        sql.push(" t WHERE t.tenant = ");
+        sql.text(self.by.tenant.as_str());
+        sql.push(match self.of {
+            Of::People => " AND t.provisioner = ",
+            Of::Groups => " AND t.connection = ",
+        });
+        sql.text(self.by.connection.as_str());
+        if let Some(condition) = &self.search.condition {
+            sql.push(" AND ");
+            sql.condition(self.of, condition);
+        }
+    }
+
+    async fn count(&self, readers: &Readers) -> Result<u64, sqlx::Error> {
+        let mut sql = Sql::new("SELECT count(*) FROM ");
+        self.found(&mut sql);
+        let total: i64 = sql.query().fetch_one(readers).await?;
+        Ok(u64::try_from(total).unwrap_or(0))
+    }
+
+    /// The rows that were asked for, of `total`.
+    async fn rows<T: FromRow>(&self, readers: &Readers, total: u64, reached: Option<&Reached>) -> Result<Vec<T>, sqlx::Error> {
+        let mut sql;
+        if self.search.condition.is_some() && total <= FEW {
+            // Left to themselves, engines walk through everybody in order until they have met the few that fit.
+            sql = Sql::new("WITH few AS MATERIALIZED (SELECT t.id AS few_id FROM ");
+            self.found(&mut sql);
+            sql.push(") SELECT t.* FROM few JOIN ");
+            sql.push(self.table());
+            sql.push(" t ON t.id = few.few_id WHERE (1 = 1)");
+        } else {
+            sql = Sql::new("SELECT t.* FROM ");
+            self.found(&mut sql);
+        }
+        if let Some(reached) = reached {
+            sql.after(&reached.last);
+        }
+        sql.order(self.of, self.search.order.as_ref());
+        sql.push(" LIMIT ");
+        sql.integer(i64::from(self.search.limit));
+        if reached.is_none() {
+            sql.push(" OFFSET ");
+            sql.integer(i64::try_from(self.search.offset).unwrap_or(i64::MAX));
+        }
+        sql.query().fetch_all(readers).await
+    }
+}
+
+/// How many there are, and the rows of the part that was asked for. In the midst of a walk the number is that of a page before.
+pub(super) async fn part<T: FromRow + Placed>(
     readers: &Readers,
+    walks: &Walks,
     of: Of,
     by: &Provisioner,
     search: &Search,
 ) -> Result<(u64, Vec<T>), sqlx::Error> {
-    let (from, owner) = match of {
-        Of::People => ("users", " AND t.provisioner = "),
-        Of::Groups => ("directory_groups", " AND t.connection = "),
+    let asked = Asked { of, by, search };
+    let reached = walks.reached(of, by, search).await;
+    let mut total = match &reached {
+        Some(reached) => reached.total,
+        None => asked.count(readers).await?,
     };
-    let count = found("SELECT count(*) FROM ", from, owner, of, by, search).query();
-    let total: i64 = count.fetch_one(readers).await?;
-    let total = u64::try_from(total).unwrap_or(0);
     if search.limit == 0 || search.offset >= total {
         return Ok((total, Vec::new()));
     }
-    let mut sql = found("SELECT t.* FROM ", from, owner, of, by, search);
-    sql.order(of, search.order.as_ref());
-    sql.push(" LIMIT ");
-    sql.integer(i64::from(search.limit));
-    sql.push(" OFFSET ");
-    sql.integer(i64::try_from(search.offset).unwrap_or(i64::MAX));
-    Ok((total, sql.query().fetch_all(readers).await?))
+    let rows: Vec<T> = asked.rows(readers, total, reached.as_ref()).await?;
+    let seen = search.offset + rows.len() as u64;
+    let whole = rows.len() == search.limit as usize;
+    if reached.is_some() && (!whole || seen >= total) {
+        // The client takes the end for the end: it has to be one.
+        total = asked.count(readers).await?;
+    }
+    if let Some(last) = rows.last().filter(|_| whole) {
+        walks.note(of, by, search, seen, Reached { last: last.place(), total }).await;
+    }
+    Ok((total, rows))
 }
 
-pub(super) async fn search(readers: &Readers, by: Provisioner, search: Search) -> Result<Found<Provisioned>, sqlx::Error> {
-    let (total, rows) = part(readers, Of::People, &by, &search).await?;
+pub(super) async fn search(
+    readers: &Readers,
+    walks: &Walks,
+    by: Provisioner,
+    search: Search,
+) -> Result<Found<Provisioned>, sqlx::Error> {
+    let (total, rows) = part(readers, walks, Of::People, &by, &search).await?;
     let people = rows.into_iter().map(|Line(person)| person).collect();
     Ok(Found { total, part: with_groups(readers, &by, people).await? })
 }
@@ -173,8 +241,10 @@ pub(super) async fn adoptable(
         .map(|Stored(user)| user);
     // Who came by this connection: the subject it is known by there, or an address that the provider had verified.
     let mut linked: Vec<Stored> = query(
-        "SELECT * FROM users WHERE tenant = $1 AND connection = $2 AND provisioner IS NULL AND password_hash IS NULL \
-         AND (subject = $3 OR lower(email) = $4) ORDER BY CASE WHEN subject = $3 THEN 0 ELSE 1 END, id LIMIT 3",
+        "SELECT * FROM users WHERE id IN (SELECT id FROM users WHERE tenant = $1 AND connection = $2 AND subject = $3 \
+         UNION SELECT id FROM users WHERE tenant = $1 AND email IS NOT NULL AND lower(email) = $4) \
+         AND connection = $2 AND provisioner IS NULL AND password_hash IS NULL \
+         ORDER BY CASE WHEN subject = $3 THEN 0 ELSE 1 END, id LIMIT 3",
     )
     .bind(by.tenant.as_str())
     .bind(by.connection.as_str())
@@ -317,9 +387,4 @@ fn taken(error: sqlx::Error, described: &Described) -> Failure<DirectoryError> {
         }
         _ => error.into(),
     }
-}
-
-/// A membership as a row has it.
-pub(super) fn membership(user: &str, group: &str, display_name: String) -> Result<(UserId, Membership), sqlx::Error> {
-    Ok((user.parse().map_err(undecodable)?, Membership { group: group.parse().map_err(undecodable)?, display_name }))
 }

@@ -26,7 +26,7 @@ impl Provisioning for SqlDirectory {
     }
 
     async fn search_provisioned(&self, by: &Provisioner, search: &Search) -> Result<Found<Provisioned>, DirectoryError> {
-        Ok(self.database.read(provisioned::search(self.database.readers(), by.clone(), search.clone())).await?)
+        Ok(self.database.read(provisioned::search(self.database.readers(), &self.walks, by.clone(), search.clone())).await?)
     }
 
     async fn provision(
@@ -91,11 +91,15 @@ impl Provisioning for SqlDirectory {
     }
 
     async fn search_groups(&self, by: &Provisioner, search: &Search) -> Result<Found<Group>, DirectoryError> {
-        Ok(self.database.read(group::search(self.database.readers(), by.clone(), search.clone())).await?)
+        Ok(self.database.read(group::search(self.database.readers(), &self.walks, by.clone(), search.clone())).await?)
     }
 
-    async fn members(&self, group: GroupId, named: bool) -> Result<Vec<Member>, DirectoryError> {
-        Ok(self.database.read(group::members(self.database.readers(), group, named)).await?)
+    async fn members(&self, group: GroupId, named: bool, limit: Option<u32>) -> Result<Vec<Member>, DirectoryError> {
+        Ok(self.database.read(group::members(self.database.readers(), group, named, limit)).await?)
+    }
+
+    async fn members_among(&self, group: GroupId, ids: &[Uuid]) -> Result<Vec<Member>, DirectoryError> {
+        Ok(self.database.read(group::members_among(self.database.readers(), group, ids)).await?)
     }
 
     async fn create_group(&self, group: &Group, members: &[Uuid]) -> Result<(), DirectoryError> {

@@ -2,12 +2,10 @@
 //!
 //! Refuses to store over a change it has not seen, because a stale write could reactivate somebody.
 
-use std::collections::HashMap;
-
 use super::super::{DirectoryError, Page};
 use super::{Outcome, factor, group, program, provisioned, refuse};
 use crate::clock::Timestamp;
-use crate::db::{Connection, Failure, FromRow, Json, Readers, Row, changes, query};
+use crate::db::{Connection, Failure, FromRow, Json, Query, Readers, Row, changes, query};
 use crate::model::{Change, ConnectionId, EmailAddress, FederatedLink, TenantId, User, UserId};
 
 pub(super) struct Stored(pub(super) User);
@@ -68,12 +66,10 @@ async fn whole(readers: &Readers, found: Option<Stored>) -> Result<Option<User>,
 pub(super) async fn with_groups(readers: &Readers, found: Vec<Stored>) -> Result<Vec<User>, sqlx::Error> {
     let mut users: Vec<User> = found.into_iter().map(|Stored(user)| user).collect();
     let people: Vec<UserId> = users.iter().map(|user| user.id).collect();
-    let mut groups: HashMap<UserId, Vec<String>> = HashMap::new();
-    for (user, membership) in group::of_people(readers, &people, None).await? {
-        groups.entry(user).or_default().push(membership.display_name);
-    }
+    let mut groups = group::of_people(readers, &people, None).await?;
     for user in &mut users {
-        user.directory_groups = groups.remove(&user.id).unwrap_or_default();
+        let of_user = groups.remove(&user.id).unwrap_or_default();
+        user.directory_groups = of_user.into_iter().map(|membership| membership.display_name).collect();
     }
     Ok(users)
 }
@@ -89,8 +85,10 @@ pub(super) async fn provisioned_for(
 ) -> Result<Option<User>, sqlx::Error> {
     let address = email.map(|email| email.as_str().to_ascii_lowercase()).unwrap_or_default();
     let found: Vec<Stored> = query(
-        "SELECT * FROM users WHERE tenant = $1 AND provisioner = $2 AND subject IS NULL AND password_hash IS NULL \
-         AND (external_id = $3 OR folded_name = $4 OR lower(email) = $4) \
+        "SELECT * FROM users WHERE id IN (SELECT id FROM users WHERE tenant = $1 AND provisioner = $2 AND external_id = $3 \
+         UNION SELECT id FROM users WHERE tenant = $1 AND folded_name = $4 \
+         UNION SELECT id FROM users WHERE tenant = $1 AND email IS NOT NULL AND lower(email) = $4) \
+         AND provisioner = $2 AND subject IS NULL AND password_hash IS NULL \
          ORDER BY CASE WHEN external_id = $3 THEN 0 WHEN folded_name = $4 THEN 1 ELSE 2 END, id LIMIT 2",
     )
     .bind(tenant.as_str())
@@ -153,31 +151,37 @@ pub(super) async fn page(readers: &Readers, tenant: &TenantId, page: &Page) -> R
 }
 
 pub(super) async fn create(connection: &mut Connection, user: User) -> Outcome<()> {
-    let link = user.link.as_ref();
-    query(
-        "INSERT INTO users (id, tenant, user_name, folded_name, email, name, active, \"groups\", roles, \
-         connection, issuer, subject, password_hash, created_at, updated_at) \
+    written(
+        "INSERT INTO users (id, user_name, folded_name, email, name, active, \"groups\", roles, \
+         connection, issuer, subject, password_hash, updated_at, tenant, created_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+        &user,
     )
-    .bind(user.id.to_string())
     .bind(user.tenant.as_str())
-    .bind(&user.user_name)
-    .bind(folded(&user.user_name))
-    .bind(user.email.as_ref().map(EmailAddress::as_str))
-    .bind(&user.name)
-    .bind(user.active)
-    .bind(Json(&user.groups))
-    .bind(Json(&user.roles))
-    .bind(link.map(|link| link.connection.as_str()))
-    .bind(link.map(|link| &link.issuer))
-    .bind(link.map(|link| &link.subject))
-    .bind(&user.password_hash)
     .bind(user.created_at.millis())
-    .bind(user.updated_at.millis())
     .execute(connection)
     .await
     .map_err(|error| taken(error, &user))?;
     Ok(())
+}
+
+/// The statement with what may change of a person, from `$1`, their id, to `$13`, when they were changed.
+fn written(text: &'static str, user: &User) -> Query {
+    let link = user.link.as_ref();
+    query(text)
+        .bind(user.id.to_string())
+        .bind(&user.user_name)
+        .bind(folded(&user.user_name))
+        .bind(user.email.as_ref().map(EmailAddress::as_str))
+        .bind(&user.name)
+        .bind(user.active)
+        .bind(Json(&user.groups))
+        .bind(Json(&user.roles))
+        .bind(link.map(|link| link.connection.as_str()))
+        .bind(link.map(|link| &link.issuer))
+        .bind(link.map(|link| &link.subject))
+        .bind(&user.password_hash)
+        .bind(user.updated_at.millis())
 }
 
 pub(super) async fn update(connection: &mut Connection, mut user: User, now: Timestamp) -> Outcome<User> {
@@ -200,26 +204,13 @@ pub(super) async fn update(connection: &mut Connection, mut user: User, now: Tim
 }
 
 async fn replace(connection: &mut Connection, user: &User) -> Outcome<()> {
-    let link = user.link.as_ref();
-    query(
+    written(
         "UPDATE users SET user_name = $2, folded_name = $3, email = $4, name = $5, active = $6, \"groups\" = $7, roles = $8, \
          connection = $9, issuer = $10, subject = $11, password_hash = $12, updated_at = $13, \
          wanted_active = CASE WHEN active <> $6 AND provisioner IS NOT NULL THEN $6 ELSE wanted_active END, \
          unassigned = CASE WHEN $6 THEN FALSE ELSE unassigned END WHERE id = $1",
+        user,
     )
-    .bind(user.id.to_string())
-    .bind(&user.user_name)
-    .bind(folded(&user.user_name))
-    .bind(user.email.as_ref().map(EmailAddress::as_str))
-    .bind(&user.name)
-    .bind(user.active)
-    .bind(Json(&user.groups))
-    .bind(Json(&user.roles))
-    .bind(link.map(|link| link.connection.as_str()))
-    .bind(link.map(|link| &link.issuer))
-    .bind(link.map(|link| &link.subject))
-    .bind(&user.password_hash)
-    .bind(user.updated_at.millis())
     .execute(connection)
     .await
     .map_err(|error| taken(error, user))?;

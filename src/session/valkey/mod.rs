@@ -121,8 +121,10 @@ impl SessionStore for ValkeySessions {
         self.is_done(script::END, &[&handle.0, &millis(at)]).await
     }
 
-    async fn end_all(&self, user: UserId, at: Timestamp) -> Result<u64, SessionStoreError> {
-        self.change(script::END_ALL, &[user.to_string(), millis(at)]).await
+    async fn end_all_of(&self, users: &[UserId], at: Timestamp) -> Result<u64, SessionStoreError> {
+        let mut arguments = vec![millis(at)];
+        arguments.extend(users.iter().map(ToString::to_string));
+        self.change(script::END_ALL, &arguments).await
     }
 
     async fn forget_user(&self, user: UserId, at: Timestamp) -> Result<u64, SessionStoreError> {

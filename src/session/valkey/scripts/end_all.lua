@@ -1,7 +1,9 @@
--- user, at
+-- at, users
 local live = 0
-for _, handle in ipairs(redis.call('ZRANGE', P .. 'user:' .. ARGV[1], 0, -1)) do
-  local _, was_live = finish(handle, ARGV[2])
-  if was_live then live = live + 1 end
+for index = 2, #ARGV do
+  for _, handle in ipairs(redis.call('ZRANGE', P .. 'user:' .. ARGV[index], 0, -1)) do
+    local _, was_live = finish(handle, ARGV[1])
+    if was_live then live = live + 1 end
+  end
 end
 return live

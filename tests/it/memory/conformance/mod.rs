@@ -8,6 +8,7 @@ pub(crate) mod erasure;
 pub(crate) mod factors;
 pub(crate) mod groups;
 pub(crate) mod mail;
+pub(crate) mod provisioning;
 pub(crate) mod sessions;
 
 use std::any::Any;
@@ -70,6 +71,7 @@ macro_rules! conformance {
             an_ended_session_is_never_lifted
             ending_says_whether_the_session_was_live
             ending_all_of_a_person_leaves_others_alone
+            many_are_signed_out_in_one_piece
             a_providers_logout_ends_what_it_names_and_nothing_else
             a_logout_that_may_come_once_has_one_winner_who_ends_all_it_names
             refreshing_tokens_is_one_turn_and_no_stale_tokens_win
@@ -114,12 +116,18 @@ macro_rules! conformance {
             a_stale_update_of_a_program_is_refused
             an_owner_of_another_tenant_is_refused
             a_person_has_no_more_own_programs_than_they_may
+            whoever_makes_and_revokes_again_and_again_leaves_a_bounded_number_behind
             use_of_a_program_never_moves_backwards
             uses_are_gathered_and_written_together
         );
         conformance!(@tests $backend, groups:
             groups_of_either_keeper_are_their_members_and_one_tenants
             a_group_is_changed_by_its_keeper_alone_and_only_a_directorys_keeps_somebody_in
+        );
+        conformance!(@tests $backend, provisioning:
+            a_walk_through_all_pages_misses_nobody_while_others_come_and_go
+            members_are_known_by_name_in_part_or_at_all
+            a_directorys_groups_are_told_wherever_people_are_listed
         );
         conformance!(@tests $backend, connections:
             a_connection_comes_back_with_every_field_and_others_in_order
@@ -132,6 +140,7 @@ macro_rules! conformance {
             a_use_moves_a_factor_forward_and_has_one_winner_among_many
             factors_leave_one_by_one_by_kind_and_with_their_person
             nobody_has_more_factors_than_there_is_place_for
+            the_last_device_takes_the_codes_with_it_however_many_go_at_once
         );
         conformance!(@tests $backend, mail:
             a_mailed_link_comes_back_and_looking_uses_nothing_up

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use doorward::crypto::Digest;
-use doorward::model::{ProviderLogout, Session, SessionHandle};
+use doorward::model::{ProviderLogout, Session, SessionHandle, UserId};
 use doorward::session::{Once, Renewals, SealedTokens, SessionFilter};
 use tokio::task::JoinSet;
 
@@ -70,6 +70,20 @@ pub(crate) async fn ending_all_of_a_person_leaves_others_alone(backend: &impl Ba
         let found = sessions.find(&Digest::of(name.as_bytes())).await?.ok_or("gone")?;
         assert_eq!(found.revoked_at, revoked_at, "{name}");
     }
+    Ok(())
+}
+
+pub(crate) async fn many_are_signed_out_in_one_piece(backend: &impl Backend) -> Outcome {
+    let sessions = backend.open().await?.sessions;
+    let people: Vec<UserId> = (0..300).map(|_| nobody()).collect();
+    for (place, person) in people.iter().enumerate().filter(|(place, _)| place % 30 == 0) {
+        sessions.create(&session(*person, &format!("of {place}"))?).await?;
+    }
+    sessions.create(&session(nobody(), "another's")?).await?;
+    assert_eq!(sessions.end_all_of(&[], at(10)).await?, 0);
+    assert_eq!(sessions.end_all_of(&people, at(10)).await?, 10);
+    assert_eq!(sessions.end_all_of(&people, at(11)).await?, 0);
+    assert_eq!(sessions.count(at(12)).await?, 1);
     Ok(())
 }
 
