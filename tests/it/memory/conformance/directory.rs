@@ -230,7 +230,7 @@ pub(crate) async fn programs_are_paged_by_id_kind_and_tenant(backend: &impl Back
         directory.create_program(&program(ProgramKind::Client, "default", &format!("{id}3"))?).await?;
     }
     let page = Page { after: Some("a".to_owned()), limit: 2 };
-    let ids = |programs: Vec<doorward::model::Program>| programs.into_iter().map(|key| key.id).collect::<Vec<_>>();
+    let ids = |programs: Vec<Program>| programs.into_iter().map(|key| key.id).collect::<Vec<_>>();
     let default = tenant("default")?;
     assert_eq!(ids(directory.programs(ProgramKind::ApiKey, &default, &page).await?), ["b", "c"]);
     assert_eq!(ids(directory.programs(ProgramKind::ApiKey, &default, &Page::default()).await?), ["a", "b", "c", "d"]);
@@ -334,13 +334,13 @@ pub(crate) async fn a_person_has_no_more_own_programs_than_they_may(backend: &im
     }
     let own = |id: &str, owner: &User| -> Outcome<_> {
         let bare = program(ProgramKind::ApiKey, "default", id)?;
-        Ok(doorward::model::Program { owner: Some(owner.id), within_owner: true, expires_at: None, ..bare })
+        Ok(Program { owner: Some(owner.id), within_owner: true, expires_at: None, ..bare })
     };
     // What an administrator made, what is revoked and what has expired does not count.
-    directory.create_program(&doorward::model::Program { within_owner: false, ..own("given", &ada)? }).await?;
-    directory.create_program(&doorward::model::Program { revoked_at: Some(at(1)), ..own("revoked", &ada)? }).await?;
+    directory.create_program(&Program { within_owner: false, ..own("given", &ada)? }).await?;
+    directory.create_program(&Program { revoked_at: Some(at(1)), ..own("revoked", &ada)? }).await?;
     let over = Some(Timestamp::from_seconds(1));
-    directory.create_program(&doorward::model::Program { expires_at: over, ..own("expired", &ada)? }).await?;
+    directory.create_program(&Program { expires_at: over, ..own("expired", &ada)? }).await?;
     let keys = (0..10).map(|number| own(&format!("k{number}"), &ada)).collect::<Outcome<Vec<_>>>()?;
     let made = futures::future::join_all(keys.iter().map(|key| directory.create_own_program(key, 3))).await;
     assert_eq!(made.iter().filter(|made| made.is_ok()).count(), 3, "also when all come at once");
@@ -349,7 +349,7 @@ pub(crate) async fn a_person_has_no_more_own_programs_than_they_may(backend: &im
     let owned = directory.programs_of(ProgramKind::ApiKey, ada.id).await?;
     assert_eq!(owned.len(), 5, "all but the revoked one");
     assert_eq!(directory.programs_of(ProgramKind::Client, ada.id).await?, []);
-    let nobodys = doorward::model::Program { owner: Some(nobody()), ..own("nobody", &ada)? };
+    let nobodys = Program { owner: Some(nobody()), ..own("nobody", &ada)? };
     assert!(matches!(directory.create_own_program(&nobodys, 3).await, Err(DirectoryError::Missing("owner"))));
     Ok(())
 }
@@ -362,9 +362,9 @@ pub(crate) async fn whoever_makes_and_revokes_again_and_again_leaves_a_bounded_n
     }
     let own = |id: String, owner: &User, dead: Option<i64>| -> Outcome<_> {
         let bare = program(ProgramKind::ApiKey, "default", &id)?;
-        let owned = doorward::model::Program { owner: Some(owner.id), within_owner: true, expires_at: None, ..bare };
+        let owned = Program { owner: Some(owner.id), within_owner: true, expires_at: None, ..bare };
         let moment = dead.map(Timestamp::from_seconds);
-        Ok(doorward::model::Program { revoked_at: moment, created_at: moment.unwrap_or(at(0)), ..owned })
+        Ok(Program { revoked_at: moment, created_at: moment.unwrap_or(at(0)), ..owned })
     };
     // Long ago, oldest first; what somebody else has is left alone.
     let mut dead = (0..230).map(|number| own(format!("a{number:03}"), &ada, Some(number))).collect::<Outcome<Vec<_>>>()?;
