@@ -15,6 +15,8 @@ use crate::model::{CredentialKind, UserId};
 
 /// Events looked through in one transaction for what they tell of somebody.
 const SCANNED: usize = 20_000;
+/// Events that one transaction of a purge removes, so that none takes so long that it is given up, now and at every later try.
+const PURGED_AT_ONCE: u32 = 1000;
 
 /// The trail in a database.
 #[derive(Clone, Debug)]
@@ -122,7 +124,14 @@ impl AuditStore for SqlAudit {
     }
 
     async fn purge(&self, before: Timestamp) -> Result<u64, AuditError> {
-        Ok(self.database.write(move |connection| Box::pin(purge(connection, before))).await?)
+        let mut all = 0;
+        loop {
+            let gone: u64 = self.database.write(move |connection| Box::pin(purge(connection, before))).await?;
+            all += gone;
+            if gone < u64::from(PURGED_AT_ONCE) {
+                return Ok(all);
+            }
+        }
     }
 }
 
@@ -197,15 +206,17 @@ async fn forget_names(connection: &mut Connection, names: Vec<String>, after: i6
     Ok(gone)
 }
 
-/// The trigger lets go only of what is older than the row in `audit_retention`, which exists within this transaction alone.
+/// Removes some of the oldest. The trigger lets go only of what is older than the row in `audit_retention`, which exists within this transaction alone.
 async fn purge(connection: &mut Connection, before: Timestamp) -> Done<u64> {
     let before = before.millis();
-    query("DELETE FROM audit_facts WHERE seq IN (SELECT seq FROM audit WHERE at < $1)")
-        .bind(before)
+    let some = |text| query(text).bind(before).bind(PURGED_AT_ONCE);
+    some("DELETE FROM audit_facts WHERE seq IN (SELECT seq FROM audit WHERE at < $1 ORDER BY at, seq LIMIT $2)")
         .execute(&mut *connection)
         .await?;
     query("INSERT INTO audit_retention (before) VALUES ($1)").bind(before).execute(&mut *connection).await?;
-    let gone = query("DELETE FROM audit WHERE at < $1").bind(before).execute(&mut *connection).await?;
+    let gone = some("DELETE FROM audit WHERE seq IN (SELECT seq FROM audit WHERE at < $1 ORDER BY at, seq LIMIT $2)")
+        .execute(&mut *connection)
+        .await?;
     query("DELETE FROM audit_retention").execute(connection).await?;
     Ok(gone)
 }

@@ -11,6 +11,9 @@ use crate::crypto::Digest;
 use crate::db::{Connection, Database, Failure, FromRow, Json, Row, changes, list, query};
 use crate::model::{Change, ProviderLogout, Session, SessionHandle, TenantId, UserId};
 
+/// What one transaction of a purge removes of each kind, so that none takes so long that it is given up, now and at every later try.
+const PURGED_AT_ONCE: u32 = 1000;
+
 /// Sessions and one-time values in a database.
 #[derive(Clone, Debug)]
 pub struct SqlSessions {
@@ -167,7 +170,14 @@ impl SessionStore for SqlSessions {
     }
 
     async fn purge(&self, before: Timestamp) -> Result<u64, SessionStoreError> {
-        Ok(self.database.write(move |connection| Box::pin(purge(connection, before))).await?)
+        let mut all = 0;
+        loop {
+            let (gone, is_all) = self.database.write(move |connection| Box::pin(purge(connection, before))).await?;
+            all += gone;
+            if is_all {
+                return Ok(all);
+            }
+        }
     }
 
     async fn count(&self, now: Timestamp) -> Result<u64, SessionStoreError> {
@@ -362,7 +372,15 @@ async fn take_once(connection: &mut Connection, purpose: String, token: Digest, 
     Ok(inserted == 1)
 }
 
-async fn purge(connection: &mut Connection, before: Timestamp) -> Outcome<u64> {
-    query("DELETE FROM once WHERE expires_at < $1").bind(before.millis()).execute(&mut *connection).await?;
-    Ok(query("DELETE FROM sessions WHERE expires_at < $1").bind(before.millis()).execute(connection).await?)
+/// Removes some of each kind; says how many sessions went, and whether that was all.
+async fn purge(connection: &mut Connection, before: Timestamp) -> Outcome<(u64, bool)> {
+    let some = |text| query(text).bind(before.millis()).bind(PURGED_AT_ONCE);
+    let values =
+        some("DELETE FROM once WHERE (purpose, token) IN (SELECT purpose, token FROM once WHERE expires_at < $1 LIMIT $2)")
+            .execute(&mut *connection)
+            .await?;
+    let sessions = some("DELETE FROM sessions WHERE digest IN (SELECT digest FROM sessions WHERE expires_at < $1 LIMIT $2)")
+        .execute(connection)
+        .await?;
+    Ok((sessions, values.max(sessions) < u64::from(PURGED_AT_ONCE)))
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use doorward::crypto::Digest;
 use doorward::model::{ProviderLogout, Session, SessionHandle, UserId};
 use doorward::session::{Once, Renewals, SealedTokens, SessionFilter};
+use futures::{StreamExt as _, TryStreamExt as _};
 use tokio::task::JoinSet;
 
 use super::{Backend, Outcome, at, eventually, nobody, session, tenant};
@@ -287,6 +288,26 @@ pub(crate) async fn a_purge_removes_only_what_has_expired(backend: &impl Backend
     }
     assert!(sessions.take_once("attempt", &old, at(200)).await?);
     assert!(!sessions.take_once("attempt", &new, at(200)).await?);
+    Ok(())
+}
+
+pub(crate) async fn a_purge_removes_all_of_it_however_much_there_is(backend: &impl Backend) -> Outcome {
+    let sessions = backend.open().await?.sessions;
+    let numbers = 0..1200_u32;
+    let each = |number: u32| {
+        let (sessions, name) = (&sessions, number.to_string());
+        async move {
+            sessions.create(&Session { expires_at: at(99), ..session(nobody(), &name)? }).await?;
+            Outcome::Ok(sessions.take_once("attempt", &Digest::of(name.as_bytes()), at(99)).await?)
+        }
+    };
+    let taken: Vec<bool> = futures::stream::iter(numbers.clone()).map(each).buffer_unordered(16).try_collect().await?;
+    assert!(taken.into_iter().all(|taken| taken));
+    assert_eq!(sessions.purge(at(100)).await?, 1200);
+    assert_eq!(sessions.purge(at(100)).await?, 0);
+    for number in numbers.step_by(37) {
+        assert!(sessions.take_once("attempt", &Digest::of(number.to_string().as_bytes()), at(200)).await?, "{number}");
+    }
     Ok(())
 }
 
