@@ -20,8 +20,6 @@ use super::address::{Address, Place};
 
 /// How long connecting may take, with TLS and sign-in.
 const CONNECT: Duration = Duration::from_secs(1);
-/// How long a server may take to answer.
-const ANSWER: Duration = Duration::from_secs(2);
 /// How long everybody is told that it cannot be reached, after it could not.
 const REST: Duration = Duration::from_millis(100);
 /// Commands that may wait to be sent.
@@ -53,6 +51,8 @@ struct Open {
 /// A connection that comes back.
 pub(crate) struct Line {
     address: Arc<Address>,
+    /// How long the server may take to answer.
+    patience: Duration,
     state: Mutex<State>,
 }
 
@@ -63,8 +63,8 @@ enum State {
 }
 
 impl Line {
-    pub(super) fn new(address: Arc<Address>) -> Self {
-        Self { address, state: Mutex::new(State::Closed) }
+    pub(super) fn new(address: Arc<Address>, patience: Duration) -> Self {
+        Self { address, patience, state: Mutex::new(State::Closed) }
     }
 
     /// The answer to one command.
@@ -88,7 +88,7 @@ impl Line {
             State::Failed(error, at) if at.elapsed() < REST => return Err(Unavailable::Unreachable(Arc::clone(error))),
             _ => {}
         }
-        match connect(&self.address).await {
+        match connect(&self.address, self.patience).await {
             Ok(open) => {
                 *state = State::Open(open.clone());
                 Ok(open)
@@ -114,14 +114,14 @@ impl Line {
     }
 }
 
-async fn connect(address: &Address) -> Result<Open, ConnectError> {
+async fn connect(address: &Address, patience: Duration) -> Result<Open, ConnectError> {
     let late = |_| ConnectError::Late(address.to_string());
-    tokio::time::timeout(CONNECT, sign_in(address)).await.map_err(late)?
+    tokio::time::timeout(CONNECT, sign_in(address, patience)).await.map_err(late)?
 }
 
-async fn sign_in(address: &Address) -> Result<Open, ConnectError> {
+async fn sign_in(address: &Address, patience: Duration) -> Result<Open, ConnectError> {
     let stream = stream(address).await?;
-    let config = AsyncConnectionConfig::new().set_response_timeout(Some(ANSWER)).set_pipeline_buffer_size(BACKLOG);
+    let config = AsyncConnectionConfig::new().set_response_timeout(Some(patience)).set_pipeline_buffer_size(BACKLOG);
     let (connection, driver) = MultiplexedConnection::new_with_config(&address.login, stream, config)
         .await
         .map_err(|source| ConnectError::SignIn(address.to_string(), source))?;

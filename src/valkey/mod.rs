@@ -24,8 +24,10 @@ pub use open::OpenError;
 
 use crate::model::Listeners;
 
-/// No caller waits longer than this for an answer.
+/// No caller waits longer than this, with the connection that may have to be made first and others who write at the same time.
 const DEADLINE: Duration = Duration::from_secs(3);
+/// How long the server may take to answer.
+const PATIENCE: Duration = Duration::from_millis(1500);
 /// What all keys begin with, so that a server can have other guests, and rules on what this one may touch.
 pub const PREFIX: &str = "doorward:";
 
@@ -72,9 +74,10 @@ impl Valkey {
     /// [`OpenError`] says what is wrong and what to do.
     pub async fn open(address: Address) -> Result<Self, OpenError> {
         let address = Arc::new(address);
-        let line = Arc::new(Line::new(Arc::clone(&address)));
-        let waits = open::examine(&line).await?;
-        let writer = waits.then(|| Writer::start(Line::new(Arc::clone(&address))));
+        let line = Arc::new(Line::new(Arc::clone(&address), PATIENCE));
+        let to_disk = || Line::new(Arc::clone(&address), writer::PATIENCE);
+        let waits = open::examine(&line, &to_disk()).await?;
+        let writer = waits.then(|| Writer::start(to_disk()));
         Ok(Self { address, line, writer, listeners: Listeners::default() })
     }
 
@@ -112,7 +115,7 @@ impl Valkey {
 
     /// A connection of its own, for one who waits on it.
     pub(crate) fn line(&self) -> Line {
-        Line::new(Arc::clone(&self.address))
+        Line::new(Arc::clone(&self.address), PATIENCE)
     }
 }
 

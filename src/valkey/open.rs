@@ -68,8 +68,8 @@ impl From<Unavailable> for OpenError {
     }
 }
 
-/// Looks at the server; says whether changes have to wait for its disk.
-pub(super) async fn examine(line: &Line) -> Result<bool, OpenError> {
+/// Looks at the server; says whether changes have to wait for its disk. `to_disk` is a connection that can wait so long.
+pub(super) async fn examine(line: &Line, to_disk: &Line) -> Result<bool, OpenError> {
     let about = about(line).await?;
     let is = |key: &str, value: &str| about.get(key).is_some_and(|found| found == value);
     if is("redis_mode", "sentinel") || is("server_mode", "sentinel") {
@@ -93,7 +93,7 @@ pub(super) async fn examine(line: &Line) -> Result<bool, OpenError> {
             "the session server may forget sessions, and that a proof was used, when its memory is full: set `maxmemory-policy noeviction`"
         );
     }
-    disk(line, is("aof_enabled", "1")).await
+    disk(to_disk, is("aof_enabled", "1")).await
 }
 
 async fn about(line: &Line) -> Result<HashMap<String, String>, OpenError> {

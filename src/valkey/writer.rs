@@ -3,6 +3,8 @@
 //! Refuses to call a change done that the server has not written to its disk (`WAITAOF`): a sign-out that a crash undoes is none.
 //! All changes that come while one batch is waited for make the next, so that many cost one wait.
 
+use std::time::Duration;
+
 use redis::{Cmd, Pipeline, Value};
 use tokio::sync::{mpsc, oneshot};
 
@@ -15,6 +17,8 @@ const WAITING: usize = 4096;
 const BATCH: usize = 256;
 /// How long a batch may wait for the disk, in milliseconds: a server that syncs every second needs one and a little more.
 const DISK: u32 = 1800;
+/// How long the server may take to answer that it has waited.
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
 type Answer = Result<Value, Unavailable>;
 
