@@ -122,9 +122,11 @@ fn sessions_on_a_server_beside_postgresql_are_ended_with_their_person() {
     assert_eq!((statuses(&doors, &who), statuses(&doors, &other)), ((200, 200), (200, 200)));
     assert_eq!(doors.rows("SELECT count(*) FROM sessions"), 0, "no session is in the store");
     assert_eq!(doors.rows("SELECT count(*) FROM users"), 1, "and nobody on the server");
+    let stolen = format!("Cookie: __Host-doorward={}", who.cookie("__Host-doorward").unwrap());
     sign_out(&doors, &who);
-    assert_eq!(doors.session(0, &who).status, 401);
-    eventually("the other door refuses it", || (statuses(&doors, &who) == (401, 401)).then_some(()));
+    let asked = |door: usize| curl(&["-H", &stolen, &doors.at(door, "/.doorward/session")]).status;
+    assert_eq!(asked(0), 401, "a copy is refused at once where it was ended");
+    eventually("and at the other door", || (asked(1) == 401).then_some(()));
     assert_eq!(statuses(&doors, &other), (200, 200));
     // What another program does to the directory, and tells.
     doors.tell_of("UPDATE users SET active = FALSE");
