@@ -38,9 +38,10 @@ pub struct Terms {
     pub patience: Duration,
 }
 
+/// For commands and tools, behind which no request waits.
 impl Default for Terms {
     fn default() -> Self {
-        Self { password: None, connections: 16, patience: Duration::from_millis(1500) }
+        Self { password: None, connections: 16, patience: DEADLINE }
     }
 }
 

@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use super::operations;
 use crate::support::{Answer, Door, Part, Stopwatch, curl, eventually, part, part_at_port};
 
-/// What is configured; far from what is used where nothing is.
-const BOUND: &str = "400ms";
-/// The bound, and what a busy machine and curl need besides; less than the bound where nothing is configured.
-const SOON: Duration = Duration::from_millis(1400);
+/// What is configured; less than what is used where nothing is.
+const BOUND: &str = "900ms";
+/// The bound, and what a busy machine and curl need besides.
+const SOON: Duration = Duration::from_secs(2);
 
 struct House {
     door: Door,
