@@ -137,6 +137,27 @@ pub fn is_trustworthy(url: &Url) -> bool {
     check_scheme(url).is_ok()
 }
 
+/// Whether the address, as it is written, is of this machine or of a private network. A name is not looked up: what is behind it still has
+/// to prove by its certificate that it is meant, because plain HTTP is spoken with this machine only.
+#[must_use]
+pub fn leads_inside(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => {
+            let name = name.trim_end_matches('.');
+            let last = name.rsplit('.').next().unwrap_or_default();
+            // Outside of http(s) an address is kept as it was typed, and resolvers read `0x7f.1` as one, too (inet_aton(3)).
+            let numeric = last.starts_with(|first: char| first.is_ascii_digit());
+            match name.parse::<IpAddr>() {
+                Ok(address) => !is_public(address),
+                Err(_) => numeric || last.eq_ignore_ascii_case("localhost"),
+            }
+        }
+        Some(Host::Ipv4(address)) => !is_public(address.into()),
+        Some(Host::Ipv6(address)) => !is_public(address.into()),
+        None => false,
+    }
+}
+
 /// https, or http that does not leave this machine.
 fn check_scheme(url: &Url) -> Result<(), HttpClientError> {
     match url.scheme() {
@@ -312,6 +333,36 @@ mod tests {
             ["http://issuer.example", "http://10.0.0.1", "ftp://127.0.0.1", "file:///etc/passwd", "http://localhost.example"]
         {
             assert!(check_scheme(&url(bad)).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_address_inside_is_known_as_one_however_it_is_written() {
+        for inside in [
+            "http://127.0.0.1:8080/",
+            "http://localhost/",
+            "http://LOCALHOST./",
+            "https://a.localhost/",
+            "https://10.1.2.3/",
+            "https://169.254.169.254/latest",
+            "https://0x7f000001/",
+            "https://[::1]/",
+            "https://[::ffff:127.0.0.1]/",
+            "smtp://127.0.0.1:25",
+            "smtp://0x7f.1",
+            "smtp://2130706433",
+            "smtps://[fd00::1]",
+        ] {
+            assert!(leads_inside(&Url::parse(inside).unwrap()), "{inside}");
+        }
+        for outside in [
+            "https://login.example.com/",
+            "https://9.9.9.9/",
+            "smtps://mail.example.com:465",
+            "urn:example:a",
+            "https://1a.example/",
+        ] {
+            assert!(!leads_inside(&Url::parse(outside).unwrap()), "{outside}");
         }
     }
 

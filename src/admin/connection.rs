@@ -3,12 +3,14 @@
 //! Refuses to change what the file says, to keep what a server would leave out, and to show a secret, even to who typed it.
 
 use serde_json::{Value, json};
+use url::Url;
 
 use super::{Acting, Administration, Undone};
 use crate::audit::Kind;
 use crate::clock::Timestamp;
 use crate::config::LoadError;
 use crate::config::connection::{Connection, StoredError, Written, keep_secrets, opened, received};
+use crate::http_client::leads_inside;
 use crate::login;
 use crate::model::{ConnectionId, StoredConnection};
 
@@ -210,8 +212,23 @@ fn read(acting: &Acting, mut document: Value) -> Result<Written, Undone> {
         return Err(Undone::unfit("tenant", format!("this is done in the tenant {}", acting.tenant)));
     }
     document["tenant"] = acting.tenant.as_str().into();
+    if let Some(address) = inside(&document) {
+        let why =
+            "an address of this machine or of a private network is for the configuration file and `doorward connection add`";
+        return Err(Undone::unfit("connection", format!("`{address}`: {why}")));
+    }
     received(&document).map_err(|error| match error {
         LoadError::Invalid { report, .. } => Undone::Flawed(Box::new(report)),
         unreadable @ LoadError::Unreadable { .. } => Undone::internal(unreadable),
     })
+}
+
+/// The first address in what was sent that the server, but not its sender, could reach (threats L5).
+fn inside(sent: &Value) -> Option<&str> {
+    match sent {
+        Value::String(text) => Url::parse(text).is_ok_and(|url| leads_inside(&url)).then_some(text),
+        Value::Array(values) => values.iter().find_map(inside),
+        Value::Object(fields) => fields.values().find_map(inside),
+        _ => None,
+    }
 }

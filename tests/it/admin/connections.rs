@@ -109,6 +109,12 @@ fn what_a_server_would_leave_out_or_would_have_to_read_for_it_is_not_kept() {
         (with(&|wish| wish["oidc"]["client_secret"] = json!({ "file": file })), "`client_secret` would be read on the server"),
         (with(&|wish| wish["oidc"]["ca"] = file.clone().into()), "`ca` would name a file of the server"),
         (with(&|wish| wish["saml"] = json!({ "metadata": { "path": file } })), "`path` would name a file of the server"),
+        (with(&|wish| wish["oidc"]["issuer"] = "http://127.0.0.1:9901".into()), "of this machine or of a private network"),
+        (with(&|wish| wish["oidc"]["issuer"] = "https://169.254.169.254/".into()), "of this machine or of a private network"),
+        (
+            with(&|wish| wish["magic_link"] = json!({ "from": "a@acme.example", "smtp": "smtp://10.0.0.1" })),
+            "of this machine or of a private network",
+        ),
         (with(&|wish| wish["oidc"]["clientid"] = "x".into()), "unknown key `clientid`"),
         (with(&|wish| wish["oidc"]["issuer"] = "".into()), "`issuer` is missing"),
         (with(&|wish| wish["password"] = json!({})), "are both given"),
