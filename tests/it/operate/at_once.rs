@@ -4,16 +4,15 @@
 //! `DOORWARD_TRIES=200 cargo test --test it operate::at_once` tries each way so often.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use doorward::app::memory::Memory;
-use doorward::clock::{Clock as _, SharedClock, SystemClock};
-use doorward::crypto::Digest;
-use doorward::model::{Session, SessionHandle, TenantId};
+use doorward::clock::{SharedClock, SystemClock};
+use doorward::model::Session;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use uuid::Uuid;
 
+use crate::support::session::just_begun;
 use crate::support::valkey::ValkeyServer;
 use crate::support::{Answer, Door, Line, Part, part, part_at_port};
 
@@ -82,28 +81,9 @@ impl House {
     /// A session of `person` that the door knows: its cookie as a header line, and its handle.
     #[track_caller]
     fn session(&self, person: &str) -> (String, String) {
-        let (now, value, handle) = (SystemClock.now(), format!("{:0<43}", Uuid::new_v4().simple()), Uuid::new_v4().to_string());
-        let session = Session {
-            handle: SessionHandle(handle.clone()),
-            digest: Digest::of(value.as_bytes()),
-            tenant: TenantId::default(),
-            user: person.parse().unwrap(),
-            connection: "okta".parse().unwrap(),
-            amr: Vec::new(),
-            acr: None,
-            authenticated_at: now,
-            created_at: now,
-            last_seen_at: now,
-            expires_at: now.after(Duration::from_secs(3600)),
-            revoked_at: None,
-            provider_session: None,
-            provider_subject: None,
-            sealed_tokens: None,
-            tokens_version: 0,
-            refresh_at: None,
-            client_address: None,
-            user_agent: None,
-        };
+        let (value, handle) = (format!("{:0<43}", Uuid::new_v4().simple()), Uuid::new_v4().to_string());
+        let begun = just_begun(person.parse().unwrap(), &handle, &value);
+        let session = Session { connection: "okta".parse().unwrap(), ..begun };
         self.runtime.block_on(self.memory.sessions.create(&session)).unwrap();
         let cookie = format!("Cookie: __Host-doorward={value}");
         assert_eq!(self.status("/", &cookie), 200);
