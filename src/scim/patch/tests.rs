@@ -108,6 +108,28 @@ fn spelt(step: &Step, dialect: u8) -> Value {
     }
 }
 
+/// Some of six people, each at most once.
+fn crew() -> impl Strategy<Value = Vec<String>> {
+    let people: Vec<String> = (0..6).map(|number| format!("23a35c27-23d3-4c03-b4c5-6443c09e717{number}")).collect();
+    proptest::sample::subsequence(people, 0..=6).prop_shuffle()
+}
+
+/// One of the ways in which clients add (0), replace (1), remove some (2) and remove all members (3).
+fn regrouped(kind: u8, ids: &[String], dialect: u8) -> Value {
+    let values: Vec<Value> = ids.iter().map(|id| json!({ "value": id, "$ref": null })).collect();
+    let filter = || ids.iter().map(|id| format!("value eq \"{id}\"")).collect::<Vec<_>>().join(" or ");
+    match (kind, dialect % 3) {
+        (0, 0) => json!({ "op": "Add", "path": "members", "value": values }),
+        (0, 1) => json!({ "op": "add", "path": "members", "value": ids }),
+        (0, _) => json!({ "op": "add", "value": { "members": values } }),
+        (1, 0) => json!({ "op": "Replace", "path": "members", "value": values }),
+        (1, _) => json!({ "op": "replace", "value": { "members": values } }),
+        (2, 0) if !ids.is_empty() => json!({ "op": "remove", "path": format!("members[{}]", filter()) }),
+        (2, _) if !ids.is_empty() => json!({ "op": "Remove", "path": "members", "value": values }),
+        _ => json!({ "op": "remove", "path": "members" }),
+    }
+}
+
 proptest! {
     #[test]
     fn a_patch_does_what_the_model_does_or_nothing(steps in proptest::collection::vec((step(), any::<u8>()), 1..8), emails in emails()) {
@@ -120,6 +142,27 @@ proptest! {
         let operations: Vec<Value> = steps.iter().map(|(step, dialect)| spelt(step, *dialect)).collect();
         let patched = patch(Kind::User, &Value::Object(start.resource()), Value::Array(operations));
         prop_assert_eq!(patched.ok(), expected.map(|person| Value::Object(person.resource())), "{:?}", steps);
+    }
+
+    #[test]
+    fn the_members_of_a_group_are_those_of_a_plain_list(steps in proptest::collection::vec((0_u8..4, crew(), any::<u8>()), 1..8), start in crew()) {
+        let group = |members: &[String]| {
+            let members: Vec<Value> = members.iter().map(|id| json!({ "value": id })).collect();
+            if members.is_empty() { json!({ "displayName": "Staff" }) } else { json!({ "displayName": "Staff", "members": members }) }
+        };
+        let (mut expected, mut operations) = (start.clone(), Vec::new());
+        for (kind, ids, dialect) in &steps {
+            match kind {
+                0 => ids.iter().for_each(|id| if !expected.contains(id) { expected.push(id.clone()) }),
+                1 => expected.clone_from(ids),
+                // A removal that names nobody removes everybody (RFC 7644 §3.5.2.2).
+                2 if ids.is_empty() => expected.clear(),
+                2 => expected.retain(|id| !ids.contains(id)),
+                _ => expected.clear(),
+            }
+            operations.push(regrouped(*kind, ids, *dialect));
+        }
+        prop_assert_eq!(patch(Kind::Group, &group(&start), Value::Array(operations)), Ok(group(&expected)), "{:?}", steps);
     }
 
     #[test]
