@@ -5,6 +5,7 @@
 mod allowance;
 pub mod event;
 mod facts;
+mod listing;
 mod logged;
 mod recorder;
 pub mod spool;
@@ -20,6 +21,7 @@ use crate::db::Unavailable;
 use crate::model::UserId;
 
 pub use event::{Event, Kind, Outcome};
+pub use listing::AuditFilter;
 pub use logged::LoggedAudit;
 pub use recorder::Recorder;
 pub use spool::{Spool, SpoolError};
@@ -33,30 +35,6 @@ pub struct AuditError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
 impl From<Unavailable> for AuditError {
     fn from(error: Unavailable) -> Self {
         Self(Box::new(error))
-    }
-}
-
-/// Which events to list: the newest `limit` that fit all that is set.
-#[derive(Clone, Debug)]
-pub struct AuditFilter {
-    /// From then on.
-    pub since: Option<Timestamp>,
-    /// Before then.
-    pub until: Option<Timestamp>,
-    /// Any of these; empty: every kind.
-    pub kinds: Vec<Kind>,
-    pub actor: Option<String>,
-    /// To what it was done.
-    pub target: Option<String>,
-    pub tenant: Option<String>,
-    /// Only events before this number, for the next page.
-    pub before: Option<i64>,
-    pub limit: u32,
-}
-
-impl Default for AuditFilter {
-    fn default() -> Self {
-        Self { since: None, until: None, kinds: Vec::new(), actor: None, target: None, tenant: None, before: None, limit: 200 }
     }
 }
 

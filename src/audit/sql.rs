@@ -3,14 +3,12 @@
 //! Refuses nothing itself: the table's triggers do, because they also bind whoever opens the database with another program.
 
 use async_trait::async_trait;
-use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
-use sqlx::AssertSqlSafe;
+use serde_json::Value;
 
-use super::facts::{Facts, OfActor, OfTarget, Part};
-use super::{AuditError, AuditFilter, AuditStore, Entry, Event};
+use super::facts::{Facts, Part};
+use super::{AuditError, AuditFilter, AuditStore, Entry, Event, listing};
 use crate::clock::Timestamp;
-use crate::db::{Connection, Database, Failure, FromRow, Json, Row, list, query};
+use crate::db::{Connection, Database, Failure, Json, query};
 use crate::model::{CredentialKind, UserId};
 
 /// Events looked through in one transaction for what they tell of somebody.
@@ -42,41 +40,6 @@ impl From<Failure<Self>> for AuditError {
     }
 }
 
-impl FromRow for Entry {
-    fn from_row(row: &Row) -> Result<Self, sqlx::Error> {
-        let part = |column| row.try_get::<Option<String>>(column);
-        let actor: OfActor = known(part("actor_facts")?.as_deref())?;
-        let target: OfTarget = known(part("target_facts")?.as_deref())?;
-        let mut details: Map<String, Value> = row.try_get::<Json<_>>("details")?.0;
-        details.extend(target.details);
-        Ok(Self {
-            seq: row.try_get("seq")?,
-            at: Timestamp::from_millis(row.try_get("at")?),
-            kind: row.try_get("kind")?,
-            outcome: row.try_get("outcome")?,
-            reason: row.try_get("reason")?,
-            tenant: row.try_get("tenant")?,
-            actor: row.try_get::<Option<String>>("actor")?.or(part("actor_name")?),
-            target: row.try_get::<Option<String>>("target")?.or(part("target_name")?),
-            credential: row.try_get("credential")?,
-            session: row.try_get("session")?,
-            // Another version may have left them there.
-            source: actor.source.or(part("source")?),
-            user_agent: actor.user_agent.or(part("user_agent")?),
-            request_id: row.try_get("request_id")?,
-            details,
-        })
-    }
-}
-
-/// What is known of actor or target; nothing once it was removed.
-fn known<T: DeserializeOwned + Default>(facts: Option<&str>) -> Result<T, sqlx::Error> {
-    facts.map_or_else(
-        || Ok(T::default()),
-        |facts| serde_json::from_str(facts).map_err(|error| sqlx::Error::Decode(Box::new(error))),
-    )
-}
-
 #[async_trait]
 impl AuditStore for SqlAudit {
     async fn append(&self, events: Vec<Event>) -> Result<(), AuditError> {
@@ -84,29 +47,7 @@ impl AuditStore for SqlAudit {
     }
 
     async fn list(&self, filter: &AuditFilter) -> Result<Vec<Entry>, AuditError> {
-        let kinds = match filter.kinds.len() {
-            0 => String::new(),
-            count => format!("AND kind IN ({})", list(8, count)),
-        };
-        let mut listing = query(AssertSqlSafe(format!(
-            "SELECT audit.*, a.name AS actor_name, a.facts AS actor_facts, t.name AS target_name, t.facts AS target_facts FROM audit \
-             LEFT JOIN audit_facts a ON a.seq = audit.seq AND a.part = 'actor' \
-             LEFT JOIN audit_facts t ON t.seq = audit.seq AND t.part = 'target' \
-             WHERE ($1 IS NULL OR at >= $1) AND ($2 IS NULL OR actor = $2 OR a.name = $2) AND ($3 IS NULL OR tenant = $3) \
-             AND ($4 IS NULL OR audit.seq < $4) AND ($6 IS NULL OR at < $6) AND ($7 IS NULL OR target = $7 OR t.name = $7) {kinds} \
-             ORDER BY audit.seq DESC LIMIT $5",
-        )))
-        .bind(filter.since.map(Timestamp::millis))
-        .bind(&filter.actor)
-        .bind(&filter.tenant)
-        .bind(filter.before)
-        .bind(filter.limit)
-        .bind(filter.until.map(Timestamp::millis))
-        .bind(&filter.target);
-        for kind in &filter.kinds {
-            listing = listing.bind(kind.as_str());
-        }
-        Ok(self.database.read(listing.fetch_all(self.database.readers())).await?)
+        listing::list(&self.database, filter).await
     }
 
     async fn forget(&self, person: UserId, names: &[String]) -> Result<u64, AuditError> {
