@@ -68,9 +68,18 @@ impl<T: AsyncWrite + Unpin> Gather<T> {
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Gather<T> {
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for Gather<T> {
+    /// What is held leaves while nothing comes: an answer's writer who waits for the application also listens for the client's end,
+    /// and has nothing more to write for now.
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(cx, buf)
+        let read = Pin::new(&mut self.io).poll_read(cx, buf);
+        if read.is_pending()
+            && !self.held.is_empty()
+            && let Poll::Ready(Err(error)) = self.as_mut().poll_flush(cx)
+        {
+            return Poll::Ready(Err(error));
+        }
+        read
     }
 }
 
@@ -160,6 +169,23 @@ mod tests {
         stream.flush().await?;
         assert_eq!(stream.io.writes, [b"headbody".to_vec()]);
         assert_eq!(stream.held.capacity(), 0, "an idle connection keeps a buffer");
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn what_is_held_leaves_while_the_other_side_is_silent() -> io::Result<()> {
+        let (near, mut far) = duplex(64);
+        let mut stream = Gather::new(near);
+        stream.write_all(b"part of a body").await?;
+        let reading = async { stream.read_u8().await };
+        let answering = async move {
+            let mut part = [0; 14];
+            far.read_exact(&mut part).await?;
+            far.write_u8(1).await?;
+            Ok::<_, io::Error>(part)
+        };
+        let (read, part) = tokio::join!(reading, answering);
+        assert_eq!((read?, &part?), (1, b"part of a body"));
         Ok(())
     }
 

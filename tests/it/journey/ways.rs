@@ -255,6 +255,18 @@ fn what_was_read_of_an_answer_that_breaks_off_reaches_the_client_on_both_ways() 
 }
 
 #[test]
+fn what_a_server_has_said_of_a_body_does_not_wait_for_the_rest_on_either_way() {
+    // Longer than a client here waits: only what is passed on at once arrives.
+    let door = door(&liar().to_string(), "10m");
+    for more in ["", "Connection: x-named\r\n"] {
+        let mut client = Client::of(&door);
+        client.send("GET", "/silent-body", more);
+        let answer = client.until("half");
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\nhalf"), "{more:?}: {answer:?}");
+    }
+}
+
+#[test]
 fn whatever_a_request_carries_arrives_the_same_on_both_ways() {
     let upstream = part("echo", &[]);
     let door = door(&format!("127.0.0.1:{}", upstream.port()), PATIENT);
