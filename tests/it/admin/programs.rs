@@ -73,7 +73,9 @@ fn a_key_dies_with_its_owners_deactivation_and_no_key_is_made_for_who_is_locked_
     let sent = format!("X-Api-Key: {}", made["secret"].as_str().unwrap());
     assert_eq!(known(&town, &[&sent]), 200);
     town.done(200, "POST", &format!("/users/{ada}/deactivate"), None);
+    let deactivated = Stopwatch::start();
     eventually("the key to be refused", || (known(&town, &[&sent]) == 401).then_some(()));
+    deactivated.within(Duration::from_secs(1));
     let answer = town.ask(&town.acme, "POST", "/keys", Some(&json!({ "name": "more", "owner": ada })));
     assert_eq!((answer.status, answer.json()["field"].as_str()), (422, Some("owner")));
     for (field, value) in
