@@ -93,6 +93,12 @@ macro_rules! kinds {
             /// Every kind, in the order of this page.
             pub const ALL: &[Self] = &[$(Self::$kind,)*];
 
+            /// The one with this stable name.
+            #[must_use]
+            pub fn named(name: &str) -> Option<Self> {
+                Self::ALL.iter().find(|kind| kind.as_str() == name).copied()
+            }
+
             /// The stable name.
             #[must_use]
             pub const fn as_str(self) -> &'static str {

@@ -7,7 +7,9 @@ pub mod event;
 mod facts;
 mod listing;
 mod logged;
+pub mod ocsf;
 mod recorder;
+mod severity;
 pub mod spool;
 mod sql;
 
@@ -24,6 +26,7 @@ pub use event::{Event, Kind, Outcome};
 pub use listing::AuditFilter;
 pub use logged::LoggedAudit;
 pub use recorder::Recorder;
+pub use severity::Severity;
 pub use spool::{Spool, SpoolError};
 pub use sql::SqlAudit;
 

@@ -1,0 +1,81 @@
+//! How much an event matters to whoever watches.
+//!
+//! Refuses to be a matter of settings: what is an alarm at one door is one at every door, so that a rule for it can be copied.
+
+use serde::Serialize;
+
+use super::{Entry, Event, Kind, Outcome};
+
+/// The least first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// What happens all day.
+    Info,
+    /// A change that somebody may ask about later.
+    Notice,
+    /// Something was refused or went wrong.
+    Warning,
+    /// Somebody should look at it now.
+    Alarm,
+}
+
+impl Severity {
+    /// The least first.
+    pub const ALL: [Self; 4] = [Self::Info, Self::Notice, Self::Warning, Self::Alarm];
+
+    /// The stable name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Notice => "notice",
+            Self::Warning => "warning",
+            Self::Alarm => "alarm",
+        }
+    }
+
+    /// Of what happened, and whether it worked.
+    #[must_use]
+    pub const fn of(kind: Kind, outcome: Outcome) -> Self {
+        match (kind, outcome) {
+            (Kind::BreakGlassUsed | Kind::BreakGlassChanged, _) => Self::Alarm,
+            (Kind::RequestRefused, _) => Self::Notice,
+            (Kind::AccountLocked, _) | (_, Outcome::Failure) => Self::Warning,
+            (Kind::SignIn | Kind::SignInLinkSent | Kind::SignOut | Kind::TokenIssued, Outcome::Success) => Self::Info,
+            (_, Outcome::Success) => Self::Notice,
+        }
+    }
+}
+
+impl Event {
+    /// How much it matters.
+    #[must_use]
+    pub const fn severity(&self) -> Severity {
+        Severity::of(self.kind, self.outcome)
+    }
+}
+
+impl Entry {
+    /// How much it matters; an event of a kind that this Doorward does not know is worth a notice.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        let outcome = if self.outcome == Outcome::Failure.as_str() { Outcome::Failure } else { Outcome::Success };
+        Kind::named(&self.kind).map_or(Severity::Notice, |kind| Severity::of(kind, outcome))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_least_comes_first_and_a_failure_matters_more() {
+        assert!(Severity::ALL.is_sorted() && Severity::Info < Severity::Alarm);
+        assert_eq!(Severity::of(Kind::SignIn, Outcome::Success), Severity::Info);
+        assert_eq!(Severity::of(Kind::SignIn, Outcome::Failure), Severity::Warning);
+        for outcome in [Outcome::Success, Outcome::Failure] {
+            assert_eq!(Severity::of(Kind::BreakGlassUsed, outcome), Severity::Alarm);
+        }
+    }
+}
