@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use super::memory::Memory;
 use crate::admin::{self, Administration};
+use crate::audit::sink;
 use crate::authn::{self, Authn, Stores};
-use crate::clock::Timestamp;
+use crate::clock::{SharedClock, SystemClock, Timestamp};
 use crate::config::{self, Config, Path, Problems};
 use crate::credential::Sources;
 use crate::edge::redirect::Destination;
@@ -43,6 +44,8 @@ pub struct Plan {
     /// Of each site.
     login: Vec<login::Rules>,
     standing: Standing,
+    /// Where audit events are delivered.
+    pub sinks: Vec<sink::Planned>,
 }
 
 /// One address to listen on, and with which TLS.
@@ -69,10 +72,12 @@ pub fn compile(config: Config) -> Result<Plan, Problems> {
     let forwarding = Forwarding::compile(&config, &credentials, &mut problems);
     let listeners = listeners(&config, &mut problems);
     let hygiene = Hygiene::new(config.limits, &config.trusted_proxies);
+    let clock: SharedClock = Arc::new(SystemClock);
+    let sinks = sink::compile(&config.audit.sinks, &clock, &mut problems);
     let config = Arc::new(config);
     match login::Rules::compile(&config, &standing.tenancy, &seals, &mut problems) {
         Some(login) if problems.is_empty() => {
-            Ok(Plan { listeners, roles, config, hygiene, routes, credentials, authn, seals, forwarding, login, standing })
+            Ok(Plan { listeners, roles, config, hygiene, routes, credentials, authn, seals, forwarding, login, standing, sinks })
         }
         _ => Err(problems),
     }

@@ -10,6 +10,7 @@ mod logged;
 pub mod ocsf;
 mod recorder;
 mod severity;
+pub mod sink;
 pub mod spool;
 mod sql;
 

@@ -14,6 +14,7 @@ use super::listener::Listener;
 use super::mail::Mail;
 use super::programs::{OwnKeys, TokenEndpoint};
 use super::sign_in::SignIn;
+use super::sink::Sink;
 use super::tenant::Tenant;
 use super::upstream::Upstream;
 use super::value::{FilePath, Span};
@@ -204,16 +205,18 @@ pub enum SessionMode {
     Sealed,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Audit {
     /// How long events are kept.
     pub retention: Span,
+    /// Where events are delivered, each at least once and in order.
+    pub sinks: Vec<Sink>,
 }
 
 impl Default for Audit {
     fn default() -> Self {
-        Self { retention: Span::seconds(365 * 86400) }
+        Self { retention: Span::seconds(365 * 86400), sinks: Vec::new() }
     }
 }
 

@@ -42,7 +42,7 @@ pub struct Tls {
     pub client_certificate: ClientCertificateRule,
 }
 
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Certificate {
     /// PEM file: certificate, then intermediates.

@@ -28,6 +28,7 @@ pub mod preset;
 pub mod programs;
 pub mod schema;
 pub mod sign_in;
+pub mod sink;
 pub mod tenant;
 pub mod upstream;
 

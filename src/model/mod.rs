@@ -22,7 +22,7 @@ pub use group::{Group, GroupId, Keeper, Member, Membership, Provisioned, Provisi
 pub use identity::{AccessToken, CredentialKind, ForwardMemo, Identity, MintedAssertion};
 pub use invitation::{Invitation, InvitationId};
 pub use mailed_link::MailedLink;
-pub use name::{ConnectionId, Domain, EmailAddress, InvalidName, Scope, TenantId};
+pub use name::{ConnectionId, Domain, EmailAddress, InvalidName, Scope, SinkId, TenantId};
 pub use program::{Program, ProgramKind, ProgramSecret};
 pub use scim_token::{ScimCall, ScimToken};
 pub use session::{ProviderLogout, Session, SessionHandle};

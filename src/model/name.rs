@@ -73,6 +73,10 @@ name!(
     ConnectionId, check_id, "a connection id", "1 to 64 of a-z, 0-9, `-` and `_`"
 );
 name!(
+    /// One receiver of audit events.
+    SinkId, check_id, "a sink id", "1 to 64 of a-z, 0-9, `-` and `_`"
+);
+name!(
     /// What a credential may do: `resource:action`, either part may be `*`.
     Scope, check_scope, "a scope", "`resource:action` in printable ASCII without spaces, at most 128 long"
 );

@@ -10,6 +10,7 @@ mod listeners;
 mod programs;
 mod saml;
 mod sign_in;
+mod sinks;
 mod store;
 mod tenants;
 mod upstream;
@@ -42,6 +43,7 @@ pub fn review(config: &Config, problems: &mut Problems) {
         secret_key(former, Path::from("former_secret_keys").item(index), problems);
     }
     store::review(config, problems);
+    sinks::review(config, problems);
     durations(config, problems);
     level(config, problems);
     connections::review(config, problems);

@@ -79,6 +79,7 @@ impl Desk {
             "wiki-password",
             "oidc-secret",
             "mail-password",
+            "soc-secret",
             "session-server-password",
         ] {
             self.write(&format!("files/{name}"), &secret);

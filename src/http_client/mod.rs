@@ -4,20 +4,24 @@
 //! URLs that a remote document named, because a front door that fetches what strangers name is a way into the network behind
 //! it (threats H6, D8, L5, L6).
 
+mod address;
+
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response};
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls_platform_verifier::BuilderVerifierExt as _;
 use url::{Host, Url};
 
 use crate::config::is_loopback;
+use crate::config::listener::Certificate;
+use address::PublicOnly;
+pub use address::leads_inside;
+use address::{is_private, is_public};
 
 /// Longest wait for a whole answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -33,6 +37,12 @@ pub enum HttpClientError {
         #[source]
         source: rustls::pki_types::pem::Error,
     },
+    #[error("`{}` cannot be read as a client's certificate and key in PEM", .path.display())]
+    Certificate {
+        path: PathBuf,
+        #[source]
+        source: rustls::pki_types::pem::Error,
+    },
     #[error("TLS cannot be set up: {0}")]
     Tls(#[from] rustls::Error),
     #[error("`{0}` is not an http or https URL with a host")]
@@ -41,6 +51,8 @@ pub enum HttpClientError {
     NotHttps(String),
     #[error("`{0}` is an address of a private network, named by a document from outside")]
     Private(String),
+    #[error("`{0}` is an address of this machine or of a private network, which it may not be")]
+    Inside(String),
     #[error("no answer from `{host}`")]
     NoAnswer {
         host: String,
@@ -56,10 +68,31 @@ pub enum HttpClientError {
 pub struct HttpClient {
     /// What the administrator typed.
     home: Url,
-    /// Reaches every address: for `home`'s own origin.
+    /// For `home`'s own origin: reaches every address, unless it was said that it must not.
     trusted: reqwest::Client,
     /// Reaches public addresses only: for everything else.
     public: reqwest::Client,
+    /// Whether other origins may be in a private network where `home` is in one.
+    private_neighbours: bool,
+}
+
+/// How a party is reached.
+#[derive(Clone, Copy, Debug)]
+pub struct Reach<'r> {
+    /// A PEM file to trust instead of the system's authorities.
+    pub authorities: Option<&'r Path>,
+    /// What is shown to a party that asks for a client certificate.
+    pub certificate: Option<&'r Certificate>,
+    /// Longest wait for a whole answer.
+    pub timeout: Duration,
+    /// Whether it may be on this machine or in a private network. A name is judged by the addresses that are then connected to.
+    pub private_addresses: bool,
+}
+
+impl Default for Reach<'_> {
+    fn default() -> Self {
+        Self { authorities: None, certificate: None, timeout: TIMEOUT, private_addresses: true }
+    }
 }
 
 impl fmt::Debug for HttpClient {
@@ -74,9 +107,22 @@ impl HttpClient {
     /// # Errors
     /// When `home` is not https (or http on the loopback), or TLS cannot be set up.
     pub fn new(home: &Url, authorities: Option<&Path>) -> Result<Self, HttpClientError> {
+        Self::within(home, &Reach { authorities, ..Reach::default() })
+    }
+
+    /// The same, where more is said of how the party is reached.
+    ///
+    /// # Errors
+    /// As [`Self::new`]; also when `home` is written as a private address that is not to be reached.
+    pub fn within(home: &Url, reach: &Reach<'_>) -> Result<Self, HttpClientError> {
         check_scheme(home)?;
-        let tls = tls(authorities)?;
-        Ok(Self { home: home.clone(), trusted: client(tls.clone(), None)?, public: client(tls, Some(PublicOnly))? })
+        if !reach.private_addresses && leads_inside(home) {
+            return Err(HttpClientError::Inside(home.to_string()));
+        }
+        let tls = tls(reach.authorities, reach.certificate)?;
+        let public = client(tls.clone(), reach.timeout, Some(PublicOnly))?;
+        let trusted = if reach.private_addresses { client(tls, reach.timeout, None)? } else { public.clone() };
+        Ok(Self { home: home.clone(), trusted, public, private_neighbours: reach.private_addresses })
     }
 
     /// Sends `request` and reads the whole answer, whatever its status. Usable as openidconnect's client:
@@ -118,7 +164,7 @@ impl HttpClient {
         if url.origin() == self.home.origin() {
             return Ok(&self.trusted);
         }
-        if is_private(&self.home).await {
+        if self.private_neighbours && is_private(&self.home).await {
             return Ok(&self.trusted);
         }
         // An address in the URL itself is never resolved, so the resolver would not see it.
@@ -137,27 +183,6 @@ pub fn is_trustworthy(url: &Url) -> bool {
     check_scheme(url).is_ok()
 }
 
-/// Whether the address, as it is written, is of this machine or of a private network. A name is not looked up: what is behind it still has
-/// to prove by its certificate that it is meant, because plain HTTP is spoken with this machine only.
-#[must_use]
-pub fn leads_inside(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => {
-            let name = name.trim_end_matches('.');
-            let last = name.rsplit('.').next().unwrap_or_default();
-            // Outside of http(s) an address is kept as it was typed, and resolvers read `0x7f.1` as one, too (inet_aton(3)).
-            let numeric = last.starts_with(|first: char| first.is_ascii_digit());
-            match name.parse::<IpAddr>() {
-                Ok(address) => !is_public(address),
-                Err(_) => numeric || last.eq_ignore_ascii_case("localhost"),
-            }
-        }
-        Some(Host::Ipv4(address)) => !is_public(address.into()),
-        Some(Host::Ipv6(address)) => !is_public(address.into()),
-        None => false,
-    }
-}
-
 /// https, or http that does not leave this machine.
 fn check_scheme(url: &Url) -> Result<(), HttpClientError> {
     match url.scheme() {
@@ -169,77 +194,17 @@ fn check_scheme(url: &Url) -> Result<(), HttpClientError> {
     }
 }
 
-async fn is_private(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => {
-            let port = url.port_or_known_default().unwrap_or(443);
-            tokio::net::lookup_host((name, port)).await.is_ok_and(|mut found| found.any(|found| !is_public(found.ip())))
-        }
-        Some(Host::Ipv4(address)) => !is_public(address.into()),
-        Some(Host::Ipv6(address)) => !is_public(address.into()),
-        None => false,
-    }
-}
-
-/// Whether the address is one of the open internet, by the special-purpose registries (RFC 6890).
-fn is_public(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => {
-            let [a, b, c, _] = v4.octets();
-            let shared = a == 100 && (64..128).contains(&b);
-            let benchmark = a == 198 && (b & 0xfe) == 18;
-            let assignments = a == 192 && b == 0 && c == 0;
-            !(v4.is_private()
-                || v4.is_loopback()
-                || v4.is_link_local()
-                || v4.is_multicast()
-                || v4.is_broadcast()
-                || v4.is_documentation()
-                || a == 0
-                || a >= 240
-                || shared
-                || benchmark
-                || assignments)
-        }
-        IpAddr::V6(v6) => {
-            let [head, second, ..] = v6.segments();
-            // 6to4, NAT64 and Teredo carry an IPv4 address inside, which would be judged by its wrapping only.
-            let carries_v4 = head == 0x2002 || (head == 0x64 && second == 0xff9b) || (head == 0x2001 && second == 0);
-            let documentation = head == 0x2001 && second == 0xdb8;
-            // Global unicast is 2000::/3; everything else is local, reserved or multicast.
-            (head & 0xe000) == 0x2000 && !carries_v4 && !documentation
-        }
-    }
-}
-
-/// Resolves to public addresses only; what it says is what is connected to, so a name cannot change in between.
-struct PublicOnly;
-
-#[derive(Debug, thiserror::Error)]
-#[error("`{0}` has no public address")]
-struct NoPublicAddress(String);
-
-impl Resolve for PublicOnly {
-    fn resolve(&self, name: Name) -> Resolving {
-        Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let public: Vec<SocketAddr> = found.filter(|address| is_public(address.ip())).collect();
-            if public.is_empty() {
-                return Err(NoPublicAddress(name.as_str().to_owned()).into());
-            }
-            let addresses: Addrs = Box::new(public.into_iter());
-            Ok(addresses)
-        })
-    }
-}
-
 #[expect(clippy::disallowed_methods, reason = "this is where outbound clients come from")]
-fn client(tls: rustls::ClientConfig, resolver: Option<PublicOnly>) -> Result<reqwest::Client, HttpClientError> {
+fn client(
+    tls: rustls::ClientConfig,
+    timeout: Duration,
+    resolver: Option<PublicOnly>,
+) -> Result<reqwest::Client, HttpClientError> {
     let mut builder = reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
-        .timeout(TIMEOUT)
+        .timeout(timeout)
         .pool_max_idle_per_host(2)
         .user_agent(concat!("doorward/", env!("CARGO_PKG_VERSION")));
     if let Some(resolver) = resolver {
@@ -248,10 +213,21 @@ fn client(tls: rustls::ClientConfig, resolver: Option<PublicOnly>) -> Result<req
     builder.build().map_err(|source| HttpClientError::NoAnswer { host: String::new(), source })
 }
 
-fn tls(authorities: Option<&Path>) -> Result<rustls::ClientConfig, HttpClientError> {
+fn tls(authorities: Option<&Path>, certificate: Option<&Certificate>) -> Result<rustls::ClientConfig, HttpClientError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    let Some(path) = authorities else { return Ok(builder.with_platform_verifier()?.with_no_client_auth()) };
+    let builder = match authorities {
+        None => builder.with_platform_verifier()?,
+        Some(path) => builder.with_root_certificates(roots(path)?),
+    };
+    let Some(Certificate { cert, key }) = certificate else { return Ok(builder.with_no_client_auth()) };
+    let unreadable = |path: &Path, source| HttpClientError::Certificate { path: path.to_owned(), source };
+    let chain = CertificateDer::pem_file_iter(cert).and_then(Iterator::collect).map_err(|source| unreadable(cert, source))?;
+    let private = PrivateKeyDer::from_pem_file(key).map_err(|source| unreadable(key, source))?;
+    Ok(builder.with_client_auth_cert(chain, private)?)
+}
+
+fn roots(path: &Path) -> Result<rustls::RootCertStore, HttpClientError> {
     let unreadable = |source| HttpClientError::Authorities { path: path.to_owned(), source };
     let mut roots = rustls::RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(path).map_err(unreadable)? {
@@ -260,7 +236,7 @@ fn tls(authorities: Option<&Path>) -> Result<rustls::ClientConfig, HttpClientErr
     if roots.is_empty() {
         return Err(unreadable(rustls::pki_types::pem::Error::NoItemsFound));
     }
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+    Ok(roots)
 }
 
 #[cfg(test)]
@@ -291,38 +267,6 @@ mod tests {
     }
 
     #[test]
-    fn only_addresses_of_the_open_internet_are_public() {
-        for address in ["1.1.1.1", "93.184.216.34", "2606:4700::1111", "172.32.0.1", "100.128.0.1"] {
-            assert!(is_public(address.parse().unwrap()), "{address}");
-        }
-        for address in [
-            "127.0.0.1",
-            "10.1.2.3",
-            "172.16.0.1",
-            "192.168.1.1",
-            "169.254.169.254",
-            "100.64.0.1",
-            "0.0.0.0",
-            "224.0.0.1",
-            "255.255.255.255",
-            "198.18.0.1",
-            "192.0.0.8",
-            "::1",
-            "::",
-            "fe80::1",
-            "fd00::1",
-            "ff02::1",
-            "::ffff:127.0.0.1",
-            "::ffff:10.0.0.1",
-            "64:ff9b::7f00:1",
-            "2002:7f00:1::",
-            "2001:db8::1",
-        ] {
-            assert!(!is_public(address.parse().unwrap()), "{address}");
-        }
-    }
-
-    #[test]
     fn plain_http_is_only_for_this_machine() {
         for good in
             ["https://issuer.example", "http://127.0.0.1:8080/x", "http://localhost", "http://[::1]:1/", "http://a.localhost"]
@@ -333,36 +277,6 @@ mod tests {
             ["http://issuer.example", "http://10.0.0.1", "ftp://127.0.0.1", "file:///etc/passwd", "http://localhost.example"]
         {
             assert!(check_scheme(&url(bad)).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn an_address_inside_is_known_as_one_however_it_is_written() {
-        for inside in [
-            "http://127.0.0.1:8080/",
-            "http://localhost/",
-            "http://LOCALHOST./",
-            "https://a.localhost/",
-            "https://10.1.2.3/",
-            "https://169.254.169.254/latest",
-            "https://0x7f000001/",
-            "https://[::1]/",
-            "https://[::ffff:127.0.0.1]/",
-            "smtp://127.0.0.1:25",
-            "smtp://0x7f.1",
-            "smtp://2130706433",
-            "smtps://[fd00::1]",
-        ] {
-            assert!(leads_inside(&Url::parse(inside).unwrap()), "{inside}");
-        }
-        for outside in [
-            "https://login.example.com/",
-            "https://9.9.9.9/",
-            "smtps://mail.example.com:465",
-            "urn:example:a",
-            "https://1a.example/",
-        ] {
-            assert!(!leads_inside(&Url::parse(outside).unwrap()), "{outside}");
         }
     }
 

@@ -1,0 +1,62 @@
+//! Delivery: every event to every sink that wants it, at least once and in the order of its chain.
+//!
+//! Refuses to be on a request's path: the audit table is what waits, and tasks of their own read it.
+
+mod http;
+pub mod transport;
+mod webhook;
+
+use std::sync::Arc;
+
+use transport::Transport;
+
+use crate::clock::SharedClock;
+use crate::config::sink::{Kind, Sink};
+use crate::config::{Path, Problems};
+use crate::http_client::HttpClientError;
+
+/// A sink that was understood.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    pub typed: Sink,
+    pub transport: Arc<dyn Transport>,
+}
+
+/// Understands `sinks`, or says what is wrong with them.
+pub fn compile(sinks: &[Sink], clock: &SharedClock, problems: &mut Problems) -> Vec<Planned> {
+    let at = Path::from("audit").key("sinks");
+    let planned = sinks.iter().enumerate().map(|(index, sink)| {
+        let transport = open(sink, &at.item(index), clock, problems)?;
+        Some(Planned { typed: sink.clone(), transport })
+    });
+    planned.flatten().collect()
+}
+
+/// The way to the receiver that `sink`, which stands at `path`, describes. One line for each kind; nothing is connected to yet.
+fn open(sink: &Sink, path: &Path, clock: &SharedClock, problems: &mut Problems) -> Option<Arc<dyn Transport>> {
+    let (key, kind) = sink.kind()?;
+    match kind {
+        Kind::Webhook(typed) => reached(webhook::Webhook::new(typed, sink, Arc::clone(clock)), path, key, problems),
+    }
+}
+
+/// A receiver by HTTP, or what about it is wrong.
+fn reached<T: Transport + 'static>(
+    opened: Result<T, HttpClientError>,
+    path: &Path,
+    kind: &str,
+    problems: &mut Problems,
+) -> Option<Arc<dyn Transport>> {
+    let (at, hint) = match &opened {
+        // The review has told of it.
+        Err(HttpClientError::NotAUrl(_) | HttpClientError::NotHttps(_)) => return None,
+        Ok(_) => (path.clone(), ""),
+        Err(HttpClientError::Authorities { .. }) => (path.key("ca"), "name a PEM file with the receiver's authorities"),
+        Err(HttpClientError::Certificate { .. }) => (path.key("client_certificate"), "name a certificate and its key in PEM"),
+        Err(HttpClientError::Inside(_)) => {
+            (path.key(kind).key("url"), "write `private_addresses: true` if it is meant to be there")
+        }
+        Err(_) => (path.key(kind), "check its address and certificates"),
+    };
+    opened.map_err(|error| problems.add(at, error.to_string(), hint)).ok().map(|transport| Arc::new(transport) as _)
+}
