@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use super::remains;
+
 /// What curl got.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -22,7 +24,9 @@ pub(crate) fn curl(arguments: &[&str]) -> Answer {
         .args(arguments)
         .output()
         .unwrap_or_else(|error| panic!("curl: {error}"));
-    Answer::read(&output.stdout, String::from_utf8_lossy(&output.stderr).into_owned())
+    let answer = Answer::read(&output.stdout, String::from_utf8_lossy(&output.stderr).into_owned());
+    remains::exchanged(arguments, &answer);
+    answer
 }
 
 impl Answer {

@@ -4,17 +4,16 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use serde_json::Value;
-use tempfile::TempDir;
-
+use super::remains::Folder;
 use super::{Answer, Process, curl};
+use serde_json::Value;
 
 /// A running `doorward`. Its folder goes with it.
 pub(crate) struct Door {
     pub(crate) process: Process,
     /// The line it printed when it was ready.
     pub(crate) ready: Value,
-    folder: TempDir,
+    folder: Folder,
 }
 
 /// A command of the binary under test.
@@ -28,7 +27,7 @@ impl Door {
     /// `doorward demo --json` on ports of its own choice, with further arguments.
     #[track_caller]
     pub(crate) fn demo(arguments: &[&str]) -> Self {
-        let folder = TempDir::new().unwrap();
+        let folder = Folder::new();
         let state = folder.path().join("demo");
         let mut command = doorward(&["demo", "--json", "--listen", "127.0.0.1:0", "--plain", "127.0.0.1:0", "--folder"]);
         let process = Process::start(command.arg(&state).args(arguments));
@@ -40,10 +39,11 @@ impl Door {
     /// The ready line holds `listeners` (addresses in order) and `operations`.
     #[track_caller]
     pub(crate) fn serve(configuration: &str, prepare: impl FnOnce(&std::path::Path)) -> Self {
-        let folder = TempDir::new().unwrap();
+        let mut folder = Folder::new();
         prepare(folder.path());
         let file = folder.path().join("doorward.yaml");
         fs::write(&file, configuration.replace("{folder}", folder.path().to_str().unwrap())).unwrap();
+        folder.is_given();
         let process = Process::start(doorward(&["serve", "--json", "--config"]).arg(&file));
         let ready = process.json_line();
         Self { process, ready, folder }

@@ -6,6 +6,7 @@ pub(crate) mod h2;
 pub(crate) mod line;
 pub(crate) mod port;
 pub(crate) mod process;
+mod remains;
 pub(crate) mod session;
 pub(crate) mod site;
 pub(crate) mod stopwatch;

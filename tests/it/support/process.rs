@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::remains::Said;
 use super::{PATIENCE, Stopwatch, eventually, free_port};
 
 /// When a child was heard from.
@@ -41,11 +42,13 @@ impl Process {
             .spawn()
             .unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let (sender, lines) = channel();
+        let kept = Arc::new(Said::by(command));
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let heard = Arc::new(Mutex::new(Heard::default()));
-        let noted = Arc::clone(&heard);
+        let (noted, out) = (Arc::clone(&heard), Arc::clone(&kept));
         std::thread::spawn(move || {
             for line in stdout.lines().map_while(Result::ok) {
+                out.keep(format!("{line}\n").as_bytes());
                 noted.lock().unwrap().last_line = Some(Stopwatch::start());
                 if sender.send(line).is_err() {
                     return;
@@ -58,6 +61,7 @@ impl Process {
         let hearing = std::thread::spawn(move || {
             let mut buffer = [0; 4096];
             while let Ok(length @ 1..) = stderr.read(&mut buffer) {
+                kept.keep(&buffer[..length]);
                 told.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..length]));
             }
         });
