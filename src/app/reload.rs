@@ -56,7 +56,7 @@ pub async fn reload(file: &Path, running: &Running, telemetry: &Telemetry, clock
     };
     let outcome = if refused.is_none() { Outcome::Success } else { Outcome::Failure };
     let mut event = Event::new(clock.now(), Kind::ConfigurationReloaded, outcome, &TenantId::default());
-    event.reason = refused;
+    event.reason = refused.map(Into::into);
     running.audit().note(event);
 }
 

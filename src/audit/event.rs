@@ -2,22 +2,23 @@
 //!
 //! Refuses free text where a reason can be named, because a reader filters by reasons; a secret is never a field.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::clock::Timestamp;
 use crate::model::TenantId;
 
-/// One thing that happened. Names are stable.
-#[derive(Clone, Debug, Serialize)]
+/// One thing that happened. Names are stable. What is written of it can be read again, because an event may have to wait on the disk.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
     pub at: Timestamp,
     pub kind: Kind,
     pub outcome: Outcome,
     /// Why it failed or was denied: a stable snake_case name.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<&'static str>,
+    pub reason: Option<Cow<'static, str>>,
     pub tenant: String,
     /// Who did it: a user id, key id, client id, or `cli`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -37,11 +38,11 @@ pub struct Event {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
     /// Further facts of this kind of event; secrets never.
-    #[serde(skip_serializing_if = "serde_json::Map::is_empty")]
+    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     pub details: serde_json::Map<String, serde_json::Value>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     Success,
@@ -201,5 +202,13 @@ kinds! {
 impl Serialize for Kind {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Kind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = Cow::<str>::deserialize(deserializer)?;
+        let known = Self::ALL.iter().find(|kind| kind.as_str() == name);
+        known.copied().ok_or_else(|| serde::de::Error::custom("there is no such kind of event"))
     }
 }

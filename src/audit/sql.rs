@@ -2,6 +2,8 @@
 //!
 //! Refuses nothing itself: the table's triggers do, because they also bind whoever opens the database with another program.
 
+use std::borrow::Cow;
+
 use async_trait::async_trait;
 use serde_json::Value;
 
@@ -88,7 +90,7 @@ async fn append(connection: &mut Connection, events: Vec<Event>) -> Done<()> {
         .bind(event.at.millis())
         .bind(event.kind.as_str())
         .bind(event.outcome.as_str())
-        .bind(event.reason)
+        .bind(event.reason.map(Cow::into_owned))
         .bind(event.tenant)
         .bind(event.actor)
         .bind(event.target)

@@ -327,7 +327,7 @@ impl Login {
     ) {
         let outcome = if reason.is_none() { Outcome::Success } else { Outcome::Failure };
         let mut event = self.event(visitor, Kind::BreakGlassUsed, outcome);
-        event.reason = reason;
+        event.reason = reason.map(Into::into);
         event.actor = Some(address.to_owned());
         event.target = Some(address.to_owned());
         event.session = session.map(ToString::to_string);

@@ -233,7 +233,7 @@ impl Login {
     /// Records a failure without waiting for the record.
     pub(super) fn note_failure(&self, visitor: &Visitor, failed: &Failed<'_>, error: &SignInError) {
         let mut event = self.event(visitor, Kind::SignIn, Outcome::Failure);
-        event.reason = Some(error.reason());
+        event.reason = Some(error.reason().into());
         event.actor = failed.actor.map(str::to_owned);
         event.target = failed.connection.map(ToString::to_string);
         match error {

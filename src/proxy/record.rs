@@ -52,7 +52,7 @@ pub(super) fn reported(session: &Session, account: &Account, outbound: &Outbound
 fn describe(session: &Session, account: &Account, kind: Kind, reason: &'static str, identity: Option<&Arc<Identity>>) -> Event {
     let tenant = identity.map_or_else(TenantId::default, |identity| identity.tenant.clone());
     let mut event = Event::new(account.at(), kind, Outcome::Failure, &tenant);
-    event.reason = Some(reason);
+    event.reason = Some(reason.into());
     if let Some(identity) = identity {
         event.actor = Some(identity.subject.clone());
         event.credential = Some(identity.credential);

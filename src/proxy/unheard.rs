@@ -36,7 +36,7 @@ impl Unheard {
 
     fn event(&self, refused: &Refused<'_>, path: &str, id: &RequestId) -> Event {
         let mut event = Event::new(self.clock.now(), Kind::RequestRefused, Outcome::Failure, &TenantId::default());
-        event.reason = Some(refused.flaw.reason);
+        event.reason = Some(refused.flaw.reason.into());
         event.source = Some(refused.facts.peer);
         event.request_id = Some(id.as_str().to_owned());
         event.details.insert("method".to_owned(), refused.method.into());

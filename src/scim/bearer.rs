@@ -131,7 +131,7 @@ impl Scim {
 
     fn note(&self, refused: Refused, id: Option<&str>, tenant: &TenantId, origin: &Origin, now: Timestamp) {
         let mut event = Event::new(now, Kind::CredentialRefused, Outcome::Failure, tenant);
-        event.reason = Some(refused.reason());
+        event.reason = Some(refused.reason().into());
         event.actor = id.map(|id| format!("scim:{id}"));
         event.source = Some(origin.client);
         event.user_agent.clone_from(&origin.user_agent);

@@ -118,7 +118,7 @@ impl Login {
     fn note_letter(&self, visitor: &Visitor, link: &MailedLink, reason: Option<&'static str>) {
         let outcome = if reason.is_none() { Outcome::Success } else { Outcome::Failure };
         let mut event = self.event(visitor, Kind::SignInLinkSent, outcome);
-        event.reason = reason;
+        event.reason = reason.map(Into::into);
         event.actor = Some(link.address.to_string());
         event.target = Some(link.connection.to_string());
         self.means.audit.note(event);

@@ -165,7 +165,7 @@ impl Login {
                     let mut event = self.event(visitor, Kind::AccountLocked, Outcome::Success);
                     event.tenant = claimant.user.tenant.to_string();
                     event.target = Some(claimant.user.id.to_string());
-                    event.reason = Some("second_factor");
+                    event.reason = Some("second_factor".into());
                     self.means.audit.record(event).await?;
                 }
                 Err(SignInError::WrongCode)

@@ -91,7 +91,8 @@ pub(in crate::login) async fn back_channel(
         Ok(()) => (StatusCode::OK, [(header::CACHE_CONTROL, "no-store")]).into_response(),
         Err(refused) => {
             let mut event = login.event(&visitor, Kind::SessionEnded, Outcome::Failure);
-            (event.reason, event.actor, event.credential) = (Some(refused.reason()), Some(id.chars().take(64).collect()), None);
+            (event.reason, event.actor, event.credential) =
+                (Some(refused.reason().into()), Some(id.chars().take(64).collect()), None);
             login.means.audit.note(event);
             let body = json!({ "error": "invalid_request", "error_description": refused.to_string() });
             (refused.status(), [(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
@@ -130,7 +131,7 @@ impl Login {
         let Some(ended) = self.means.sessions.end_named(logouts, once, self.now()).await? else { return Ok(false) };
         let told = |session: Session| {
             let mut event = self.event(visitor, Kind::SessionEnded, Outcome::Success);
-            event.reason = Some(reason);
+            event.reason = Some(reason.into());
             event.credential = None;
             event.tenant = session.tenant.to_string();
             event.actor = Some(session.connection.to_string());

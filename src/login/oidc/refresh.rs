@@ -195,7 +195,7 @@ impl Login {
     async fn end_refused(&self, session: &Session, reason: &'static str) -> Result<(), SignInError> {
         if self.means.sessions.end(&session.handle, self.now()).await? {
             let mut event = Event::new(self.now(), Kind::SessionEnded, Outcome::Success, &session.tenant);
-            event.reason = Some(reason);
+            event.reason = Some(reason.into());
             event.actor = Some(session.connection.to_string());
             event.target = Some(session.user.to_string());
             event.session = Some(session.handle.to_string());

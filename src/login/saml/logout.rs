@@ -128,7 +128,7 @@ impl Login {
 
     fn logout_refused(&self, visitor: &Visitor, connection: &Connection, error: &SignInError) -> Response {
         let mut event = self.event(visitor, Kind::SignOut, Outcome::Failure);
-        event.reason = Some(error.reason());
+        event.reason = Some(error.reason().into());
         event.target = Some(connection.id.to_string());
         event.details.insert("detail".to_owned(), shorten(&error.to_string()).into());
         self.means.audit.note(event);

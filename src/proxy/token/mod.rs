@@ -105,7 +105,7 @@ async fn answer(
     let mut answer = match endpoint.give(&headers, &body, caller, &mut event).await {
         Ok(granted) => Json(shown(&granted)).into_response(),
         Err(refusal) => {
-            event.reason = Some(refusal.reason());
+            event.reason = Some(refusal.reason().into());
             endpoint.audit.note(event);
             refusal.into_response()
         }
