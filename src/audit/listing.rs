@@ -11,6 +11,11 @@ use super::{AuditError, Entry, Kind};
 use crate::clock::Timestamp;
 use crate::db::{Database, FromRow, Json, Row, list as places, query};
 
+/// Events with what is known of people.
+const WHOLE: &str = "SELECT audit.*, a.name AS actor_name, a.facts AS actor_facts, t.name AS target_name, t.facts AS target_facts FROM audit \
+                     LEFT JOIN audit_facts a ON a.seq = audit.seq AND a.part = 'actor' \
+                     LEFT JOIN audit_facts t ON t.seq = audit.seq AND t.part = 'target'";
+
 /// Which events to list: the newest `limit` that fit all that is set.
 #[derive(Clone, Debug)]
 pub struct AuditFilter {
@@ -42,9 +47,7 @@ pub(super) async fn list(database: &Database, filter: &AuditFilter) -> Result<Ve
         count => format!("AND kind IN ({})", places(8, count)),
     };
     let mut listing = query(AssertSqlSafe(format!(
-        "SELECT audit.*, a.name AS actor_name, a.facts AS actor_facts, t.name AS target_name, t.facts AS target_facts FROM audit \
-         LEFT JOIN audit_facts a ON a.seq = audit.seq AND a.part = 'actor' \
-         LEFT JOIN audit_facts t ON t.seq = audit.seq AND t.part = 'target' \
+        "{WHOLE} \
          WHERE ($1 IS NULL OR at >= $1) AND ($2 IS NULL OR actor = $2 OR a.name = $2) AND ($3 IS NULL OR tenant = $3) \
          AND ($4 IS NULL OR audit.seq < $4) AND ($6 IS NULL OR at < $6) AND ($7 IS NULL OR target = $7 OR t.name = $7) {kinds} \
          ORDER BY audit.seq DESC LIMIT $5",
@@ -62,6 +65,13 @@ pub(super) async fn list(database: &Database, filter: &AuditFilter) -> Result<Ve
     Ok(database.read(listing.fetch_all(database.readers())).await?)
 }
 
+/// The events of `chain` after link `after`, oldest first.
+pub(super) async fn following(database: &Database, chain: &str, after: i64, limit: u32) -> Result<Vec<Entry>, AuditError> {
+    let next = query(AssertSqlSafe(format!("{WHOLE} WHERE chain = $1 AND link > $2 ORDER BY link LIMIT $3")));
+    let next = next.bind(chain).bind(after).bind(limit);
+    Ok(database.read(next.fetch_all(database.readers())).await?)
+}
+
 impl FromRow for Entry {
     fn from_row(row: &Row) -> Result<Self, sqlx::Error> {
         let part = |column| row.try_get::<Option<String>>(column);
@@ -71,6 +81,9 @@ impl FromRow for Entry {
         details.extend(target.details);
         Ok(Self {
             seq: row.try_get("seq")?,
+            id: part("id")?.unwrap_or_default(),
+            chain: part("chain")?.unwrap_or_default(),
+            link: row.try_get::<Option<i64>>("link")?.unwrap_or_default(),
             at: Timestamp::from_millis(row.try_get("at")?),
             kind: row.try_get("kind")?,
             outcome: row.try_get("outcome")?,

@@ -3,6 +3,8 @@
 //! Refuses change and removal: the table is append-only by trigger, because a trail that can be edited proves nothing.
 
 mod allowance;
+mod append;
+mod chain;
 pub mod event;
 mod facts;
 mod listing;
@@ -23,6 +25,7 @@ use crate::clock::Timestamp;
 use crate::db::Unavailable;
 use crate::model::UserId;
 
+pub use chain::{Head, NOTHING, Source};
 pub use event::{Event, Kind, Outcome};
 pub use listing::AuditFilter;
 pub use logged::LoggedAudit;
@@ -47,6 +50,14 @@ impl From<Unavailable> for AuditError {
 pub struct Entry {
     /// Its place in the trail; never used twice.
     pub seq: i64,
+    /// A UUID (version 7) by which whoever gets it twice knows it; empty for what is older than the chain.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub id: String,
+    /// The replica that wrote it; empty for what is older than the chain.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub chain: String,
+    /// Its place in the chain: 1, 2, 3 …; 0 for what is older.
+    pub link: i64,
     pub at: Timestamp,
     pub kind: String,
     pub outcome: String,
@@ -75,10 +86,14 @@ pub struct Entry {
 /// stands apart, and may go with them.
 #[async_trait]
 pub trait AuditStore: fmt::Debug + Send + Sync {
-    /// Adds events in this order, all or none.
+    /// Adds events in this order, all or none; but one whose id is there already changes nothing.
     async fn append(&self, events: Vec<Event>) -> Result<(), AuditError>;
     /// Newest first.
     async fn list(&self, filter: &AuditFilter) -> Result<Vec<Entry>, AuditError>;
+    /// The events of `chain` after link `after_link`, in order, at most `limit`.
+    async fn following(&self, chain: &str, after_link: i64, limit: u32) -> Result<Vec<Entry>, AuditError>;
+    /// Where every chain stands, in the order of their names.
+    async fn heads(&self) -> Result<Vec<Head>, AuditError>;
     /// Removes what the trail tells of a person; the events stay, under their id. `names` are texts that they were known by, and whole
     /// addresses. Says how many parts of events.
     async fn forget(&self, person: UserId, names: &[String]) -> Result<u64, AuditError>;
