@@ -16,7 +16,7 @@ fn newest(limit: u32) -> AuditFilter {
 pub(crate) async fn an_event_comes_back_with_every_field(backend: &impl Backend) -> Outcome {
     let audit = backend.open().await?.audit;
     let mut full = Event::new(at(5), Kind::CredentialRefused, Ending::Failure, &tenant("other")?);
-    full.reason = Some("wrong_secret");
+    full.reason = Some("wrong_secret".into());
     full.actor = Some("ada".to_owned());
     full.target = Some("/admin \u{1F512}".to_owned());
     full.credential = Some(CredentialKind::ApiKey);
