@@ -9,7 +9,6 @@ pub mod password;
 pub mod random;
 pub mod seal;
 pub mod secret;
-pub mod signer;
 pub mod token;
 pub mod totp;
 pub mod weekly;

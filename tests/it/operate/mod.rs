@@ -15,6 +15,7 @@ mod session_server;
 mod silence;
 mod stop;
 mod tokens;
+mod trail;
 mod trouble;
 mod unheard;
 
