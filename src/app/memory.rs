@@ -9,11 +9,12 @@ use std::time::Duration;
 use tokio_util::task::TaskTracker;
 
 use crate::admin;
-use crate::audit::{AuditStore, LoggedAudit, Recorder, SqlAudit};
+use crate::audit::{AuditStore, LoggedAudit, Recorder, Source, SqlAudit};
 use crate::authn::Stores;
 use crate::batch::{Batched, Gathered};
 use crate::clock::SharedClock;
 use crate::config::{Config, SessionServer};
+use crate::crypto::weekly::Unsigned;
 use crate::db::{Database, OpenError, Terms, Unavailable};
 use crate::directory::{
     self, Answers, Connections, Directory, Factors, Invitations, Provisioning, ScimCalls, ScimTokens, SqlDirectory,
@@ -71,6 +72,8 @@ pub enum MemoryError {
     Store(#[from] OpenError),
     #[error(transparent)]
     Sessions(#[from] valkey::OpenError),
+    #[error("the audit trail cannot be signed for")]
+    Audit(#[from] Unsigned),
 }
 
 impl From<Unavailable> for MemoryError {
@@ -107,7 +110,7 @@ impl Memory {
             None => (signed_in.clone(), None),
         };
         let trail: Arc<dyn AuditStore> = match &config.store {
-            Some(_) => Arc::new(SqlAudit::new(database)),
+            Some(_) => Arc::new(SqlAudit::new(database, source(config)?)),
             None => Arc::new(LoggedAudit),
         };
         Ok(Self {
@@ -228,6 +231,11 @@ async fn flush<G: Gathered>(last: &Batched<G>) {
     if let Err(error) = last.flush().await {
         tracing::warn!(%error, "{} were not written", G::WHAT);
     }
+}
+
+/// Who writes to the trail.
+fn source(config: &Config) -> Result<Source, Unsigned> {
+    Source::new(&config.audit.source(), &config.secret_key, &config.former_secret_keys)
 }
 
 fn session_server(config: &Config) -> Option<&SessionServer> {

@@ -4,15 +4,21 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use uuid::Uuid;
 
 use crate::clock::Timestamp;
+use crate::crypto::random;
 use crate::model::TenantId;
 
 /// One thing that happened. Names are stable. What is written of it can be read again, because an event may have to wait on the disk.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
+    /// A UUID (version 7): whoever gets the event twice knows it by this.
+    #[serde(default = "another")]
+    pub id: Uuid,
     pub at: Timestamp,
     pub kind: Kind,
     pub outcome: Outcome,
@@ -65,6 +71,7 @@ impl Event {
     #[must_use]
     pub fn new(at: Timestamp, kind: Kind, outcome: Outcome, tenant: &TenantId) -> Self {
         Self {
+            id: id(at),
             at,
             kind,
             outcome,
@@ -80,6 +87,24 @@ impl Event {
             details: serde_json::Map::new(),
         }
     }
+}
+
+/// For an event that an older version wrote down without one.
+fn another() -> Uuid {
+    id(Timestamp::default())
+}
+
+/// A new id, in the order of time to the millisecond (RFC 9562 §5.7).
+fn id(at: Timestamp) -> Uuid {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let millis = u64::try_from(at.millis()).unwrap_or_default();
+    // An id has to be unique and may be guessed: what is to be recorded must not fail for want of randomness.
+    let rest = random::bytes().unwrap_or_else(|_| {
+        let mut rest = [0; 10];
+        rest[2..].copy_from_slice(&COUNT.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+        rest
+    });
+    uuid::Builder::from_unix_timestamp_millis(millis, &rest).into_uuid()
 }
 
 macro_rules! kinds {

@@ -4,7 +4,7 @@
 
 use async_trait::async_trait;
 
-use super::{AuditError, AuditFilter, AuditStore, Event, Listing};
+use super::{AuditError, AuditFilter, AuditStore, Entry, Event, Head};
 use crate::clock::Timestamp;
 use crate::model::UserId;
 
@@ -22,8 +22,16 @@ impl AuditStore for LoggedAudit {
         Ok(())
     }
 
-    async fn search(&self, _: &AuditFilter) -> Result<Listing, AuditError> {
-        Ok(Listing::default())
+    async fn list(&self, _: &AuditFilter) -> Result<Vec<Entry>, AuditError> {
+        Ok(Vec::new())
+    }
+
+    async fn following(&self, _: &str, _: i64, _: u32) -> Result<Vec<Entry>, AuditError> {
+        Ok(Vec::new())
+    }
+
+    async fn heads(&self) -> Result<Vec<Head>, AuditError> {
+        Ok(Vec::new())
     }
 
     /// What was written to the log is the log's.

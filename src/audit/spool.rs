@@ -1,7 +1,7 @@
 //! Events that could not be recorded, on the disk until they can be.
 //!
 //! Refuses to lose what may be the one trace of an emergency: an event is synced before whoever asked goes on, and leaves the disk only
-//! when the trail has it. It may then be in the trail twice, never not at all.
+//! when the trail has it, where it is once however often it is written.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Seek as _, Write as _};
@@ -164,7 +164,7 @@ mod tests {
     use async_trait::async_trait;
 
     use super::*;
-    use crate::audit::{AuditFilter, Kind, Listing, Outcome};
+    use crate::audit::{AuditFilter, Entry, Head, Kind, Outcome};
     use crate::clock::Timestamp;
     use crate::model::{TenantId, UserId};
 
@@ -185,8 +185,16 @@ mod tests {
             Ok(())
         }
 
-        async fn search(&self, _: &AuditFilter) -> Result<Listing, AuditError> {
-            Ok(Listing::default())
+        async fn list(&self, _: &AuditFilter) -> Result<Vec<Entry>, AuditError> {
+            Ok(Vec::new())
+        }
+
+        async fn following(&self, _: &str, _: i64, _: u32) -> Result<Vec<Entry>, AuditError> {
+            Ok(Vec::new())
+        }
+
+        async fn heads(&self) -> Result<Vec<Head>, AuditError> {
+            Ok(Vec::new())
         }
 
         async fn forget(&self, _: UserId, _: &[String]) -> Result<u64, AuditError> {

@@ -2,16 +2,17 @@
 //!
 //! Refuses nothing itself: the table's triggers do, because they also bind whoever opens the database with another program.
 
-use std::borrow::Cow;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::facts::{Facts, Part};
-use super::{AuditError, AuditFilter, AuditStore, Event, Listing, search};
+use super::append::{self, Appended, Mark, Prepared, Repeated};
+use super::chain::{Head, Source};
+use super::{AuditError, AuditFilter, AuditStore, Entry, Event, listing};
 use crate::clock::Timestamp;
-use crate::db::{Connection, Database, Failure, Json, query};
-use crate::model::{CredentialKind, UserId};
+use crate::db::{Connection, Database, Failure, query};
+use crate::model::UserId;
 
 /// Events looked through in one transaction for what they tell of somebody.
 const SCANNED: usize = 20_000;
@@ -22,12 +23,42 @@ const PURGED_AT_ONCE: u32 = 1000;
 #[derive(Clone, Debug)]
 pub struct SqlAudit {
     database: Database,
+    source: Source,
+    /// What this process last saw of its chain.
+    seen: Arc<Mutex<Option<Mark>>>,
 }
 
 impl SqlAudit {
+    /// What is added is linked into the chain of `source`.
     #[must_use]
-    pub fn new(database: Database) -> Self {
-        Self { database }
+    pub fn new(database: Database, source: Source) -> Self {
+        Self { database, source, seen: Arc::default() }
+    }
+
+    async fn link(&self, events: Arc<[Prepared]>, checked: bool) -> Result<(), Failure<Repeated>> {
+        let (source, before) = (self.source.clone(), self.seen());
+        let done = self.database.write(move |connection| Box::pin(append::append(connection, source, events, checked)));
+        let Appended { found, left } = done.await?;
+        // Others may have gone on since; what was committed before this began may not be gone.
+        let gone = before.filter(|before| found.link < before.link || (found.link == before.link && found.hash != before.hash));
+        if let Some(before) = gone {
+            let chain = &*self.source.chain;
+            tracing::error!(
+                chain,
+                was = before.link,
+                is = found.link,
+                "the audit trail went back: events were removed or replaced"
+            );
+        }
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if gone.is_some() || seen.is_none_or(|seen| seen.link < left.link) {
+            *seen = Some(left);
+        }
+        Ok(())
+    }
+
+    fn seen(&self) -> Option<Mark> {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -45,11 +76,25 @@ impl From<Failure<Self>> for AuditError {
 #[async_trait]
 impl AuditStore for SqlAudit {
     async fn append(&self, events: Vec<Event>) -> Result<(), AuditError> {
-        Ok(self.database.write(|connection| Box::pin(append(connection, events))).await?)
+        let events: Result<Arc<[Prepared]>, _> = events.into_iter().map(Prepared::new).collect();
+        let events = events?;
+        match self.link(Arc::clone(&events), false).await {
+            Err(Failure::Refused(Repeated)) => Ok(self.link(events, true).await?),
+            done => Ok(done?),
+        }
     }
 
-    async fn search(&self, filter: &AuditFilter) -> Result<Listing, AuditError> {
-        search::search(&self.database, filter).await
+    async fn list(&self, filter: &AuditFilter) -> Result<Vec<Entry>, AuditError> {
+        listing::list(&self.database, filter).await
+    }
+
+    async fn following(&self, chain: &str, after_link: i64, limit: u32) -> Result<Vec<Entry>, AuditError> {
+        listing::following(&self.database, chain, after_link, limit).await
+    }
+
+    async fn heads(&self) -> Result<Vec<Head>, AuditError> {
+        let heads = query("SELECT chain, first_link, link, at FROM audit_heads WHERE link > 0 ORDER BY chain");
+        Ok(self.database.read(heads.fetch_all(self.database.readers())).await?)
     }
 
     async fn forget(&self, person: UserId, names: &[String]) -> Result<u64, AuditError> {
@@ -76,52 +121,6 @@ impl AuditStore for SqlAudit {
             }
         }
     }
-}
-
-async fn append(connection: &mut Connection, events: Vec<Event>) -> Done<()> {
-    for event in events {
-        let mut event = legible(event);
-        let facts = Facts::taken_from(&mut event).map_err(|error| Failure::Refused(AuditError(Box::new(error))))?;
-        let digest = |part: &Option<Part>| part.as_ref().map(|part| part.digest().as_bytes().to_vec());
-        let seq: i64 = query(
-            "INSERT INTO audit (at, kind, outcome, reason, tenant, actor, target, credential, session, request_id, details, \
-             actor_digest, target_digest) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) RETURNING seq",
-        )
-        .bind(event.at.millis())
-        .bind(event.kind.as_str())
-        .bind(event.outcome.as_str())
-        .bind(event.reason.map(Cow::into_owned))
-        .bind(event.tenant)
-        .bind(event.actor)
-        .bind(event.target)
-        .bind(event.credential.map(CredentialKind::as_str))
-        .bind(event.session)
-        .bind(event.request_id)
-        .bind(Json(event.details))
-        .bind(digest(&facts.actor))
-        .bind(digest(&facts.target))
-        .fetch_one(&mut *connection)
-        .await?;
-        for (name, part) in [("actor", facts.actor), ("target", facts.target)] {
-            if let Some(part) = part {
-                keep(connection, seq, name, part).await?;
-            }
-        }
-    }
-    Ok(())
-}
-
-async fn keep(connection: &mut Connection, seq: i64, name: &'static str, part: Part) -> Done<()> {
-    query("INSERT INTO audit_facts (seq, part, person, name, facts, salt) VALUES ($1, $2, $3, $4, $5, $6)")
-        .bind(seq)
-        .bind(name)
-        .bind(part.person)
-        .bind(part.name)
-        .bind(part.facts)
-        .bind(part.salt.as_slice())
-        .execute(connection)
-        .await?;
-    Ok(())
 }
 
 async fn forget_person(connection: &mut Connection, person: UserId) -> Done<u64> {
@@ -162,27 +161,4 @@ async fn purge(connection: &mut Connection, before: Timestamp) -> Done<u64> {
         .await?;
     query("DELETE FROM audit_retention").execute(connection).await?;
     Ok(gone)
-}
-
-/// What a caller typed must not stop the trail: U+0000 can be kept by no store, and is shown as a character that could not be read.
-fn legible(mut event: Event) -> Event {
-    let texts = [&mut event.actor, &mut event.target, &mut event.session, &mut event.user_agent, &mut event.request_id];
-    texts.into_iter().flatten().for_each(replace_nul);
-    event.details.values_mut().for_each(replace_nul_within);
-    event
-}
-
-fn replace_nul(text: &mut String) {
-    if text.contains('\0') {
-        *text = text.replace('\0', "\u{FFFD}");
-    }
-}
-
-fn replace_nul_within(value: &mut Value) {
-    match value {
-        Value::String(text) => replace_nul(text),
-        Value::Array(items) => items.iter_mut().for_each(replace_nul_within),
-        Value::Object(fields) => fields.values_mut().for_each(replace_nul_within),
-        _ => {}
-    }
 }

@@ -212,11 +212,34 @@ pub struct Audit {
     pub retention: Span,
     /// Where events are delivered, each at least once and in order.
     pub sinks: Vec<Sink>,
+    /// The name under which this replica writes; the host's, if not set. Events are linked for each name on its own.
+    pub source: Option<String>,
+}
+
+impl Audit {
+    /// The name under which this replica writes.
+    #[must_use]
+    pub fn source(&self) -> String {
+        self.source.clone().unwrap_or_else(|| {
+            let host = hostname::get().unwrap_or_default();
+            let fit = |letter: char| if is_of_a_source(letter) { letter } else { '-' };
+            let name: String = host.to_string_lossy().chars().map(fit).take(SOURCE).collect();
+            if name.is_empty() { "doorward".to_owned() } else { name }
+        })
+    }
+}
+
+/// Characters of the longest name of a source.
+pub(super) const SOURCE: usize = 64;
+
+/// Whether the name of a source may hold it.
+pub(super) const fn is_of_a_source(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || matches!(letter, '-' | '.' | '_')
 }
 
 impl Default for Audit {
     fn default() -> Self {
-        Self { retention: Span::seconds(365 * 86400), sinks: Vec::new() }
+        Self { retention: Span::seconds(365 * 86400), sinks: Vec::new(), source: None }
     }
 }
 

@@ -9,6 +9,7 @@ pub mod password;
 pub mod random;
 pub mod seal;
 pub mod secret;
+pub mod signer;
 pub mod token;
 pub mod totp;
 pub mod weekly;

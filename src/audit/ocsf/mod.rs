@@ -129,6 +129,9 @@ mod tests {
     fn entry(kind: &str) -> Entry {
         Entry {
             seq: 7,
+            id: String::new(),
+            chain: "door".to_owned(),
+            link: 7,
             at: Timestamp::from_millis(1_800_000_000_123),
             kind: kind.to_owned(),
             outcome: "failure".to_owned(),

@@ -19,6 +19,7 @@ pub use address::is_loopback;
 
 use std::time::Duration;
 
+use super::file::{SOURCE, is_of_a_source};
 use super::{Config, Path, Problems, Span};
 use crate::crypto::Secret;
 
@@ -44,6 +45,7 @@ pub fn review(config: &Config, problems: &mut Problems) {
     }
     store::review(config, problems);
     sinks::review(config, problems);
+    source(config.audit.source.as_deref(), problems);
     durations(config, problems);
     level(config, problems);
     connections::review(config, problems);
@@ -57,6 +59,15 @@ fn secret_key(key: &Secret, path: Path, problems: &mut Problems) {
     if key.expose().len() < SECRET_KEY_BYTES {
         let message = format!("`{}` is shorter than {SECRET_KEY_BYTES} bytes", path.as_str());
         problems.add(path, message, "`head -c 32 /dev/urandom | base64` makes one");
+    }
+}
+
+fn source(name: Option<&str>, problems: &mut Problems) {
+    let fit = |name: &str| (1..=SOURCE).contains(&name.len()) && name.chars().all(is_of_a_source);
+    if let Some(name) = name.filter(|name| !fit(name)) {
+        let message = format!("`{}` is not a name to write events under", super::shown::shown(name));
+        let hint = format!("at most {SOURCE} letters, digits, `-`, `.` and `_`; each replica has its own");
+        problems.add(Path::from("audit").key("source"), message, hint);
     }
 }
 

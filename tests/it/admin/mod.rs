@@ -1,6 +1,5 @@
 //! The API for administrators, asked as programs ask it.
 
-mod audit;
 mod connections;
 mod crossing;
 mod document;

@@ -9,6 +9,7 @@ use doorward::clock::SystemClock;
 use doorward::db::Database;
 use serde_json::{Value, json};
 
+use crate::memory::conformance::source;
 use crate::support::{Answer, Door, curl, eventually, part, shows_token};
 
 const AUDIENCE: &str = "api://app";
@@ -51,7 +52,7 @@ fn events(door: &Door, kind: &str) -> Vec<Value> {
     let url = format!("sqlite:{}", door.folder().join("doorward.db").display());
     let listed = runtime.block_on(async {
         let database = Database::open(&url, Arc::new(SystemClock)).await.unwrap();
-        SqlAudit::new(database).list(&AuditFilter { limit: 1000, ..AuditFilter::default() }).await.unwrap()
+        SqlAudit::new(database, source()).list(&AuditFilter { limit: 1000, ..AuditFilter::default() }).await.unwrap()
     });
     let events = listed.iter().rev().map(|entry| serde_json::to_value(entry).unwrap());
     events.filter(|event| event["kind"] == kind).collect()

@@ -17,7 +17,7 @@ use doorward::directory::{Directory as _, SqlDirectory};
 use doorward::model::{ProgramKind, SessionHandle, TenantId};
 use doorward::session::{SessionStore as _, SqlSessions};
 
-use super::conformance::{Outcome, at, nobody, program, session};
+use super::conformance::{Outcome, at, nobody, program, session, source};
 use super::file::open;
 
 /// Names the folder of the store that a child shall write to without end.
@@ -37,7 +37,7 @@ impl Stores {
         Self {
             sessions: SqlSessions::new(database.clone()),
             directory: SqlDirectory::new(database.clone()),
-            audit: SqlAudit::new(database.clone()),
+            audit: SqlAudit::new(database.clone(), source()),
         }
     }
 }

@@ -8,7 +8,7 @@ use doorward::directory::{Directory as _, DirectoryError, SqlDirectory};
 use doorward::session::{Renewals, SessionStore as _, SqlSessions};
 use sqlx::sqlite::SqliteConnection;
 
-use super::conformance::{Outcome, at, nobody, session, somebody};
+use super::conformance::{Outcome, at, nobody, session, somebody, source};
 use super::file::{open, stranger};
 use crate::support::Stopwatch;
 
@@ -144,7 +144,7 @@ async fn what_was_gathered_survives_a_locked_store() -> Outcome {
 async fn a_write_whose_caller_went_away_leaves_the_store_usable() -> Outcome {
     let folder = tempfile::tempdir()?;
     let database: Database = open(folder.path()).await?;
-    let audit = SqlAudit::new(database.clone());
+    let audit = SqlAudit::new(database.clone(), source());
     for _ in 0..50 {
         let abandoned = tokio::time::timeout(Duration::from_micros(50), audit.purge(at(0))).await;
         drop(abandoned);

@@ -11,7 +11,7 @@ use doorward::model::TenantId;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 
-use super::conformance::{Outcome, at};
+use super::conformance::{Outcome, at, source};
 
 pub(crate) async fn open(folder: &Path) -> Result<Database, OpenError> {
     Database::open(&format!("sqlite:{}", folder.join("doorward.db").display()), Arc::new(SystemClock)).await
@@ -26,7 +26,9 @@ pub(crate) async fn stranger(folder: &Path) -> Outcome<SqliteConnection> {
 async fn only_its_owner_can_read_the_file_and_its_log() -> Outcome {
     let folder = tempfile::tempdir()?;
     let database = open(folder.path()).await?;
-    SqlAudit::new(database).append(vec![Event::new(at(0), Kind::SignIn, Ending::Success, &TenantId::default())]).await?;
+    SqlAudit::new(database, source())
+        .append(vec![Event::new(at(0), Kind::SignIn, Ending::Success, &TenantId::default())])
+        .await?;
     for name in ["doorward.db", "doorward.db-wal", "doorward.db-shm"] {
         let mode = std::fs::metadata(folder.path().join(name))?.permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{name}");
@@ -124,7 +126,7 @@ async fn a_store_that_a_newer_version_changed_is_left_alone_and_one_it_added_to_
 #[tokio::test]
 async fn no_statement_changes_or_removes_an_audit_event() -> Outcome {
     let folder = tempfile::tempdir()?;
-    let audit = SqlAudit::new(open(folder.path()).await?);
+    let audit = SqlAudit::new(open(folder.path()).await?, source());
     let events = [1, 2, 3].map(|seconds| Event::new(at(seconds), Kind::SignIn, Ending::Success, &TenantId::default()));
     audit.append(events.to_vec()).await?;
     let everything = AuditFilter { limit: 10, ..AuditFilter::default() };

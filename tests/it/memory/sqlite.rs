@@ -10,7 +10,7 @@ use doorward::directory::SqlDirectory;
 use doorward::revocation::Follower;
 use doorward::session::SqlSessions;
 
-use super::conformance::{Backend, Outcome, Stores, conformance};
+use super::conformance::{Backend, Outcome, Stores, conformance, source};
 
 pub(crate) struct Sqlite(tempfile::TempDir);
 
@@ -39,7 +39,7 @@ pub(crate) fn stores(database: Database, follower: Follower) -> Stores {
         invitations: Arc::new(SqlDirectory::new(database.clone())),
         answers: Arc::new(SqlDirectory::new(database.clone())),
         provisioning: Arc::new(SqlDirectory::new(database.clone())),
-        audit: Arc::new(SqlAudit::new(database)),
+        audit: Arc::new(SqlAudit::new(database, source())),
         bus: follower.bus().clone(),
         _keeper: Box::new(follower),
     }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use sqlx::migrate::Migrator;
 use sqlx::{AssertSqlSafe, Connection as _};
 
-use super::conformance::{Outcome, at};
+use super::conformance::{Outcome, at, source};
 use super::{file, postgres};
 
 /// The last migration that the version before knew.
@@ -115,7 +115,7 @@ async fn is_whole(database: &Database) -> Outcome {
 
 /// The trail tells what it told; new events follow, and what it tells of a person can be removed.
 async fn tells_all(database: &Database, late: impl AsyncFn(String) -> Outcome) -> Outcome {
-    let audit = SqlAudit::new(database.clone());
+    let audit = SqlAudit::new(database.clone(), source());
     let all = AuditFilter { limit: 100, ..AuditFilter::default() };
     let told = |entries: Vec<doorward::audit::Entry>| {
         let told = entries.into_iter().rev().map(|entry| {

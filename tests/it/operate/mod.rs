@@ -15,7 +15,6 @@ mod session_server;
 mod silence;
 mod stop;
 mod tokens;
-mod trail;
 mod trouble;
 mod unheard;
 

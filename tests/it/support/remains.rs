@@ -127,7 +127,7 @@ pub(crate) fn exchanged(arguments: &[&str], answer: &Answer) {
     for (name, value) in &answer.headers {
         match name.as_str() {
             "set-cookie" => {
-                found.extend(value.split(';').next().and_then(|pair| pair.split_once('=')).map(|(_, value)| value.to_owned()))
+                found.extend(value.split(';').next().and_then(|pair| pair.split_once('=')).map(|(_, value)| value.to_owned()));
             }
             "location" => fields(value.split_once('?').map_or("", |(_, query)| query), &mut found),
             _ => {}

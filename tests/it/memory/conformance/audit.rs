@@ -1,6 +1,6 @@
 //! Facts about the audit trail.
 
-use doorward::audit::{AuditFilter, Entry, Event, Kind, Outcome as Ending, Recorder};
+use doorward::audit::{AuditFilter, Event, Kind, Outcome as Ending, Recorder};
 use doorward::model::CredentialKind;
 
 use super::{Backend, Outcome, at, tenant};
@@ -31,7 +31,9 @@ pub(crate) async fn an_event_comes_back_with_every_field(backend: &impl Backend)
     assert_eq!(entries.len(), 2);
     for (entry, event) in entries.iter().rev().zip([full, bare]) {
         let mut read = serde_json::to_value(entry)?;
-        assert!(read.as_object_mut().ok_or("no object")?.remove("seq").is_some());
+        for place in ["seq", "chain", "link"] {
+            assert!(read.as_object_mut().ok_or("no object")?.remove(place).is_some());
+        }
         assert_eq!(read, serde_json::to_value(event)?);
     }
     Ok(())
@@ -61,7 +63,7 @@ pub(crate) async fn events_are_listed_newest_first_by_what_is_asked(backend: &im
     assert_eq!(listed(AuditFilter { kinds: vec![Kind::SignOut, Kind::SignIn], ..newest(10) }).await?, [4, 3, 2, 1]);
     assert_eq!(listed(AuditFilter { kinds: vec![Kind::KeyCreated], ..newest(10) }).await?, [0; 0]);
     let page = audit.list(&newest(2)).await?;
-    assert_eq!(listed(AuditFilter { from: page.last().map(Entry::place), ..newest(10) }).await?, [2, 1]);
+    assert_eq!(listed(AuditFilter { before: page.last().map(|entry| entry.seq), ..newest(10) }).await?, [2, 1]);
     Ok(())
 }
 
@@ -75,6 +77,50 @@ pub(crate) async fn a_text_that_no_store_can_keep_does_not_stop_the_trail(backen
     assert_eq!(entries[1].actor.as_deref(), Some("a\u{FFFD}b"));
     assert_eq!(entries[1].target.as_deref(), Some("\u{FFFD}"));
     assert_eq!(entries[1].details["typed"]["name"][0], "x\u{FFFD}");
+    Ok(())
+}
+
+pub(crate) async fn events_are_linked_without_gaps_and_each_once(backend: &impl Backend) -> Outcome {
+    let audit = backend.open().await?.audit;
+    let one = happened(1, Kind::SignIn, "ada")?;
+    audit.append(vec![one.clone()]).await?;
+    // Written again, alone, beside new ones and twice in one piece.
+    let (two, three) = (happened(2, Kind::SignIn, "ada")?, happened(3, Kind::SignIn, "ada")?);
+    audit.append(vec![one.clone()]).await?;
+    audit.append(vec![two.clone(), one.clone(), three.clone(), two.clone()]).await?;
+    audit.append(Vec::new()).await?;
+    let many: Vec<Event> = (4..1000).map(|second| happened(second, Kind::SignIn, "ada@acme.example")).collect::<Outcome<_>>()?;
+    audit.append(many.clone()).await?;
+    audit.append(many).await?;
+    let all = audit.following("door", 0, 2000).await?;
+    assert!(all.iter().map(|entry| entry.link).eq(1..=999));
+    assert!(all.iter().map(|entry| entry.at).eq((1..1000).map(at)));
+    assert!(all.iter().all(|entry| entry.chain == "door" && entry.actor.is_some()));
+    assert_eq!(all[1].id, two.id.to_string());
+    assert_eq!(audit.following("door", 997, 1).await?, all[997..998]);
+    assert_eq!(audit.following("other", 0, 10).await?, []);
+    let heads = audit.heads().await?;
+    assert_eq!(
+        heads.iter().map(|head| (&*head.chain, head.first_link, head.link, head.at)).collect::<Vec<_>>(),
+        [("door", 1, 999, at(999))]
+    );
+    assert_eq!(audit.list(&newest(2000)).await?.into_iter().rev().collect::<Vec<_>>(), all);
+    Ok(())
+}
+
+pub(crate) async fn several_may_share_a_chain(backend: &impl Backend) -> Outcome {
+    let (one, other) = (backend.open().await?.audit, backend.open().await?.audit);
+    let write = async |audit: std::sync::Arc<dyn doorward::audit::AuditStore>| -> Outcome {
+        for second in 0..100 {
+            audit.append(vec![happened(second, Kind::SignIn, "ada")?, happened(second, Kind::SignOut, "ada")?]).await?;
+        }
+        Ok(())
+    };
+    let (first, second, third) = tokio::join!(write(one.clone()), write(other.clone()), write(one.clone()));
+    first.and(second).and(third)?;
+    let all = other.following("door", 0, 1000).await?;
+    assert!(all.iter().map(|entry| entry.link).eq(1..=600));
+    assert!(all.windows(2).all(|two| two[0].seq < two[1].seq));
     Ok(())
 }
 
