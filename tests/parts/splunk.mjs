@@ -115,6 +115,7 @@ function acknowledged(channel, id) {
 }
 
 function acknowledgements(request) {
+  if (request.headers['content-encoding']) return refused(415, 415, 'Unsupported Media Type');
   if (!given.ack) return refused(400, 14, 'ACK is disabled');
   const { channel, flaw: missing } = channelOf(request);
   if (missing) return missing;

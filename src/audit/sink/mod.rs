@@ -2,7 +2,13 @@
 //!
 //! Refuses to be on a request's path: the audit table is what waits, and tasks of their own read it.
 
+mod answer;
+mod attempt;
+mod datadog;
+mod entra;
 mod http;
+mod sentinel;
+mod splunk;
 pub mod transport;
 mod webhook;
 
@@ -37,6 +43,9 @@ fn open(sink: &Sink, path: &Path, clock: &SharedClock, problems: &mut Problems) 
     let (key, kind) = sink.kind()?;
     match kind {
         Kind::Webhook(typed) => reached(webhook::Webhook::new(typed, sink, Arc::clone(clock)), path, key, problems),
+        Kind::SplunkHec(typed) => reached(splunk::Splunk::new(typed, sink), path, key, problems),
+        Kind::Sentinel(typed) => reached(sentinel::Sentinel::new(typed, sink, Arc::clone(clock)), path, key, problems),
+        Kind::Datadog(typed) => reached(datadog::Datadog::new(typed, sink, Arc::clone(clock)), path, key, problems),
     }
 }
 

@@ -79,11 +79,16 @@ pub fn said(text: &str) -> String {
     legible.take(SAID).collect::<String>().trim().to_owned()
 }
 
-/// A way to one receiver. Connects when it first sends, and again whenever it has to; `send` ends within the sink's `timeout`, or is cut.
+/// A way to one receiver. Connects when it first sends, and again whenever it has to; `send` ends within its
+/// [`Transport::patience`], or is cut.
 #[async_trait]
 pub trait Transport: fmt::Debug + Send + Sync {
     /// Sends `batch`, which is never empty and within [`Self::most`], and returns when the receiver has taken all of it. `why` of an error
     /// holds no secret.
     async fn send(&self, batch: &[Outgoing]) -> Result<(), SendError>;
     fn most(&self) -> Most;
+    /// How long one `send` may take, where an answer may take `timeout`.
+    fn patience(&self, timeout: Duration) -> Duration {
+        timeout
+    }
 }

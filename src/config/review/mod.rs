@@ -14,6 +14,7 @@ mod sinks;
 mod store;
 mod tenants;
 mod upstream;
+mod vendors;
 
 pub use address::is_loopback;
 

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderName, HeaderValue};
 
-use super::address;
+use super::{address, vendors};
 use crate::config::shown::shown;
 use crate::config::sink::{Kind, Sink, Webhook};
 use crate::config::{Config, Path, Problems, Span};
@@ -66,6 +66,9 @@ fn kind(sink: &Sink, path: &Path, problems: &mut Problems) {
 fn of_kind(kind: Kind<'_>, path: &Path, problems: &mut Problems) {
     match kind {
         Kind::Webhook(typed) => webhook(typed, path, problems),
+        Kind::SplunkHec(typed) => vendors::splunk(typed, path, problems),
+        Kind::Sentinel(typed) => vendors::sentinel(typed, path, problems),
+        Kind::Datadog(typed) => vendors::datadog(typed, path, problems),
     }
 }
 

@@ -2,6 +2,9 @@
 //!
 //! Refuses nothing by itself; `config::review` judges the words and `audit::sink` compiles them.
 
+mod datadog;
+mod sentinel;
+mod splunk;
 mod webhook;
 
 use std::collections::BTreeMap;
@@ -10,6 +13,9 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub use datadog::Datadog;
+pub use sentinel::Sentinel;
+pub use splunk::SplunkHec;
 pub use webhook::Webhook;
 
 use super::listener::Certificate;
@@ -25,6 +31,15 @@ pub struct Sink {
     /// Signed JSON by HTTPS.
     #[serde(default)]
     pub webhook: Option<Webhook>,
+    /// Splunk's HTTP Event Collector.
+    #[serde(default)]
+    pub splunk_hec: Option<SplunkHec>,
+    /// Microsoft Sentinel, by the Logs Ingestion API.
+    #[serde(default)]
+    pub sentinel: Option<Sentinel>,
+    /// Datadog's log intake.
+    #[serde(default)]
+    pub datadog: Option<Datadog>,
     /// The form of an event. Default: ocsf.
     #[serde(default)]
     pub format: Format,
@@ -61,13 +76,21 @@ const fn patience_with_a_receiver() -> Span {
 #[derive(Clone, Copy, Debug)]
 pub enum Kind<'c> {
     Webhook(&'c Webhook),
+    SplunkHec(&'c SplunkHec),
+    Sentinel(&'c Sentinel),
+    Datadog(&'c Datadog),
 }
 
 impl Sink {
     /// What was typed, each with its key; exactly one is meant.
     #[must_use]
     pub fn kinds(&self) -> Vec<(&'static str, Kind<'_>)> {
-        let typed = [self.webhook.as_ref().map(|webhook| ("webhook", Kind::Webhook(webhook)))];
+        let typed = [
+            self.webhook.as_ref().map(|webhook| ("webhook", Kind::Webhook(webhook))),
+            self.splunk_hec.as_ref().map(|splunk| ("splunk_hec", Kind::SplunkHec(splunk))),
+            self.sentinel.as_ref().map(|sentinel| ("sentinel", Kind::Sentinel(sentinel))),
+            self.datadog.as_ref().map(|datadog| ("datadog", Kind::Datadog(datadog))),
+        ];
         typed.into_iter().flatten().collect()
     }
 

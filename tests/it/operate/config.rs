@@ -80,6 +80,9 @@ impl Desk {
             "oidc-secret",
             "mail-password",
             "soc-secret",
+            "splunk-token",
+            "sentinel-secret",
+            "datadog-key",
             "session-server-password",
         ] {
             self.write(&format!("files/{name}"), &secret);

@@ -17,6 +17,7 @@ mod stop;
 mod tokens;
 mod trouble;
 mod unheard;
+mod vendors;
 
 use serde_json::Value;
 
