@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 
 use super::memory::Memory;
+use crate::audit::sink::Fare;
 use crate::clock::SharedClock;
 use crate::forward::ServerState;
 use crate::mail::Tallies;
@@ -50,6 +51,14 @@ impl Insight for View {
         missing
     }
 
+    async fn impaired(&self) -> Vec<Missing> {
+        let failing = self.memory.fares().into_iter().filter_map(|fare| {
+            let (since, why) = fare.failing?;
+            Some(Missing { what: "audit_sink", detail: Some(format!("{}: nothing delivered since {since}: {why}", fare.sink)) })
+        });
+        failing.collect()
+    }
+
     async fn samples(&self) -> Vec<Sample> {
         let now = self.clock.now();
         let blind = match self.memory.bus().state() {
@@ -62,6 +71,7 @@ impl Insight for View {
             gauge("draining", "1 while the server is stopping", f64::from(u8::from(self.stopping.load(Ordering::Relaxed)))),
         ];
         samples.extend(letters(&self.memory.post.tallies()));
+        samples.extend(sinks(&self.memory.fares()));
         let states: Vec<_> = self.gateway.load().forwarding.upstreams.states().collect();
         let of = |state: &ServerState| vec![("server", state.server.to_string())];
         samples.extend(states.iter().map(|state| Sample {
@@ -102,6 +112,28 @@ fn letters(tallies: &Tallies) -> Vec<Sample> {
     });
     let waiting = gauge("letters_waiting", "Letters under way", as_number(tallies.waiting));
     outcomes.into_iter().chain([waiting]).chain(servers).collect()
+}
+
+/// How the sinks for audit events fare.
+fn sinks(fares: &[Fare]) -> Vec<Sample> {
+    let all = |sample: &dyn Fn(&Fare) -> Sample| {
+        let labelled = |fare: &Fare| Sample { labels: vec![("sink", fare.sink.clone())], ..sample(fare) };
+        fares.iter().map(labelled).collect::<Vec<_>>()
+    };
+    [
+        all(&|fare| gauge("audit_sink_queued", "Audit events that wait to be delivered", as_number(fare.queued))),
+        all(&|fare| gauge("audit_sink_lag_seconds", "Age of the oldest audit event that waits", fare.lag.as_secs_f64())),
+        all(&|fare| {
+            let well = f64::from(u8::from(fare.failing.is_none()));
+            gauge("audit_sink_well", "1 if the receiver took what it was last sent", well)
+        }),
+        all(&|fare| gauge("audit_sink_dead_letters", "Audit events that were refused for good", as_number(fare.letters))),
+        all(&|fare| counter("audit_sink_sent", "Audit events that the receiver took", fare.sent)),
+        all(&|fare| counter("audit_sink_refused", "Audit events that the receiver refused for good", fare.refused)),
+        all(&|fare| counter("audit_sink_failures", "Tries to deliver that failed", fare.failures)),
+        all(&|fare| counter("audit_sink_lost", "Audit events that left before they could be delivered", fare.lost)),
+    ]
+    .concat()
 }
 
 fn gauge(name: &'static str, help: &'static str, value: f64) -> Sample {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio_util::task::TaskTracker;
 
 use crate::admin;
+use crate::audit::sink::{Cursors, Delivery, Fare, Planned};
 use crate::audit::{AuditStore, LoggedAudit, Recorder, Source, SqlAudit};
 use crate::authn::Stores;
 use crate::batch::{Batched, Gathered};
@@ -55,6 +56,10 @@ pub struct Memory {
     /// The audit trail, to read; [`Self::audit`] writes it.
     pub trail: Arc<dyn AuditStore>,
     pub audit: Recorder,
+    /// What carries the trail to the sinks; nothing does without a store.
+    pub delivery: Option<Delivery>,
+    /// How far each sink is.
+    pub cursors: Cursors,
     pub seen: Arc<session::Renewals>,
     pub used: Arc<directory::Renewals>,
     used_codes: Arc<UsedCodes>,
@@ -109,12 +114,19 @@ impl Memory {
             }
             None => (signed_in.clone(), None),
         };
-        let trail: Arc<dyn AuditStore> = match &config.store {
-            Some(_) => Arc::new(SqlAudit::new(database, source(config)?)),
-            None => Arc::new(LoggedAudit),
+        let cursors = Cursors::new(database.clone());
+        let (trail, delivery): (Arc<dyn AuditStore>, _) = match &config.store {
+            Some(_) => {
+                let source = source(config)?;
+                let trail = Arc::new(SqlAudit::new(database.clone(), source.clone()));
+                (trail.clone(), Some(Delivery::new(trail, database, source.chain())))
+            }
+            None => (Arc::new(LoggedAudit), None),
         };
         Ok(Self {
             audit: Recorder::start(Arc::clone(&trail)),
+            delivery,
+            cursors,
             seen: Arc::new(session::Renewals::start(Arc::clone(&sessions), RENEWAL)),
             used: Arc::new(directory::Renewals::start(Arc::clone(&directory), RENEWAL)),
             directory,
@@ -202,6 +214,20 @@ impl Memory {
         }
     }
 
+    /// Delivers audit events to `sinks` from now on, and to no others.
+    pub fn deliver(&self, sinks: Vec<Planned>) {
+        let begun = self.delivery.as_ref().map_or(Ok(()), |delivery| delivery.apply(sinks));
+        if let Err(error) = begun {
+            tracing::error!(%error, "audit events are not delivered");
+        }
+    }
+
+    /// How the sinks for audit events fare.
+    #[must_use]
+    pub fn fares(&self) -> Vec<Fare> {
+        self.delivery.as_ref().map(Delivery::fares).unwrap_or_default()
+    }
+
     /// Where changes of the store are heard, those of other processes too.
     #[must_use]
     pub fn bus(&self) -> &Bus {
@@ -223,6 +249,9 @@ impl Memory {
         flush(&self.scim_calls).await;
         if !self.audit.flush().await {
             tracing::warn!("audit events were not written");
+        }
+        if let Some(delivery) = &self.delivery {
+            delivery.finish().await;
         }
     }
 }

@@ -86,6 +86,7 @@ pub async fn start(
     let grace = plan.config.shutdown.grace.0;
     let store = plan.config.store.clone();
     let planned = std::mem::take(&mut plan.listeners);
+    let sinks = std::mem::take(&mut plan.sinks);
     let destination = Arc::new(ArcSwap::from_pointee(plan.destination()));
     let gateway = Arc::new(ArcSwap::from_pointee(plan.gateway(&memory, &telemetry)));
     gateway.load().authn.warm_up(clock.now());
@@ -128,6 +129,7 @@ pub async fn start(
             listeners.spawn(listener.serve(Arc::clone(&crew), stopped.clone(), connections.clone()));
         }
     }
+    memory.deliver(sinks);
     Ok(Running {
         addresses,
         store,
@@ -151,6 +153,7 @@ impl Running {
     /// Puts a new plan in place of the old for all requests and handshakes that begin from now on. Addresses stay as they are.
     pub async fn replace(&self, mut plan: Plan) {
         let planned = std::mem::take(&mut plan.listeners);
+        self.memory.deliver(std::mem::take(&mut plan.sinks));
         let destination = plan.destination();
         let gateway = plan.gateway(&self.memory, &self.telemetry);
         gateway.forwarding.upstreams.begin().await;

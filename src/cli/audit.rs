@@ -5,6 +5,7 @@
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 
+use super::sinks::{Letters, Sinks};
 use super::store::{self, Store};
 use super::table::{Table, or_dash};
 use crate::audit::{AuditFilter, Entry, Kind};
@@ -15,6 +16,11 @@ use crate::config::Span;
 pub(super) enum Command {
     /// The latest events, oldest first.
     List(List),
+    /// How far each sink is.
+    Sinks(Sinks),
+    /// Events that receivers refuse for good.
+    #[command(subcommand)]
+    DeadLetters(Letters),
 }
 
 #[derive(Debug, Args)]
@@ -65,8 +71,11 @@ fn kind(text: &str) -> Result<Kind, String> {
 
 impl Command {
     pub(super) async fn run(self, store: &Store) -> anyhow::Result<()> {
-        let Self::List(command) = self;
-        command.run(store).await
+        match self {
+            Self::List(command) => command.run(store).await,
+            Self::Sinks(command) => command.run(store).await,
+            Self::DeadLetters(command) => command.run(store).await,
+        }
     }
 }
 

@@ -30,6 +30,7 @@ mod schema;
 mod scim_token;
 mod serve;
 mod session;
+mod sinks;
 mod store;
 mod store_copy;
 mod table;

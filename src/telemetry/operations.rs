@@ -18,7 +18,7 @@ use super::{Metrics, Sample};
 /// Something that is needed and not there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Missing {
-    /// `store`, `keys`, `change_feed`, `upstream`, `draining`…
+    /// `store`, `keys`, `change_feed`, `upstream`, `draining`, `audit_sink`…
     pub what: &'static str,
     /// Which one, and how long or why, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -30,6 +30,8 @@ pub struct Missing {
 pub trait Insight: Send + Sync {
     /// What keeps the program from serving well; nothing: it is ready.
     async fn missing(&self) -> Vec<Missing>;
+    /// What is not well, though requests are served all the same.
+    async fn impaired(&self) -> Vec<Missing>;
     /// Numbers that are not counted on the way but known somewhere. Those of one name stand next to each other.
     async fn samples(&self) -> Vec<Sample>;
 }
@@ -42,9 +44,13 @@ struct Shared {
 
 #[derive(Serialize)]
 struct Status {
-    status: &'static str,
+    #[serde(rename = "status")]
+    word: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     missing: Vec<Missing>,
+    /// What does not keep it from serving.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    impaired: Vec<Missing>,
 }
 
 /// The pages: `/livez`, `/readyz`, `/metrics`.
@@ -58,14 +64,14 @@ pub fn router(metrics: Arc<Metrics>, insight: Arc<dyn Insight>) -> Router {
 
 /// The process runs and answers; nothing else is asked, so that a store that is down does not get it killed.
 async fn livez() -> axum::Json<Status> {
-    axum::Json(Status { status: "alive", missing: Vec::new() })
+    axum::Json(Status { word: "alive", missing: Vec::new(), impaired: Vec::new() })
 }
 
 async fn readyz(State(shared): State<Shared>) -> (StatusCode, axum::Json<Status>) {
     let missing = shared.insight.missing().await;
-    let (code, status) =
+    let (code, word) =
         if missing.is_empty() { (StatusCode::OK, "ready") } else { (StatusCode::SERVICE_UNAVAILABLE, "not_ready") };
-    (code, axum::Json(Status { status, missing }))
+    (code, axum::Json(Status { word, missing, impaired: shared.insight.impaired().await }))
 }
 
 async fn scrape(State(shared): State<Shared>) -> Response {

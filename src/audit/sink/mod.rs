@@ -2,11 +2,22 @@
 //!
 //! Refuses to be on a request's path: the audit table is what waits, and tasks of their own read it.
 
+mod again;
 mod answer;
 mod attempt;
+mod backoff;
+mod batch;
+mod cursor;
 mod datadog;
+mod delivery;
+mod engine;
 mod entra;
+mod filter;
 mod http;
+mod letter;
+mod mapping;
+mod meter;
+mod planned;
 mod sentinel;
 mod splunk;
 pub mod transport;
@@ -14,29 +25,18 @@ mod webhook;
 
 use std::sync::Arc;
 
+pub use cursor::{Cursor, Cursors};
+pub use delivery::Delivery;
+pub use letter::Letter;
+pub use meter::Fare;
+pub use planned::{Planned, compile};
+
 use transport::Transport;
 
 use crate::clock::SharedClock;
 use crate::config::sink::{Kind, Sink};
 use crate::config::{Path, Problems};
 use crate::http_client::HttpClientError;
-
-/// A sink that was understood.
-#[derive(Clone, Debug)]
-pub struct Planned {
-    pub typed: Sink,
-    pub transport: Arc<dyn Transport>,
-}
-
-/// Understands `sinks`, or says what is wrong with them.
-pub fn compile(sinks: &[Sink], clock: &SharedClock, problems: &mut Problems) -> Vec<Planned> {
-    let at = Path::from("audit").key("sinks");
-    let planned = sinks.iter().enumerate().map(|(index, sink)| {
-        let transport = open(sink, &at.item(index), clock, problems)?;
-        Some(Planned { typed: sink.clone(), transport })
-    });
-    planned.flatten().collect()
-}
 
 /// The way to the receiver that `sink`, which stands at `path`, describes. One line for each kind; nothing is connected to yet.
 fn open(sink: &Sink, path: &Path, clock: &SharedClock, problems: &mut Problems) -> Option<Arc<dyn Transport>> {

@@ -6,6 +6,7 @@ mod at_once;
 mod chart;
 mod commands;
 mod config;
+mod delivery;
 mod examples;
 mod explain;
 mod presets;
