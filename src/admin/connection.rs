@@ -2,11 +2,11 @@
 //!
 //! Refuses to change what the file says, to keep what a server would leave out, and to show a secret, even to who typed it.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use url::Url;
 
 use super::{Acting, Administration, Undone};
-use crate::audit::Kind;
+use crate::audit::what::{ConnectionCreated, ConnectionRemoved, ConnectionUpdated};
 use crate::clock::Timestamp;
 use crate::config::LoadError;
 use crate::config::connection::{Connection, StoredError, Written, keep_secrets, opened, received};
@@ -83,7 +83,7 @@ impl Administration {
         self.check_connection(acting, &new).await?;
         let stored = self.sealed(&new, self.now())?;
         self.means.connections.create_connection(&stored).await?;
-        self.record(acting, Kind::ConnectionCreated, stored.id.as_str(), json!({})).await?;
+        self.record(acting, stored.id.as_str(), ConnectionCreated {}).await?;
         Ok(stored)
     }
 
@@ -127,7 +127,7 @@ impl Administration {
         let mut stored = self.sealed(new, before.updated_at)?;
         stored.created_at = before.created_at;
         let stored = self.means.connections.update_connection(&stored).await?;
-        self.record(acting, Kind::ConnectionUpdated, stored.id.as_str(), json!({})).await?;
+        self.record(acting, stored.id.as_str(), ConnectionUpdated {}).await?;
         Ok(stored)
     }
 
@@ -189,7 +189,7 @@ impl Administration {
             self.disable_scim(acting, &kept.id).await?;
         }
         self.means.connections.delete_connection(&kept.id).await?;
-        self.record(acting, Kind::ConnectionRemoved, kept.id.as_str(), json!({})).await
+        self.record(acting, kept.id.as_str(), ConnectionRemoved {}).await
     }
 }
 

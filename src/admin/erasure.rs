@@ -3,7 +3,7 @@
 //! Refuses to begin with the person: they go last, so that an erasure that failed half-way can be asked for again.
 
 use super::{Acting, Administration, Undone};
-use crate::audit::Kind;
+use crate::audit::what::UserErased;
 use crate::model::{EmailAddress, User, UserId};
 
 impl Administration {
@@ -23,7 +23,7 @@ impl Administration {
         }
         self.means.trail.forget(id, &names(&user)).await?;
         self.means.directory.erase_user(&user).await?;
-        self.record(acting, Kind::UserErased, &id.to_string(), serde_json::json!({})).await
+        self.record(acting, &id.to_string(), UserErased {}).await
     }
 }
 

@@ -4,11 +4,11 @@
 
 use std::collections::HashSet;
 
-use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{Acting, Administration, Undone, check_text};
-use crate::audit::Kind;
+use crate::audit::what::{GroupChanged, GroupCreated, GroupRemoved};
+use crate::audit::{Members, Personal};
 use crate::clock::Timestamp;
 use crate::crypto::random;
 use crate::directory::{DirectoryError, Page, Redescribed};
@@ -18,8 +18,6 @@ use crate::model::{Group, GroupId, User, UserId};
 const TRIES: usize = 5;
 /// Longest name, in bytes.
 const LONGEST_NAME: usize = 256;
-/// Members whom an event names; of more it says how many.
-const MOST_TOLD: usize = 50;
 
 /// What is to be different; `None`: nothing.
 #[derive(Clone, Debug, Default)]
@@ -70,8 +68,12 @@ impl Administration {
         };
         let members = distinct(members);
         self.means.provisioning.create_group(&group, &members).await.map_err(explained)?;
-        let details = json!({ "name": group.display_name, "joined": told(&members) });
-        self.record(acting, Kind::GroupCreated, &group.id.to_string(), details).await?;
+        let what = GroupCreated {
+            name: Some(Personal(group.display_name.clone())),
+            joined: Some(Members::of(&members)),
+            ..GroupCreated::default()
+        };
+        self.record(acting, &group.id.to_string(), what).await?;
         Ok(group)
     }
 
@@ -106,8 +108,12 @@ impl Administration {
                 Err(DirectoryError::Stale(_)) => {}
                 Err(error) => return Err(error.into()),
                 Ok(left) => {
-                    let details = json!({ "name": before.display_name, "left": told(&left) });
-                    self.record(acting, Kind::GroupRemoved, &id.to_string(), details).await?;
+                    let what = GroupRemoved {
+                        name: Some(Personal(before.display_name.clone())),
+                        left: Some(Members::of(&left)),
+                        ..GroupRemoved::default()
+                    };
+                    self.record(acting, &id.to_string(), what).await?;
                     return Ok(before);
                 }
             }
@@ -168,8 +174,13 @@ impl Administration {
                 Err(DirectoryError::Stale(_)) => {}
                 Err(error) => return Err(explained(error)),
                 Ok(group) => {
-                    let details = json!({ "name": group.display_name, "joined": told(&new.joins), "left": told(&new.leaves) });
-                    self.record(acting, Kind::GroupChanged, &id.to_string(), details).await?;
+                    let what = GroupChanged {
+                        name: Some(Personal(group.display_name.clone())),
+                        joined: Some(Members::of(&new.joins)),
+                        left: Some(Members::of(&new.leaves)),
+                        ..GroupChanged::default()
+                    };
+                    self.record(acting, &id.to_string(), what).await?;
                     return Ok(group);
                 }
             }
@@ -197,9 +208,4 @@ fn explained(error: DirectoryError) -> Undone {
         DirectoryError::Conflict(_) => Undone::Conflict("the name of the group".to_owned()),
         error => error.into(),
     }
-}
-
-/// Who they are, or how many if they are many.
-fn told(users: &[impl ToString]) -> Value {
-    if users.len() > MOST_TOLD { users.len().into() } else { users.iter().map(ToString::to_string).collect() }
 }

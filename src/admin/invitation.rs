@@ -4,10 +4,9 @@
 
 use std::time::Duration;
 
-use serde_json::json;
-
 use super::{Acting, Administration, Undone};
-use crate::audit::Kind;
+use crate::audit::Personal;
+use crate::audit::what::{InvitationCreated, InvitationRevoked};
 use crate::config::connection::{Connection, Provision, opened};
 use crate::config::{Path, Problems};
 use crate::crypto::{Secret, token};
@@ -84,8 +83,8 @@ impl Administration {
         if !self.means.invitations.revoke_invitation(&acting.tenant, &found.id, self.now()).await? {
             return Err(Undone::Standing("the invitation was used or revoked already".to_owned()));
         }
-        let details = json!({ "address": found.address, "connection": found.connection });
-        self.record(acting, Kind::InvitationRevoked, &found.id.0, details).await?;
+        let (address, connection) = (Some(Personal(found.address.clone())), Some(found.connection.clone()));
+        self.record(acting, &found.id.0, InvitationRevoked { address, connection }).await?;
         Ok(found)
     }
 
@@ -110,10 +109,13 @@ impl Administration {
             revoked_at: None,
         };
         self.means.invitations.invite(&invitation).await?;
-        let details = json!({
-            "address": invitation.address, "connection": invitation.connection, "roles": invitation.roles, "replaces": replaces,
-        });
-        self.record(acting, Kind::InvitationCreated, &invitation.id.0, details).await?;
+        let what = InvitationCreated {
+            address: Some(Personal(invitation.address.clone())),
+            connection: Some(invitation.connection.clone()),
+            roles: Some(invitation.roles.clone()),
+            replaces,
+        };
+        self.record(acting, &invitation.id.0, what).await?;
         let link = self.link(acting, &token);
         let letter = if new.by_mail { self.post(&connection, &new.address, &invitation, &link).await } else { Posted::NotSent };
         Ok(Invited { invitation, link, letter })

@@ -20,7 +20,8 @@ pub mod user;
 
 use std::sync::Arc;
 
-use crate::audit::{AuditStore, Event, Kind, Outcome, Recorder};
+use crate::audit::what::What;
+use crate::audit::{AuditStore, Event, Outcome, Recorder};
 use crate::clock::{SharedClock, Timestamp};
 use crate::config::{Config, Problems};
 use crate::directory::{Answers, Connections, Directory, Factors, Invitations, Provisioning, ScimTokens};
@@ -73,8 +74,8 @@ impl Administration {
     }
 
     /// Records what was done to `target`; waits until it is written.
-    async fn record(&self, acting: &Acting, kind: Kind, target: &str, details: serde_json::Value) -> Result<(), Undone> {
-        let mut event = Event::new(self.now(), kind, Outcome::Success, &acting.tenant);
+    async fn record(&self, acting: &Acting, target: &str, what: impl Into<What>) -> Result<(), Undone> {
+        let mut event = Event::new(self.now(), what, Outcome::Success, &acting.tenant);
         event.actor = Some(acting.actor.clone());
         event.target = Some(target.to_owned());
         event.credential = acting.credential;
@@ -82,9 +83,6 @@ impl Administration {
         event.source = acting.source;
         event.user_agent.clone_from(&acting.user_agent);
         event.request_id.clone_from(&acting.request_id);
-        if let serde_json::Value::Object(details) = details {
-            event.details = details;
-        }
         self.means.audit.record(event).await.map_err(Undone::Unrecorded)
     }
 

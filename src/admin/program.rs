@@ -4,16 +4,14 @@
 
 use std::time::Duration;
 
-use ipnet::IpNet;
-use serde_json::{Map, Value, json};
-
 use super::{Acting, Administration, Undone, check_expiry, check_text};
-use crate::audit::Kind;
+use crate::audit::event::program;
 use crate::clock::Timestamp;
 use crate::crypto::random::NoRandomness;
 use crate::crypto::{Digest, Secret, token};
 use crate::directory::{DirectoryError, Page};
 use crate::model::{Program, ProgramKind, ProgramSecret, Scope, UserId};
+use ipnet::IpNet;
 
 /// Tries at a change that others keep overtaking.
 const TRIES: usize = 5;
@@ -42,31 +40,10 @@ pub struct ProgramChange {
     pub expires_at: Option<Option<Timestamp>>,
 }
 
-/// The events of a program's life.
-struct Life {
-    word: &'static str,
-    created: Kind,
-    changed: Kind,
-    rotated: Kind,
-    revoked: Kind,
-}
-
-const fn life(kind: ProgramKind) -> Life {
+const fn word(kind: ProgramKind) -> &'static str {
     match kind {
-        ProgramKind::ApiKey => Life {
-            word: "key",
-            created: Kind::KeyCreated,
-            changed: Kind::KeyChanged,
-            rotated: Kind::KeyRotated,
-            revoked: Kind::KeyRevoked,
-        },
-        ProgramKind::Client => Life {
-            word: "client",
-            created: Kind::ClientCreated,
-            changed: Kind::ClientChanged,
-            rotated: Kind::ClientRotated,
-            revoked: Kind::ClientRevoked,
-        },
+        ProgramKind::ApiKey => "key",
+        ProgramKind::Client => "client",
     }
 }
 
@@ -85,7 +62,7 @@ impl Administration {
 
     pub async fn program(&self, acting: &Acting, kind: ProgramKind, id: &str) -> Result<Program, Undone> {
         let found = self.means.directory.program(kind, id).await?.filter(|program| program.tenant == acting.tenant);
-        found.ok_or(Undone::Missing(life(kind).word))
+        found.ok_or(Undone::Missing(word(kind)))
     }
 
     /// Makes one; the secret cannot be shown again.
@@ -114,8 +91,7 @@ impl Administration {
             secrets: vec![ProgramSecret { digest, created_at: now, expires_at: None }],
         };
         self.means.directory.create_program(&program).await?;
-        let details = json!({ "name": program.name, "roles": program.roles, "scopes": program.scopes, "owner": program.owner });
-        self.record(acting, life(kind).created, &program.id, details).await?;
+        self.record(acting, &program.id, program::created(&program)).await?;
         Ok((program, secret))
     }
 
@@ -136,7 +112,7 @@ impl Administration {
         for _ in 0..TRIES {
             let before = self.program(acting, kind, id).await?;
             if before.revoked_at.is_some() {
-                return Err(DirectoryError::Revoked(life(kind).word).into());
+                return Err(DirectoryError::Revoked(word(kind)).into());
             }
             let mut after = before.clone();
             change.clone().apply(&mut after);
@@ -147,12 +123,12 @@ impl Administration {
                 Err(DirectoryError::Stale(_)) => {}
                 Err(error) => return Err(error.into()),
                 Ok(()) => {
-                    self.record(acting, life(kind).changed, id, changed(&before, &after)).await?;
+                    self.record(acting, id, program::changed(&before, &after)).await?;
                     return Ok(after);
                 }
             }
         }
-        Err(Undone::Stale(life(kind).word))
+        Err(Undone::Stale(word(kind)))
     }
 
     /// Gives it a new secret; the one before works for `overlap` yet, until the moment that is told.
@@ -169,8 +145,7 @@ impl Administration {
         let until = now.after(overlap);
         let newest = ProgramSecret { digest, created_at: now, expires_at: None };
         self.means.directory.rotate_program(kind, id, &newest, until).await?;
-        let details = json!({ "name": before.name, "owner": before.owner, "previous_until": until.to_string() });
-        self.record(acting, life(kind).rotated, id, details).await?;
+        self.record(acting, id, program::rotated(&before, until)).await?;
         Ok((self.program(acting, kind, id).await?, secret, until))
     }
 
@@ -179,8 +154,7 @@ impl Administration {
         let before = self.program(acting, kind, id).await?;
         if before.revoked_at.is_none() {
             self.means.directory.revoke_program(kind, id, self.now()).await?;
-            let details = json!({ "name": before.name, "owner": before.owner });
-            self.record(acting, life(kind).revoked, id, details).await?;
+            self.record(acting, id, program::revoked(&before)).await?;
         }
         Ok(before)
     }
@@ -206,18 +180,4 @@ impl ProgramChange {
         program.networks = self.networks.unwrap_or_else(|| std::mem::take(&mut program.networks));
         program.expires_at = self.expires_at.unwrap_or(program.expires_at);
     }
-}
-
-fn changed(before: &Program, after: &Program) -> Value {
-    let mut details = Map::from_iter([("name".to_owned(), json!(after.name)), ("owner".to_owned(), json!(after.owner))]);
-    let mut note = |differs: bool, name: &str, value: Value| {
-        if differs {
-            details.insert(name.to_owned(), value);
-        }
-    };
-    note(before.roles != after.roles, "roles", json!(after.roles));
-    note(before.scopes != after.scopes, "scopes", json!(after.scopes));
-    note(before.networks != after.networks, "networks", json!(after.networks));
-    note(before.expires_at != after.expires_at, "expires_at", json!(after.expires_at.map(|at| at.to_string())));
-    Value::Object(details)
 }

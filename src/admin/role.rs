@@ -2,10 +2,8 @@
 //!
 //! Refuses to touch what groups give: that changes with the groups.
 
-use serde_json::json;
-
 use super::{Acting, Administration, Undone};
-use crate::audit::Kind;
+use crate::audit::what::{RoleAssigned, RoleUnassigned};
 use crate::directory::{Page, UserFilter};
 use crate::model::{Scope, User, UserId};
 
@@ -87,7 +85,8 @@ impl Administration {
         };
         let (before, after) = self.amend(acting, id, None, give).await?;
         if before.roles != after.roles {
-            self.record(acting, Kind::RoleAssigned, &id.to_string(), json!({ "role": role, "roles": after.roles })).await?;
+            let what = RoleAssigned { role: Some(role.to_owned()), roles: Some(after.roles.clone()) };
+            self.record(acting, &id.to_string(), what).await?;
         }
         Ok(after)
     }
@@ -96,7 +95,8 @@ impl Administration {
     pub async fn unassign_role(&self, acting: &Acting, id: UserId, role: &str) -> Result<User, Undone> {
         let (before, after) = self.amend(acting, id, None, |user| user.roles.retain(|held| held != role)).await?;
         if before.roles != after.roles {
-            self.record(acting, Kind::RoleUnassigned, &id.to_string(), json!({ "role": role, "roles": after.roles })).await?;
+            let what = RoleUnassigned { role: Some(role.to_owned()), roles: Some(after.roles.clone()) };
+            self.record(acting, &id.to_string(), what).await?;
         }
         Ok(after)
     }

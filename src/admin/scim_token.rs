@@ -2,10 +2,8 @@
 //!
 //! Refuses to show a token again: only its digest is kept. Whatever ends, people and groups stay as they are.
 
-use serde_json::json;
-
 use super::{Acting, Administration, Undone, check_expiry, check_text};
-use crate::audit::Kind;
+use crate::audit::what::{ScimTokenCreated, ScimTokenRevoked, ScimTokenRotated};
 use crate::clock::Timestamp;
 use crate::crypto::{Secret, token};
 use crate::directory::{DirectoryError, Rotation};
@@ -67,8 +65,8 @@ impl Administration {
             last_used_at: None,
         };
         self.means.scim_tokens.create_scim_token(&token).await?;
-        let details = json!({ "connection": token.connection, "name": token.name });
-        self.record(acting, Kind::ScimTokenCreated, &token.id, details).await?;
+        let what = ScimTokenCreated { connection: Some(token.connection.clone()), name: Some(token.name.clone()) };
+        self.record(acting, &token.id, what).await?;
         Ok((token, secret))
     }
 
@@ -88,7 +86,13 @@ impl Administration {
         self.rotate_scim_token(acting, id, Rotation::Cancel, "cancel").await
     }
 
-    async fn rotate_scim_token(&self, acting: &Acting, id: &str, rotation: Rotation, phase: &str) -> Result<ScimToken, Undone> {
+    async fn rotate_scim_token(
+        &self,
+        acting: &Acting,
+        id: &str,
+        rotation: Rotation,
+        phase: &'static str,
+    ) -> Result<ScimToken, Undone> {
         self.scim_token(acting, id).await?;
         let token = self.means.scim_tokens.rotate_scim_token(id, rotation).await.map_err(|error| match error {
             DirectoryError::Missing("rotation under way") => {
@@ -96,8 +100,8 @@ impl Administration {
             }
             error => error.into(),
         })?;
-        let details = json!({ "connection": token.connection, "phase": phase });
-        self.record(acting, Kind::ScimTokenRotated, id, details).await?;
+        let what = ScimTokenRotated { connection: Some(token.connection.clone()), phase: Some(phase) };
+        self.record(acting, id, what).await?;
         Ok(token)
     }
 
@@ -106,8 +110,8 @@ impl Administration {
         let before = self.scim_token(acting, id).await?;
         if before.revoked_at.is_none() {
             self.means.scim_tokens.revoke_scim_token(id, self.now()).await?;
-            let details = json!({ "connection": before.connection });
-            self.record(acting, Kind::ScimTokenRevoked, id, details).await?;
+            let what = ScimTokenRevoked { connection: Some(before.connection.clone()), disabled: false };
+            self.record(acting, id, what).await?;
         }
         Ok(before)
     }
@@ -116,8 +120,8 @@ impl Administration {
     pub async fn disable_scim(&self, acting: &Acting, connection: &ConnectionId) -> Result<Vec<String>, Undone> {
         let revoked = self.means.scim_tokens.disable_scim(&acting.tenant, connection, self.now()).await?;
         for id in &revoked {
-            let details = json!({ "connection": connection, "disabled": true });
-            self.record(acting, Kind::ScimTokenRevoked, id, details).await?;
+            let what = ScimTokenRevoked { connection: Some(connection.clone()), disabled: true };
+            self.record(acting, id, what).await?;
         }
         Ok(revoked)
     }

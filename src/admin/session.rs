@@ -2,10 +2,9 @@
 //!
 //! Refuses to end a session of another tenant, whoever has its handle.
 
-use serde_json::json;
-
 use super::{Acting, Administration, Undone};
-use crate::audit::Kind;
+use crate::audit::Personal;
+use crate::audit::what::SessionEnded;
 use crate::model::{Session, SessionHandle, UserId};
 use crate::session::SessionFilter;
 
@@ -37,7 +36,8 @@ impl Administration {
         if !self.means.sessions.end(handle, self.now()).await? {
             return Err(Undone::Missing("session"));
         }
-        self.record(acting, Kind::SessionEnded, &session.user.to_string(), json!({ "session": handle })).await
+        let what = SessionEnded { session: Some(handle.clone()), ..SessionEnded::default() };
+        self.record(acting, &session.user.to_string(), what).await
     }
 
     /// Ends all of the person's sessions; says how many there were.
@@ -45,8 +45,9 @@ impl Administration {
         let person = self.user(acting, user).await?;
         let ended = self.means.sessions.end_all(user, self.now()).await?;
         if ended > 0 {
-            let details = json!({ "user_name": person.user_name, "sessions": ended });
-            self.record(acting, Kind::SessionEnded, &user.to_string(), details).await?;
+            let what =
+                SessionEnded { user_name: Some(Personal(person.user_name)), sessions: Some(ended), ..SessionEnded::default() };
+            self.record(acting, &user.to_string(), what).await?;
         }
         Ok(ended)
     }

@@ -2,10 +2,9 @@
 //!
 //! Refuses to leave a session behind: whoever is locked out or removed is signed out in the same breath.
 
-use serde_json::{Map, Value, json};
-
 use super::{Acting, Administration, Undone, check_text};
-use crate::audit::Kind;
+use crate::audit::what::{UserChanged, UserCreated, UserDeactivated, UserDeleted, UserReactivated};
+use crate::audit::{Now, Personal};
 use crate::clock::Timestamp;
 use crate::crypto::random;
 use crate::directory::{DirectoryError, Page, UserFilter};
@@ -75,8 +74,13 @@ impl Administration {
             updated_at: now,
         };
         self.means.directory.create_user(&user).await?;
-        let details = json!({ "user_name": user.user_name, "roles": user.roles, "groups": user.groups });
-        self.record(acting, Kind::UserCreated, &user.id.to_string(), details).await?;
+        let what = UserCreated {
+            user_name: Some(Personal(user.user_name.clone())),
+            roles: Some(user.roles.clone()),
+            groups: Some(Personal(user.groups.clone())),
+            ..UserCreated::default()
+        };
+        self.record(acting, &user.id.to_string(), what).await?;
         Ok(user)
     }
 
@@ -96,7 +100,7 @@ impl Administration {
         self.check_roles(change.roles.as_deref().unwrap_or_default())?;
         let (before, after) = self.amend(acting, id, version, |user| change.apply(user)).await?;
         if before.updated_at != after.updated_at {
-            self.record(acting, Kind::UserChanged, &id.to_string(), changed(&before, &after)).await?;
+            self.record(acting, &id.to_string(), changed(&before, &after)).await?;
         }
         Ok(after)
     }
@@ -106,8 +110,13 @@ impl Administration {
         let (before, after) = self.amend(acting, id, None, |user| user.active = false).await?;
         let ended = self.means.sessions.end_all(id, self.now()).await?;
         if before.active {
-            let details = json!({ "user_name": after.user_name, "active": false, "sessions": ended });
-            self.record(acting, Kind::UserDeactivated, &id.to_string(), details).await?;
+            let what = UserDeactivated {
+                user_name: Some(Personal(after.user_name.clone())),
+                active: Some(false),
+                sessions: Some(ended),
+                ..UserDeactivated::default()
+            };
+            self.record(acting, &id.to_string(), what).await?;
         }
         Ok((after, ended))
     }
@@ -116,8 +125,12 @@ impl Administration {
     pub async fn reactivate_user(&self, acting: &Acting, id: UserId) -> Result<User, Undone> {
         let (before, after) = self.amend(acting, id, None, |user| user.active = true).await?;
         if !before.active {
-            let details = json!({ "user_name": after.user_name, "active": true });
-            self.record(acting, Kind::UserReactivated, &id.to_string(), details).await?;
+            let what = UserReactivated {
+                user_name: Some(Personal(after.user_name.clone())),
+                active: Some(true),
+                ..UserReactivated::default()
+            };
+            self.record(acting, &id.to_string(), what).await?;
         }
         Ok(after)
     }
@@ -130,7 +143,8 @@ impl Administration {
             return Err(Undone::Standing(format!("{name} signs in with {connection}; a password would be a way around it")));
         }
         let (_, after) = self.amend(acting, id, None, |user| user.password_hash = Some(hash.to_owned())).await?;
-        self.record(acting, Kind::UserChanged, &id.to_string(), json!({ "password": "changed" })).await?;
+        let what = UserChanged { password: Some("changed"), ..UserChanged::default() };
+        self.record(acting, &id.to_string(), what).await?;
         self.end_sessions(acting, id).await?;
         Ok(after)
     }
@@ -141,8 +155,9 @@ impl Administration {
         // First, so that a failure in between leaves somebody who can be removed again. Who signs in meanwhile has a session of nobody.
         let ended = self.means.sessions.end_all(id, self.now()).await?;
         self.means.directory.delete_user(id).await?;
-        let details = json!({ "user_name": user.user_name, "sessions": ended });
-        self.record(acting, Kind::UserDeleted, &id.to_string(), details).await?;
+        let what =
+            UserDeleted { user_name: Some(Personal(user.user_name.clone())), sessions: Some(ended), ..UserDeleted::default() };
+        self.record(acting, &id.to_string(), what).await?;
         Ok(user)
     }
 
@@ -194,19 +209,15 @@ impl UserChange {
 }
 
 /// What a change was: its new values.
-fn changed(before: &User, after: &User) -> Value {
-    let mut details = Map::new();
-    let mut note = |differs: bool, name: &str, value: Value| {
-        if differs {
-            details.insert(name.to_owned(), value);
-        }
-    };
-    note(before.user_name != after.user_name, "user_name", json!(after.user_name));
-    note(before.email != after.email, "email", json!(after.email));
-    note(before.name != after.name, "name", json!(after.name));
-    note(before.groups != after.groups, "groups", json!(after.groups));
-    note(before.roles != after.roles, "roles", json!(after.roles));
-    Value::Object(details)
+fn changed(before: &User, after: &User) -> UserChanged {
+    UserChanged {
+        user_name: (before.user_name != after.user_name).then(|| Personal(after.user_name.clone())),
+        email: (before.email != after.email).then(|| Now(after.email.clone().map(Personal))),
+        name: (before.name != after.name).then(|| Now(after.name.clone().map(Personal))),
+        groups: (before.groups != after.groups).then(|| Personal(after.groups.clone())),
+        roles: (before.roles != after.roles).then(|| after.roles.clone()),
+        ..UserChanged::default()
+    }
 }
 
 fn check_user_name(name: &str) -> Result<(), Undone> {

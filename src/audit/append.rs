@@ -227,7 +227,7 @@ fn bound(query: Query, chain: &str, columns: &Columns, mark: &Mark) -> Query {
 fn legible(mut event: Event) -> Event {
     let texts = [&mut event.actor, &mut event.target, &mut event.session, &mut event.user_agent, &mut event.request_id];
     texts.into_iter().flatten().for_each(replace_nul);
-    event.details.values_mut().for_each(replace_nul_within);
+    event.details.values_mut().chain(event.personal.values_mut()).for_each(replace_nul_within);
     event
 }
 

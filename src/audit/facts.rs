@@ -1,6 +1,6 @@
 //! What an event tells of people, apart from the event: it can be removed with them, and the trail stays as it is.
 //!
-//! Refuses to guess what is harmless: details that are not known to be impersonal are taken to tell of somebody.
+//! Refuses to guess what is harmless: the type of each field of an event says whether it tells of somebody.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -12,39 +12,6 @@ use crate::crypto::Digest;
 use crate::crypto::random::{self, NoRandomness};
 
 const TAG: &[u8] = b"doorward audit part 1";
-/// Details that tell nothing of a person: they stay with the event for as long as it is kept.
-const IMPERSONAL: [&str; 29] = [
-    "active",
-    "amr",
-    "change",
-    "connection",
-    "expires_at",
-    "factor",
-    "from_session",
-    "invitation",
-    "left_out",
-    "locked",
-    "method",
-    "mode",
-    "owner",
-    "password",
-    "previous_until",
-    "reason",
-    "removed",
-    "replaces",
-    "role",
-    "roles",
-    "roles_granted",
-    "roles_revoked",
-    "scopes",
-    "session",
-    "sessions",
-    "severity",
-    "step_up",
-    "version",
-    "waited_on_disk",
-];
-
 /// Kinds of event whose actor may be what a stranger typed.
 const TYPED_ACTOR: [Kind; 2] = [Kind::SignIn, Kind::SignInLinkSent];
 
@@ -93,9 +60,7 @@ impl Facts {
         let target_name = event.target.take_if(|text| text.contains('@') || event.kind == Kind::AccountLocked && !is_id(text));
         let of_actor =
             OfActor { source: event.source.take().map(|source| source.to_string()), user_agent: event.user_agent.take() };
-        let details = std::mem::take(&mut event.details);
-        let (kept, personal) = details.into_iter().partition(|(key, _)| IMPERSONAL.contains(&key.as_str()));
-        event.details = kept;
+        let personal = std::mem::take(&mut event.personal);
         // What a person's own key is called tells of its owner.
         let owner = event.details.get("owner").and_then(Value::as_str).filter(|owner| is_id(owner)).map(str::to_owned);
         let of_target = OfTarget { details: personal };
@@ -133,17 +98,17 @@ fn is_id(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::audit::Outcome;
+    use crate::audit::event::fact::{Now, Personal};
+    use crate::audit::event::what::{UserChanged, What};
     use crate::clock::Timestamp;
     use crate::model::TenantId;
 
     const ADA: &str = "0b0f9c2e-6c5b-4a8e-9a43-1f8f6a1f7f10";
 
-    fn event(kind: Kind) -> Event {
-        let mut event = Event::new(Timestamp::default(), kind, Outcome::Success, &TenantId::default());
+    fn event(what: impl Into<What>) -> Event {
+        let mut event = Event::new(Timestamp::default(), what, Outcome::Success, &TenantId::default());
         event.source = Some([192, 0, 2, 1].into());
         event.user_agent = Some("browser".to_owned());
         event
@@ -151,10 +116,12 @@ mod tests {
 
     #[test]
     fn what_tells_of_a_person_stands_apart_and_the_rest_stays() {
-        let mut changed = event(Kind::UserChanged);
+        let mut changed = event(UserChanged {
+            roles: Some(vec!["admin".to_owned()]),
+            email: Some(Now("ada@acme.example".parse().ok().map(Personal))),
+            ..UserChanged::default()
+        });
         (changed.actor, changed.target) = (Some("cli:root".to_owned()), Some(ADA.to_owned()));
-        changed.details =
-            Map::from_iter([("roles".to_owned(), json!(["admin"])), ("email".to_owned(), json!("ada@acme.example"))]);
         let facts = Facts::taken_from(&mut changed).unwrap();
         let left = serde_json::to_string(&changed).unwrap();
         for personal in ["192.0.2.1", "browser", "acme.example"] {

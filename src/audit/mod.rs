@@ -26,7 +26,9 @@ use crate::db::Unavailable;
 use crate::model::UserId;
 
 pub use chain::{Head, NOTHING, Source};
-pub use event::{Event, Kind, Outcome};
+pub use event::fact::{Members, Now, Personal};
+pub use event::redacted::{ProviderAnswer, Redacted};
+pub use event::{Event, Kind, Outcome, what};
 pub use listing::AuditFilter;
 pub use logged::LoggedAudit;
 pub use recorder::Recorder;

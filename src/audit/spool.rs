@@ -164,7 +164,8 @@ mod tests {
     use async_trait::async_trait;
 
     use super::*;
-    use crate::audit::{AuditFilter, Entry, Head, Kind, Outcome};
+    use crate::audit::what::BreakGlassUsed;
+    use crate::audit::{AuditFilter, Entry, Head, Outcome};
     use crate::clock::Timestamp;
     use crate::model::{TenantId, UserId};
 
@@ -207,11 +208,11 @@ mod tests {
     }
 
     fn alarm(number: i64) -> Event {
-        let mut event = Event::new(Timestamp::from_seconds(number), Kind::BreakGlassUsed, Outcome::Failure, &TenantId::default());
+        let used = BreakGlassUsed { severity: Some("critical"), ..BreakGlassUsed::default() };
+        let mut event = Event::new(Timestamp::from_seconds(number), used, Outcome::Failure, &TenantId::default());
         event.reason = Some("wrong_code".into());
         event.target = Some("ops@acme.example".to_owned());
         event.source = Some([192, 0, 2, 1].into());
-        event.details.insert("severity".to_owned(), "critical".into());
         event
     }
 

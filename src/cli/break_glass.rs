@@ -19,7 +19,8 @@ use super::password::PasswordSource;
 use super::store;
 use super::table::{Table, listed};
 use crate::app::memory::Memory;
-use crate::audit::{Event, Kind, Outcome, Spool};
+use crate::audit::what::BreakGlassChanged;
+use crate::audit::{Event, Outcome, Spool};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{self, Config, LoadError};
 use crate::crypto::random;
@@ -202,12 +203,11 @@ impl Kept {
     }
 
     /// Records the change; where the store cannot be asked, or there is none, it waits on the disk for the server.
-    fn alarm(&self, address: &EmailAddress, change: &str) -> anyhow::Result<()> {
-        let mut event = Event::new(self.clock.now(), Kind::BreakGlassChanged, Outcome::Success, &TenantId::default());
+    fn alarm(&self, address: &EmailAddress, change: &'static str) -> anyhow::Result<()> {
+        let what = BreakGlassChanged { severity: Some("critical"), change: Some(change) };
+        let mut event = Event::new(self.clock.now(), what, Outcome::Success, &TenantId::default());
         event.actor = Some(store::actor());
         event.target = Some(address.to_string());
-        event.details.insert("change".to_owned(), change.into());
-        event.details.insert("severity".to_owned(), "critical".into());
         if self.config.store.is_some() {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let recorded = runtime.block_on(async {

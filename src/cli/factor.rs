@@ -8,7 +8,7 @@ use serde_json::json;
 use super::store::{self, Store, explained, undone};
 use super::table::{Table, or_dash};
 use super::user::Named;
-use crate::audit::Kind;
+use crate::audit::what::{FactorAdded, FactorRemoved};
 use crate::login::one_time_code;
 
 #[derive(Debug, Subcommand)]
@@ -56,8 +56,8 @@ impl Named {
         let user = self.find(store).await?;
         let (code, factor) = one_time_code(&user, store.now)?;
         store.memory.factors.add_factors(std::slice::from_ref(&factor)).await.map_err(explained)?;
-        let details = json!({ "factor": factor.kind.as_str() });
-        store.record(Kind::FactorAdded, &user.tenant, &user.id.to_string(), details).await?;
+        let what = FactorAdded { factor: Some(factor.kind) };
+        store.record(&user.tenant, &user.id.to_string(), what).await?;
         if self.place.json {
             return store::print_json(&json!({ "user": user.id, "code": code }));
         }
@@ -67,7 +67,8 @@ impl Named {
     async fn reset_factors(self, store: &Store) -> anyhow::Result<()> {
         let user = self.find(store).await?;
         let removed = store.memory.factors.remove_factors(user.id, None).await.map_err(explained)?;
-        store.record(Kind::FactorRemoved, &user.tenant, &user.id.to_string(), json!({ "removed": removed })).await?;
+        let what = FactorRemoved { factor: None, removed: Some(removed) };
+        store.record(&user.tenant, &user.id.to_string(), what).await?;
         let (administration, acting) = self.place.administration(store);
         let ended = administration.end_sessions(&acting, user.id).await.map_err(undone)?;
         if self.place.json {

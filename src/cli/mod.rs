@@ -112,7 +112,7 @@ enum Command {
     /// Identity providers: what is known of each, and what to do there.
     Presets(presets::Presets),
     /// Print the JSON Schema of the configuration file, for editors.
-    Schema,
+    Schema(schema::Command),
 }
 
 /// Reads the command line, runs the command and says how it ended. Errors go to standard error, one line each.
@@ -145,7 +145,7 @@ impl Cli {
             Command::Explain(command) => store::beside(&self.config, async |store| command.run(store).await),
             Command::Health(command) => command.run(&self.config),
             Command::Presets(command) => command.run(&self.config),
-            Command::Schema => schema::run(),
+            Command::Schema(command) => command.run(),
         }
     }
 }

@@ -13,7 +13,8 @@ use serde::Serialize;
 use super::Exit;
 use crate::admin::{Acting, Administration, Undone};
 use crate::app::memory::Memory;
-use crate::audit::{Event, Kind, Outcome};
+use crate::audit::what::What;
+use crate::audit::{Event, Outcome};
 use crate::clock::{SharedClock, SystemClock, Timestamp};
 use crate::config::{self, Config, LoadError};
 use crate::directory::{Directory, DirectoryError, Page};
@@ -73,19 +74,10 @@ impl Store {
     }
 
     /// Records what was done to `target`; waits until it is written.
-    pub(super) async fn record(
-        &self,
-        kind: Kind,
-        tenant: &TenantId,
-        target: &str,
-        details: serde_json::Value,
-    ) -> anyhow::Result<()> {
-        let mut event = Event::new(self.now, kind, Outcome::Success, tenant);
+    pub(super) async fn record(&self, tenant: &TenantId, target: &str, what: impl Into<What>) -> anyhow::Result<()> {
+        let mut event = Event::new(self.now, what, Outcome::Success, tenant);
         event.actor = Some(self.actor.clone());
         event.target = Some(target.to_owned());
-        if let serde_json::Value::Object(details) = details {
-            event.details = details;
-        }
         let recorded = self.memory.audit.record(event).await;
         recorded.context("it was done, but could not be recorded in the audit trail: note it by hand")
     }

@@ -20,7 +20,8 @@ use super::lockout::Lockout;
 use super::pages::break_glass::BreakGlassForm;
 use super::visitor::Visitor;
 use super::{Login, SignInError};
-use crate::audit::{Kind, Outcome, Spool};
+use crate::audit::what::BreakGlassUsed;
+use crate::audit::{Outcome, Spool};
 use crate::config::{Config, Path, Problems};
 use crate::crypto::totp::Totp;
 use crate::crypto::{Digest, random};
@@ -326,15 +327,11 @@ impl Login {
         session: Option<&SessionHandle>,
     ) {
         let outcome = if reason.is_none() { Outcome::Success } else { Outcome::Failure };
-        let mut event = self.event(visitor, Kind::BreakGlassUsed, outcome);
+        let mut event = self.event(visitor, BreakGlassUsed { severity: Some("critical"), locked }, outcome);
         event.reason = reason.map(Into::into);
         event.actor = Some(address.to_owned());
         event.target = Some(address.to_owned());
         event.session = session.map(ToString::to_string);
-        event.details.insert("severity".to_owned(), "critical".into());
-        if locked {
-            event.details.insert("locked".to_owned(), true.into());
-        }
         self.means.audit.alarm(event, self.rules.break_glass.spool()).await;
     }
 

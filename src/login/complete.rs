@@ -9,7 +9,8 @@ use super::connection::Connection;
 use super::return_to::ReturnTo;
 use super::visitor::Visitor;
 use super::{Login, SignInError};
-use crate::audit::{Event, Kind, Outcome};
+use crate::audit::what::{SignIn, What};
+use crate::audit::{Event, Outcome, Personal, ProviderAnswer, Redacted};
 use crate::clock::Timestamp;
 use crate::crypto::{Digest, random};
 use crate::model::{ConnectionId, CredentialKind, Session, SessionHandle, User};
@@ -88,7 +89,7 @@ impl Login {
         let tokens = ProviderTokens::open(&old_value, &old).map(|tokens| tokens.seal(&value, &handle));
         let mut amr: Vec<String> = old.amr.iter().filter(|known| *known != METHOD && *known != method).cloned().collect();
         amr.extend([method.to_owned(), METHOD.to_owned()]);
-        let old_handle = old.handle.clone();
+        let replaced = old.handle.clone();
         let session = Session {
             handle,
             digest: Digest::of(value.as_bytes()),
@@ -104,17 +105,22 @@ impl Login {
         };
         let mut cookies = self.cookies(value, &session, user, visitor)?;
         // Whoever ended the old one meanwhile has ended this, too.
-        if !self.means.sessions.end(&old_handle, now).await? {
+        if !self.means.sessions.end(&replaced, now).await? {
             return Err(SignInError::Stale);
         }
         self.means.sessions.create(&session).await?;
-        let mut event = self.event(visitor, Kind::SignIn, Outcome::Success);
+        let what = SignIn {
+            amr: session.amr.clone(),
+            step_up: true,
+            replaces: Some(replaced),
+            ends_at: Some(session.expires_at),
+            ..SignIn::default()
+        };
+        let mut event = self.event(visitor, what, Outcome::Success);
         event.tenant = session.tenant.to_string();
         event.actor = Some(user.id.to_string());
         event.target = Some(session.connection.to_string());
         event.session = Some(session.handle.to_string());
-        event.details.insert("amr".to_owned(), session.amr.clone().into());
-        event.details.insert("step_up".to_owned(), true.into());
         self.means.audit.record(event).await?;
         cookies.push(self.count_turn(&visitor.headers, return_to, None)?);
         redirect(return_to.as_str(), cookies)
@@ -134,12 +140,18 @@ impl Login {
         if let Some(old) = visitor.session() {
             self.means.sessions.end(old, self.now()).await?;
         }
-        let mut event = self.event(visitor, Kind::SignIn, Outcome::Success);
+        let what = SignIn {
+            amr: proven.amr,
+            protocol: Some(proven.connection.way.protocol()),
+            replaces: visitor.session().cloned(),
+            ends_at: Some(session.expires_at),
+            ..SignIn::default()
+        };
+        let mut event = self.event(visitor, what, Outcome::Success);
         event.tenant = proven.user.tenant.to_string();
         event.actor = Some(proven.user.id.to_string());
         event.target = Some(proven.connection.id.to_string());
         event.session = Some(session.handle.to_string());
-        event.details.insert("amr".to_owned(), proven.amr.into());
         self.means.audit.record(event).await?;
         redirect(proven.return_to.as_str(), cookies)
     }
@@ -232,26 +244,32 @@ impl Login {
 
     /// Records a failure without waiting for the record.
     pub(super) fn note_failure(&self, visitor: &Visitor, failed: &Failed<'_>, error: &SignInError) {
-        let mut event = self.event(visitor, Kind::SignIn, Outcome::Failure);
-        event.reason = Some(error.reason().into());
-        event.actor = failed.actor.map(str::to_owned);
-        event.target = failed.connection.map(ToString::to_string);
+        let connections = self.connections();
+        let way = failed.connection.and_then(|id| connections.find(id.as_str()));
+        let mut what = SignIn {
+            protocol: way.map(|connection| connection.way.protocol()),
+            provider_answer: failed.answer.cloned().map(Personal),
+            ..SignIn::default()
+        };
         match error {
             SignInError::ProviderRefused { code, description } => {
-                event.details.insert("provider_error".to_owned(), code.chars().take(100).collect::<String>().into());
-                let words = description.as_deref().unwrap_or_default();
-                event.details.insert("provider_description".to_owned(), words.chars().take(300).collect::<String>().into());
+                what.provider_error = Some(Personal(Redacted::of(code)));
+                what.provider_description = description.as_deref().map(|words| Personal(Redacted::of(words)));
             }
             SignInError::ProviderAnswer { detail, .. } | SignInError::ProviderSetup(detail) => {
-                event.details.insert("detail".to_owned(), detail.chars().take(300).collect::<String>().into());
+                what.detail = Some(Personal(Redacted::of(detail)));
             }
             _ => {}
         }
+        let mut event = self.event(visitor, what, Outcome::Failure);
+        event.reason = Some(error.reason().into());
+        event.actor = failed.actor.map(str::to_owned);
+        event.target = failed.connection.map(ToString::to_string);
         self.means.audit.note(event);
     }
 
-    pub(super) fn event(&self, visitor: &Visitor, kind: Kind, outcome: Outcome) -> Event {
-        let mut event = Event::new(self.now(), kind, outcome, &self.rules.tenants.usual());
+    pub(super) fn event(&self, visitor: &Visitor, what: impl Into<What>, outcome: Outcome) -> Event {
+        let mut event = Event::new(self.now(), what, outcome, &self.rules.tenants.usual());
         event.source = Some(visitor.client);
         event.user_agent = visitor.user_agent();
         event.request_id.clone_from(&visitor.request_id);
@@ -268,11 +286,13 @@ pub(super) struct Failed<'a> {
     pub actor: Option<&'a str>,
     /// Where they wanted to go.
     pub return_to: &'a str,
+    /// What the provider answered.
+    pub answer: Option<&'a ProviderAnswer>,
 }
 
 impl Failed<'static> {
     /// Nothing is known, not even where the person wanted to go.
-    pub(super) const NOWHERE: Self = Self { connection: None, actor: None, return_to: "/" };
+    pub(super) const NOWHERE: Self = Self { connection: None, actor: None, return_to: "/", answer: None };
 }
 
 /// 303, because whatever came before, what follows is a GET (RFC 9110 §15.4.4).

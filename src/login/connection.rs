@@ -85,6 +85,18 @@ impl Way {
         }
     }
 
+    /// The protocol's name in the audit trail.
+    #[must_use]
+    pub(super) const fn protocol(&self) -> &'static str {
+        match self {
+            Self::Oidc(_) => "oidc",
+            Self::OAuth2(_) => "oauth2",
+            Self::Saml(_) => "saml",
+            Self::MagicLink(_) => "magic_link",
+            Self::Password => "password",
+        }
+    }
+
     /// Whether an identity provider signs people in, which is what "single sign-on" means to those who require it.
     #[must_use]
     pub(super) fn is_sso(&self) -> bool {

@@ -111,7 +111,12 @@ pub(super) async fn submit(
     let connections = login.connections();
     let connection = connections.find(&id).filter(|connection| matches!(connection.way, Way::Password));
     let typed = form.user.trim().to_lowercase();
-    let failed = Failed { connection: connection.map(|found| &found.id), actor: Some(&typed), return_to: return_to.as_str() };
+    let failed = Failed {
+        connection: connection.map(|found| &found.id),
+        actor: Some(&typed),
+        return_to: return_to.as_str(),
+        ..Failed::NOWHERE
+    };
     let Some(connection) = connection else { return login.refuse(&visitor, &failed, &SignInError::UnknownConnection) };
     match login.sign_in_with_password(&visitor, connection, &form, &typed, &return_to).await {
         Ok(answer) => answer,
@@ -200,7 +205,7 @@ impl Login {
                 answer
             }
             Err(error) => {
-                let failed = Failed { connection: None, actor: None, return_to: ask.return_to.as_str() };
+                let failed = Failed { connection: None, return_to: ask.return_to.as_str(), ..Failed::NOWHERE };
                 self.refuse(visitor, &failed, &error)
             }
         }

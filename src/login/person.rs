@@ -7,7 +7,8 @@ use uuid::Builder;
 
 use super::connection::Connection;
 use super::{Login, SignInError};
-use crate::audit::{Event, Kind, Outcome};
+use crate::audit::what::{UserChanged, UserCreated};
+use crate::audit::{Event, Now, Outcome, Personal};
 use crate::config::connection::Provision;
 use crate::crypto::{Digest, random};
 use crate::directory::DirectoryError;
@@ -124,13 +125,14 @@ impl Login {
         asserted: &Asserted,
         invitation: Option<&Invitation>,
     ) -> Result<(), SignInError> {
-        let mut event = Event::new(self.now(), Kind::UserCreated, Outcome::Success, &user.tenant);
+        let what = UserCreated {
+            invitation: invitation.map(|invitation| invitation.id.clone()),
+            roles: invitation.map(|invitation| invitation.roles.clone()),
+            ..UserCreated::default()
+        };
+        let mut event = Event::new(self.now(), what, Outcome::Success, &user.tenant);
         event.actor = Some(asserted.link.connection.to_string());
         event.target = Some(user.id.to_string());
-        if let Some(invitation) = invitation {
-            event.details.insert("invitation".to_owned(), invitation.id.0.clone().into());
-            event.details.insert("roles".to_owned(), invitation.roles.clone().into());
-        }
         Ok(self.means.audit.record(event).await?)
     }
 
@@ -155,8 +157,26 @@ impl Login {
         }
         match self.means.directory.update_user(&fresh).await {
             Err(DirectoryError::Stale(_) | DirectoryError::Missing(_)) => Err(Attempted::Again),
-            done => Ok(done?),
+            done => {
+                let done = done?;
+                self.record_refreshed(connection, &user, &done).await?;
+                Ok(done)
+            }
         }
+    }
+
+    /// What the provider says of somebody is different from what was known.
+    async fn record_refreshed(&self, connection: &Connection, before: &User, after: &User) -> Result<(), SignInError> {
+        let what = UserChanged {
+            email: (before.email != after.email).then(|| Now(after.email.clone().map(Personal))),
+            name: (before.name != after.name).then(|| Now(after.name.clone().map(Personal))),
+            groups: (before.groups != after.groups).then(|| Personal(after.groups.clone())),
+            ..UserChanged::default()
+        };
+        let mut event = Event::new(self.now(), what, Outcome::Success, &after.tenant);
+        event.actor = Some(connection.id.to_string());
+        event.target = Some(after.id.to_string());
+        Ok(self.means.audit.record(event).await?)
     }
 
     /// Makes the person; with an `invitation` their roles come from it, and it is used up by it.

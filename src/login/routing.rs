@@ -80,7 +80,7 @@ impl Login {
             Some(connection) if !wish.prompt => self.begin(visitor, connection, &wish).await,
             _ => self.choices(visitor, &Ask::of(tenant, &wish)),
         };
-        let failed = Failed { connection: None, actor: None, return_to: wish.return_to.as_str() };
+        let failed = Failed { connection: None, return_to: wish.return_to.as_str(), ..Failed::NOWHERE };
         answer.unwrap_or_else(|error| self.refuse(visitor, &failed, &error))
     }
 }
@@ -120,7 +120,7 @@ pub(super) async fn start(
         Some(connection) => login.begin(&visitor, connection, &wish).await,
         None => Err(SignInError::UnknownConnection),
     };
-    let failed = Failed { connection: connection.map(|found| &found.id), actor: None, return_to: wish.return_to.as_str() };
+    let failed = Failed { connection: connection.map(|found| &found.id), return_to: wish.return_to.as_str(), ..Failed::NOWHERE };
     answer.unwrap_or_else(|error| login.refuse(&visitor, &failed, &error))
 }
 

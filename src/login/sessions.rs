@@ -18,7 +18,8 @@ use super::pages::negotiate;
 use super::pages::sessions::{Listed, agent_in_words};
 use super::visitor::Visitor;
 use super::{Login, SignInError, whoami};
-use crate::audit::{Kind, Outcome};
+use crate::audit::Outcome;
+use crate::audit::what::SignOut;
 use crate::model::{Session, UserId};
 use crate::session::{SessionFilter, cookie};
 
@@ -122,13 +123,11 @@ impl Login {
     }
 
     async fn record_end(&self, visitor: &Visitor, session: &Session) -> Result<(), SignInError> {
-        let mut event = self.event(visitor, Kind::SignOut, Outcome::Success);
+        let from_session = visitor.session().filter(|by| **by != session.handle).cloned();
+        let mut event = self.event(visitor, SignOut { from_session, ..SignOut::default() }, Outcome::Success);
         event.tenant = session.tenant.to_string();
         event.actor = Some(session.user.to_string());
         event.session = Some(session.handle.to_string());
-        if let Some(by) = visitor.session().filter(|by| **by != session.handle) {
-            event.details.insert("from_session".to_owned(), by.to_string().into());
-        }
         Ok(self.means.audit.record(event).await?)
     }
 

@@ -10,7 +10,8 @@ use pingora::proxy::Session;
 use super::account::Account;
 use super::gateway::Gateway;
 use super::reject::Rejection;
-use crate::audit::{Event, Kind, Outcome};
+use crate::audit::what::{AccessDenied, CredentialRefused, RequestRefused, What};
+use crate::audit::{Event, Outcome, Personal};
 use crate::forward::Outbound;
 use crate::model::{Identity, TenantId};
 use crate::telemetry::Decision;
@@ -20,20 +21,19 @@ const LONGEST_AGENT: usize = 256;
 
 /// The event of a refused credential, a denied request, or one that was none.
 pub(super) fn event(session: &Session, gateway: &Gateway, account: &Account, rejection: &Rejection) -> Option<Event> {
-    let kind = match rejection.decision() {
-        Decision::Refused => Kind::CredentialRefused,
-        Decision::Denied => Kind::AccessDenied,
-        Decision::Malformed => Kind::RequestRefused,
+    // Whose door it was tried at: who has no name yet is their matter, and so is a neighbour who does not belong there.
+    let owner = gateway.standing.tenancy.site(rejection.site).tenant.as_ref();
+    let host_of = owner.filter(|owner| rejection.identity().is_some_and(|identity| identity.tenant != **owner)).cloned();
+    let (method, path) = asked(session);
+    let what: What = match rejection.decision() {
+        Decision::Refused => CredentialRefused { method, path, host_of }.into(),
+        Decision::Denied => AccessDenied { method, path, host_of, mode: None }.into(),
+        Decision::Malformed => RequestRefused { method, path, host_of, left_out: None }.into(),
         _ => return None,
     };
-    let mut event = describe(session, account, kind, rejection.reason(), rejection.identity());
-    // Whose door it was tried at: who has no name yet is their matter, and so is a neighbour who does not belong there.
-    if let Some(owner) = &gateway.standing.tenancy.site(rejection.site).tenant {
-        if rejection.identity().is_none() {
-            event.tenant = owner.to_string();
-        } else if *owner.as_str() != *event.tenant {
-            event.details.insert("host_of".to_owned(), owner.as_str().into());
-        }
+    let mut event = describe(session, account, what, rejection.reason(), rejection.identity());
+    if let (Some(owner), None) = (owner, rejection.identity()) {
+        event.tenant = owner.to_string();
     }
     event.credential = event.credential.or(rejection.refused_kind());
     event.target = rejection.route.as_ref().map(|route| route.name.to_string());
@@ -43,15 +43,22 @@ pub(super) fn event(session: &Session, gateway: &Gateway, account: &Account, rej
 /// The event of a request that was let through though its route's rule, which is in report mode, denies it.
 pub(super) fn reported(session: &Session, account: &Account, outbound: &Outbound) -> Option<Event> {
     let reason = outbound.reported?.reason();
-    let mut event = describe(session, account, Kind::AccessDenied, reason, outbound.identity.as_ref());
+    let (method, path) = asked(session);
+    let what = AccessDenied { method, path, host_of: None, mode: Some("report") };
+    let mut event = describe(session, account, what, reason, outbound.identity.as_ref());
     event.target = Some(outbound.route.name.to_string());
-    event.details.insert("mode".to_owned(), "report".into());
     Some(event)
 }
 
-fn describe(session: &Session, account: &Account, kind: Kind, reason: &'static str, identity: Option<&Arc<Identity>>) -> Event {
+fn describe(
+    session: &Session,
+    account: &Account,
+    what: impl Into<What>,
+    reason: &'static str,
+    identity: Option<&Arc<Identity>>,
+) -> Event {
     let tenant = identity.map_or_else(TenantId::default, |identity| identity.tenant.clone());
-    let mut event = Event::new(account.at(), kind, Outcome::Failure, &tenant);
+    let mut event = Event::new(account.at(), what, Outcome::Failure, &tenant);
     event.reason = Some(reason.into());
     if let Some(identity) = identity {
         event.actor = Some(identity.subject.clone());
@@ -61,10 +68,14 @@ fn describe(session: &Session, account: &Account, kind: Kind, reason: &'static s
     event.source = account.client();
     event.user_agent = agent(session);
     event.request_id = Some(account.id().as_str().to_owned());
-    let head = session.req_header();
-    event.details.insert("method".to_owned(), head.method.as_str().into());
-    event.details.insert("path".to_owned(), crate::telemetry::masked_path(head.uri.path()).into());
     event
+}
+
+/// The method and the path.
+fn asked(session: &Session) -> (Option<String>, Option<Personal<String>>) {
+    let head = session.req_header();
+    let path = crate::telemetry::masked_path(head.uri.path());
+    (Some(head.method.as_str().to_owned()), Some(Personal(path.to_string())))
 }
 
 fn agent(session: &Session) -> Option<String> {

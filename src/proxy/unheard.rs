@@ -7,7 +7,8 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use super::gateway::Gateway;
-use crate::audit::{Event, Kind, Outcome, Recorder};
+use crate::audit::what::RequestRefused;
+use crate::audit::{Event, Outcome, Personal, Recorder};
 use crate::clock::SharedClock;
 use crate::edge::{Refused, Witness};
 use crate::model::TenantId;
@@ -35,12 +36,15 @@ impl Unheard {
     }
 
     fn event(&self, refused: &Refused<'_>, path: &str, id: &RequestId) -> Event {
-        let mut event = Event::new(self.clock.now(), Kind::RequestRefused, Outcome::Failure, &TenantId::default());
+        let what = RequestRefused {
+            method: Some(refused.method.to_owned()),
+            path: Some(Personal(masked_path(path).to_string())),
+            ..RequestRefused::default()
+        };
+        let mut event = Event::new(self.clock.now(), what, Outcome::Failure, &TenantId::default());
         event.reason = Some(refused.flaw.reason.into());
         event.source = Some(refused.facts.peer);
         event.request_id = Some(id.as_str().to_owned());
-        event.details.insert("method".to_owned(), refused.method.into());
-        event.details.insert("path".to_owned(), masked_path(path).into());
         event
     }
 }

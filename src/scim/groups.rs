@@ -17,7 +17,7 @@ use super::patch;
 use super::projection::Projection;
 use super::resource::{self, Attributes};
 use super::schema::Kind;
-use crate::audit;
+use crate::audit::{Members, Personal, what};
 use crate::crypto::random;
 use crate::directory::{DirectoryError, Redescribed};
 use crate::model::{Group, GroupId, Keeper, Member, UserId};
@@ -84,7 +84,7 @@ pub(super) fn new(caller: &Caller, id: GroupId, sent: &Value) -> Result<(Group, 
 /// Before people come back by being in a group again: a session that was made while they were put out does not come back with them.
 pub(super) async fn welcome(scim: &Scim, caller: &Caller, members: &[Uuid]) -> Result<(), ScimError> {
     let back = scim.means.people.unassigned(&caller.by, members).await?;
-    scim.sign_out(&back, caller.now).await
+    scim.sign_out(&back, caller.now).await.map(drop)
 }
 
 /// What follows when a group has been made.
@@ -95,8 +95,13 @@ pub(super) async fn made(
     members: usize,
     projection: &Projection,
 ) -> Result<Reply, ScimError> {
-    let details = json!({ "name": group.display_name, "members": members });
-    scim.record(caller, audit::Kind::GroupCreated, group.id, details).await?;
+    let what = what::GroupCreated {
+        name: Some(Personal(group.display_name.clone())),
+        members: Some(members as u64),
+        connection: Some(caller.by.connection.clone()),
+        ..Default::default()
+    };
+    scim.record(caller, group.id, what).await?;
     reply(scim, StatusCode::CREATED, group, projection).await
 }
 
@@ -219,24 +224,20 @@ async fn change(scim: &Scim, caller: &Caller, ask: &Ask, id: &str, new: &New<'_>
             Err(DirectoryError::Missing("group")) => return Err(ScimError::missing(id)),
             Err(error) => return Err(explained(error)),
             Ok(group) => {
-                scim.sign_out(&left, caller.now).await?;
-                let details = json!({
-                    "name": group.display_name,
-                    "joined": shown(&redescribed.joins),
-                    "left": shown(&redescribed.leaves),
-                });
-                scim.record(caller, audit::Kind::GroupChanged, group.id, details).await?;
+                let sessions = Some(scim.sign_out(&left, caller.now).await?);
+                let what = what::GroupChanged {
+                    name: Some(Personal(group.display_name.clone())),
+                    joined: Some(Members::of(&redescribed.joins)),
+                    left: Some(Members::of(&redescribed.leaves)),
+                    sessions,
+                    connection: Some(caller.by.connection.clone()),
+                };
+                scim.record(caller, group.id, what).await?;
                 return Ok(group);
             }
         }
     }
     Err(ScimError::new(StatusCode::CONFLICT, "The resource is changed by others all the time"))
-}
-
-/// Who they are, or how many if they are many.
-fn shown(members: &[impl ToString]) -> Value {
-    const MOST: usize = 50;
-    if members.len() > MOST { members.len().into() } else { members.iter().map(ToString::to_string).collect() }
 }
 
 /// The whole resource as a PATCH sees it.
@@ -262,9 +263,14 @@ pub(super) async fn delete(scim: &Scim, caller: &Caller, ask: &Ask, id: &str) ->
             Err(DirectoryError::Missing(_)) => return Err(ScimError::missing(id)),
             Err(error) => return Err(error.into()),
             Ok(left) => {
-                scim.sign_out(&left, caller.now).await?;
-                let details = json!({ "name": before.display_name, "left": shown(&left) });
-                scim.record(caller, audit::Kind::GroupRemoved, before.id, details).await?;
+                let sessions = Some(scim.sign_out(&left, caller.now).await?);
+                let what = what::GroupRemoved {
+                    name: Some(Personal(before.display_name.clone())),
+                    left: Some(Members::of(&left)),
+                    sessions,
+                    connection: Some(caller.by.connection.clone()),
+                };
+                scim.record(caller, before.id, what).await?;
                 return Ok(Reply::empty(StatusCode::NO_CONTENT));
             }
         }

@@ -11,26 +11,17 @@ use super::call::Caller;
 use super::error::ScimError;
 use super::resource::Attributes;
 use super::schema::ENTERPRISE;
-use crate::audit::{Event, Kind, Outcome};
+use crate::audit::what::What;
+use crate::audit::{Event, Outcome};
 
 impl Scim {
-    pub(super) async fn record(
-        &self,
-        caller: &Caller,
-        kind: Kind,
-        target: impl Display,
-        details: Value,
-    ) -> Result<(), ScimError> {
-        let mut event = Event::new(caller.now, kind, Outcome::Success, &caller.by.tenant);
+    pub(super) async fn record(&self, caller: &Caller, target: impl Display, what: impl Into<What>) -> Result<(), ScimError> {
+        let mut event = Event::new(caller.now, what, Outcome::Success, &caller.by.tenant);
         event.actor = Some(format!("scim:{}", caller.token));
         event.target = Some(target.to_string());
         event.source = Some(caller.origin.client);
         event.user_agent.clone_from(&caller.origin.user_agent);
         event.request_id.clone_from(&caller.origin.request_id);
-        if let Value::Object(details) = details {
-            event.details = details;
-        }
-        event.details.insert("connection".to_owned(), caller.by.connection.to_string().into());
         Ok(self.means.audit.record(event).await?)
     }
 }

@@ -11,11 +11,12 @@ use crate::model::UserId;
 const AT_ONCE: usize = 500;
 
 impl Scim {
-    /// Ends all sessions of these people. Whatever streams they hold is cut by whoever hears of it.
-    pub(super) async fn sign_out(&self, people: &[UserId], now: Timestamp) -> Result<(), ScimError> {
+    /// Ends all sessions of these people, and says how many. Whatever streams they hold is cut by whoever hears of it.
+    pub(super) async fn sign_out(&self, people: &[UserId], now: Timestamp) -> Result<u64, ScimError> {
+        let mut ended = 0;
         for people in people.chunks(AT_ONCE) {
-            self.means.sessions.end_all_of(people, now).await?;
+            ended += self.means.sessions.end_all_of(people, now).await?;
         }
-        Ok(())
+        Ok(ended)
     }
 }

@@ -3,7 +3,7 @@
 //! Refuses what was changed meanwhile where the client names a version; where it does not, it looks again and does what was asked.
 
 use http::StatusCode;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::Scim;
 use super::call::{Ask, Caller, Reply};
@@ -13,7 +13,7 @@ use super::projection::Projection;
 use super::resource::{self, Attributes};
 use super::schema::Kind;
 use super::{patch, record};
-use crate::audit;
+use crate::audit::what::{self, What};
 use crate::crypto::random;
 use crate::directory::{Arrival, Described, DirectoryError};
 use crate::model::{Domain, Provisioned, UserId};
@@ -50,11 +50,12 @@ pub(super) async fn made(
     if !person.user.active {
         scim.sign_out(&[person.user.id], caller.now).await?;
     }
-    let (kind, details) = match arrival {
-        Arrival::Created => (audit::Kind::UserCreated, json!({ "active": person.user.active })),
-        Arrival::Adopted => (audit::Kind::UserChanged, json!({ "active": person.user.active, "adopted": true })),
+    let (active, connection) = (Some(person.user.active), Some(caller.by.connection.clone()));
+    let what: What = match arrival {
+        Arrival::Created => what::UserCreated { active, connection, ..Default::default() }.into(),
+        Arrival::Adopted => what::UserChanged { active, connection, adopted: true, ..Default::default() }.into(),
     };
-    scim.record(caller, kind, person.user.id, details).await?;
+    scim.record(caller, person.user.id, what).await?;
     Ok(reply(scim, StatusCode::CREATED, person, projection))
 }
 
@@ -138,17 +139,16 @@ async fn change(
             Err(DirectoryError::Missing(_)) => return Err(ScimError::missing(id)),
             Err(error) => return Err(error.into()),
             Ok(after) => {
-                if before.user.active && !after.user.active {
-                    scim.sign_out(&[person], caller.now).await?;
-                }
-                let changed = record::changed(&old, &whole(&after));
-                let details = json!({ "changed": changed, "active": after.user.active });
-                let kind = match (before.user.active, after.user.active) {
-                    (true, false) => audit::Kind::UserDeactivated,
-                    (false, true) => audit::Kind::UserReactivated,
-                    _ => audit::Kind::UserChanged,
+                let put_out = before.user.active && !after.user.active;
+                let sessions = if put_out { Some(scim.sign_out(&[person], caller.now).await?) } else { None };
+                let (changed, active) = (Some(record::changed(&old, &whole(&after))), Some(after.user.active));
+                let connection = Some(caller.by.connection.clone());
+                let what: What = match (before.user.active, after.user.active) {
+                    (true, false) => what::UserDeactivated { active, sessions, changed, connection, ..Default::default() }.into(),
+                    (false, true) => what::UserReactivated { active, changed, connection, ..Default::default() }.into(),
+                    _ => what::UserChanged { changed, active, connection, ..Default::default() }.into(),
                 };
-                scim.record(caller, kind, person, details).await?;
+                scim.record(caller, person, what).await?;
                 return Ok(after);
             }
         }
@@ -166,8 +166,9 @@ pub(super) async fn delete(scim: &Scim, caller: &Caller, ask: &Ask, id: &str) ->
             Err(DirectoryError::Missing(_)) => return Err(ScimError::missing(id)),
             Err(error) => return Err(error.into()),
             Ok(()) => {
-                scim.sign_out(&[person], caller.now).await?;
-                scim.record(caller, audit::Kind::UserDeleted, person, json!({})).await?;
+                let sessions = Some(scim.sign_out(&[person], caller.now).await?);
+                let connection = Some(caller.by.connection.clone());
+                scim.record(caller, person, what::UserDeleted { sessions, connection, ..Default::default() }).await?;
                 return Ok(Reply::empty(StatusCode::NO_CONTENT));
             }
         }

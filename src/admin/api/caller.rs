@@ -23,6 +23,13 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Self::of(parts)
+    }
+}
+
+impl Caller {
+    /// Whoever sent the request with this head.
+    pub(super) fn of(parts: &Parts) -> Result<Self, Problem> {
         let judged = parts.extensions.get::<Arc<Outbound>>().ok_or(Problem::INTERNAL)?;
         let identity = judged.identity.as_ref().ok_or(Problem::INTERNAL)?;
         let agent = parts.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());

@@ -14,13 +14,15 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 
+use super::caller::Caller;
 use super::problem::Problem;
 use super::{Admin, BODY_BYTES};
-use crate::admin::Undone;
+use crate::admin::{Acting, Undone};
+use crate::audit::what::SecretRevealed;
 use crate::clock::Timestamp;
 use crate::crypto::Digest;
 use crate::crypto::seal::Sealer;
-use crate::directory::{Answers, Begun};
+use crate::directory::Begun;
 use crate::model::Identity;
 
 /// Its name.
@@ -33,6 +35,9 @@ const LEASE: Duration = Duration::from_secs(60);
 const KEPT: Duration = Duration::from_secs(3600);
 /// Longest answer that is kept, in bytes.
 const ANSWER_BYTES: usize = 256 * 1024;
+
+/// Members of an answer that are secrets: of keys, clients and tokens, and the link of an invitation.
+const SECRET: [&str; 2] = ["secret", "link"];
 
 /// An answer, as it is sealed.
 #[derive(Serialize, Deserialize)]
@@ -62,7 +67,15 @@ async fn answer_once(admin: &Admin, identity: &Identity, request: Request, next:
     let asked = Digest::of_parts(&[parts.method.as_str().as_bytes(), target.as_bytes(), &body]);
     let master = [admin.config.secret_key.expose().as_bytes(), key.as_bytes()].concat();
     let sealer = Sealer::new(&master, "idempotent answer").map_err(Undone::internal)?;
-    let once = Once { answers: Arc::clone(&admin.means.answers), name, asked, sealer, now: admin.now() };
+    let once = Once {
+        admin: Arc::clone(admin),
+        by: Caller::of(&parts)?.0,
+        request: format!("{} {}", parts.method, parts.uri.path()),
+        name,
+        asked,
+        sealer,
+        now: admin.now(),
+    };
     // In a task of its own: the caller's connection may end, and what was begun with it not.
     let done = once.answer(next.run(Request::from_parts(parts, Body::from(body))));
     tokio::spawn(done).await.map_err(Undone::internal)?
@@ -70,7 +83,10 @@ async fn answer_once(admin: &Admin, identity: &Identity, request: Request, next:
 
 /// A request that is to be done once.
 struct Once {
-    answers: Arc<dyn Answers>,
+    admin: Admin,
+    by: Acting,
+    /// Its method and path.
+    request: String,
     name: Digest,
     asked: Digest,
     sealer: Sealer,
@@ -80,7 +96,8 @@ struct Once {
 impl Once {
     /// As before, or by `doing` it.
     async fn answer(self, doing: impl Future<Output = Response>) -> Result<Response, Problem> {
-        let Self { answers, name, asked, sealer, now } = self;
+        let Self { admin, by, request, name, asked, sealer, now } = self;
+        let answers = &admin.means.answers;
         match answers.begin(&name, &asked, now, now.after(LEASE)).await.map_err(Undone::from)? {
             Begun::Now => {}
             Begun::Other => {
@@ -91,7 +108,14 @@ impl Once {
                 let detail = "A request with this `Idempotency-Key` has begun and is not answered yet; ask again in a moment.";
                 return Err(Problem::new(StatusCode::CONFLICT, "in_progress", detail));
             }
-            Begun::Answered(sealed) => return open(&sealer, &sealed, name.as_bytes()),
+            Begun::Answered(sealed) => {
+                let kept = open(&sealer, &sealed, name.as_bytes())?;
+                if let Some(of) = kept.reveals() {
+                    let what = SecretRevealed { request: Some(request) };
+                    admin.record(&by, &of, what).await?;
+                }
+                return kept.answer();
+            }
         }
         let answer = doing.await;
         // What was not done may be tried again.
@@ -123,16 +147,28 @@ fn key_of(request: &Request) -> Result<String, Problem> {
     key.filter(fits).map(str::to_owned).ok_or_else(|| Problem::malformed("`Idempotency-Key` is one text of 1 to 200 bytes."))
 }
 
-fn open(sealer: &Sealer, sealed: &[u8], name: &[u8]) -> Result<Response, Problem> {
+fn open(sealer: &Sealer, sealed: &[u8], name: &[u8]) -> Result<Kept, Problem> {
     let plain = sealer.open(sealed, name).map_err(Undone::internal)?;
-    let kept: Kept = serde_json::from_slice(&plain).map_err(Undone::internal)?;
-    let mut answer = Response::new(Body::from(kept.body));
-    *answer.status_mut() = StatusCode::from_u16(kept.status).map_err(Undone::internal)?;
-    for (name, text) in [(header::CONTENT_TYPE, kept.kind), (header::ETAG, kept.etag)] {
-        if let Some(value) = text.and_then(|text| HeaderValue::try_from(text).ok()) {
-            answer.headers_mut().insert(name, value);
-        }
+    Ok(serde_json::from_slice(&plain).map_err(Undone::internal)?)
+}
+
+impl Kept {
+    /// Whose secret it holds, if it holds one.
+    fn reveals(&self) -> Option<String> {
+        let body: serde_json::Value = serde_json::from_slice(&self.body).ok()?;
+        SECRET.iter().find(|member| body[**member].is_string())?;
+        body["id"].as_str().map(str::to_owned)
     }
-    answer.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
-    Ok(answer)
+
+    fn answer(self) -> Result<Response, Problem> {
+        let mut answer = Response::new(Body::from(self.body));
+        *answer.status_mut() = StatusCode::from_u16(self.status).map_err(Undone::internal)?;
+        for (name, text) in [(header::CONTENT_TYPE, self.kind), (header::ETAG, self.etag)] {
+            if let Some(value) = text.and_then(|text| HeaderValue::try_from(text).ok()) {
+                answer.headers_mut().insert(name, value);
+            }
+        }
+        answer.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
+        Ok(answer)
+    }
 }

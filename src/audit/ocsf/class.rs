@@ -58,7 +58,7 @@ pub(super) fn classify(entry: &Entry) -> (Class, Activity) {
     (class(kind), activity(kind, entry))
 }
 
-const fn class(kind: Kind) -> Class {
+pub(super) const fn class(kind: Kind) -> Class {
     match kind {
         Kind::SignIn | Kind::SignInLinkSent | Kind::SignOut | Kind::SessionEnded | Kind::BreakGlassUsed | Kind::TokenIssued => {
             Class::Authentication
@@ -80,7 +80,8 @@ const fn class(kind: Kind) -> Class {
         | Kind::InvitationRevoked => Class::AccountChange,
         Kind::CredentialRefused | Kind::RequestRefused | Kind::AccessDenied => Class::ApiActivity,
         Kind::GroupCreated | Kind::GroupChanged | Kind::GroupRemoved => Class::GroupManagement,
-        Kind::KeyCreated
+        Kind::SecretRevealed
+        | Kind::KeyCreated
         | Kind::KeyChanged
         | Kind::KeyRotated
         | Kind::KeyRevoked
@@ -105,6 +106,7 @@ fn activity(kind: Kind, entry: &Entry) -> Activity {
         Kind::SignInLinkSent => (6, "Preauth"),
         Kind::TokenIssued => (3, "Authentication Ticket"),
         Kind::AccountLocked => (9, "Lock"),
+        Kind::SecretRevealed => (2, "Read"),
         Kind::BreakGlassChanged if detail(entry, "change") == Some("removed") => (6, "Delete"),
         Kind::BreakGlassChanged
         | Kind::UserCreated

@@ -9,7 +9,8 @@ mod subject;
 use serde_json::{Map, Value, json};
 
 use self::class::{Class, classify, detail};
-use super::{Entry, Outcome, Severity};
+use super::event::SCHEMA_VERSION;
+use super::{Entry, Kind, Outcome, Severity};
 
 /// The version whose classes these are.
 pub const VERSION: &str = "1.3.0";
@@ -45,21 +46,29 @@ pub fn render(entry: &Entry) -> Map<String, Value> {
         put("status_code", reason.as_str().into());
         put("status_detail", reason.replace('_', " ").into());
     }
-    put("metadata", metadata(entry));
-    if let Some(source) = &entry.source {
-        put("src_endpoint", json!({ "ip": source }));
-    } else if class == Class::ApiActivity {
-        put("src_endpoint", json!({ "name": "unknown" }));
+    put("metadata", metadata(class, entry));
+    match &entry.source {
+        _ if class == Class::Base => {}
+        Some(source) => put("src_endpoint", json!({ "ip": source })),
+        None if class == Class::ApiActivity => put("src_endpoint", json!({ "name": "unknown" })),
+        None => {}
     }
-    if let Some(request) = http_request(entry) {
+    if let Some(request) = http_request(entry).filter(|_| class != Class::Base) {
         put("http_request", request);
     }
     subject::describe(class, entry, &mut event);
-    let unmapped = unmapped(entry);
+    let unmapped = unmapped(class, entry);
     if !unmapped.is_empty() {
         event.insert("unmapped".to_owned(), unmapped.into());
     }
     event
+}
+
+/// The class that events of this kind are: its name and uid.
+#[must_use]
+pub const fn class_of(kind: Kind) -> (&'static str, u32) {
+    let class = class::class(kind);
+    (class.name(), class.uid())
 }
 
 const fn severity(severity: Severity) -> (u32, &'static str) {
@@ -71,17 +80,22 @@ const fn severity(severity: Severity) -> (u32, &'static str) {
     }
 }
 
-fn metadata(entry: &Entry) -> Value {
+fn metadata(class: Class, entry: &Entry) -> Value {
     let mut metadata = json!({
         "version": VERSION,
         "product": { "name": "Doorward", "vendor_name": "Doorward", "version": env!("CARGO_PKG_VERSION") },
-        "uid": entry.seq.to_string(),
-        "sequence": entry.seq,
+        "uid": entry.id,
+        "sequence": entry.link,
         "tenant_uid": entry.tenant,
         "event_code": entry.kind,
         "log_name": "audit",
-        "log_provider": "doorward",
+        "log_provider": entry.chain,
+        "log_version": SCHEMA_VERSION.to_string(),
     });
+    if matches!(class, Class::EntityManagement | Class::GroupManagement) {
+        // These two have an actor by a profile.
+        metadata["profiles"] = json!(["host"]);
+    }
     if let Some(request) = &entry.request_id {
         metadata["correlation_uid"] = request.as_str().into();
     }
@@ -109,20 +123,24 @@ fn http_request(entry: &Entry) -> Option<Value> {
 }
 
 /// What has no place in OCSF, or only a part of which has one.
-fn unmapped(entry: &Entry) -> Map<String, Value> {
+fn unmapped(class: Class, entry: &Entry) -> Map<String, Value> {
     let mut rest = entry.details.clone();
-    if let Some(credential) = &entry.credential {
-        rest.insert("credential".to_owned(), credential.as_str().into());
-    }
-    if let Some(target) = &entry.target {
-        rest.insert("target".to_owned(), target.as_str().into());
+    let mut put = |name: &str, text: &Option<String>| {
+        rest.extend(text.as_ref().map(|text| (name.to_owned(), text.as_str().into())));
+    };
+    put("credential", &entry.credential);
+    put("target", &entry.target);
+    if class == Class::Base {
+        put("actor", &entry.actor);
+        put("session", &entry.session);
+        put("source", &entry.source);
+        put("user_agent", &entry.user_agent);
     }
     rest
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Kind;
     use super::*;
     use crate::clock::Timestamp;
 

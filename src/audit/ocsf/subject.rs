@@ -11,7 +11,7 @@ use super::people;
 /// Adds the attributes of `class` to `event`.
 pub(super) fn describe(class: Class, entry: &Entry, event: &mut Map<String, Value>) {
     let more = match class {
-        Class::Base => json!({ "actor": people::actor(entry) }),
+        Class::Base => json!({}),
         Class::Authentication => authentication(entry),
         Class::AccountChange => account_change(entry),
         Class::EntityManagement => json!({ "actor": people::actor(entry), "entity": entity(entry) }),

@@ -17,7 +17,6 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use http::HeaderMap;
 use http::header;
-use serde_json::json as object;
 
 use self::error::KeysError;
 use self::wish::Wish;
@@ -26,7 +25,9 @@ use super::mfa::FRESH;
 use super::pages::negotiate;
 use super::pages::step_up::Need;
 use super::visitor::Visitor;
-use crate::audit::{Kind, Outcome};
+use crate::audit::Outcome;
+use crate::audit::event::program;
+use crate::audit::what::What;
 use crate::clock::Timestamp;
 use crate::config::programs::OwnKeys;
 use crate::config::{Config, Problems};
@@ -179,9 +180,7 @@ impl Login {
             Err(DirectoryError::Full(_)) => return Err(KeysError::Full { most: keeper.rules.most }),
             made => made?,
         }
-        let details = object!({ "name": key.name, "roles": key.roles, "scopes": key.scopes, "owner": key.owner,
-            "expires_at": key.expires_at.map(|at| at.to_string()) });
-        self.record_key(visitor, Kind::KeyCreated, &key, details).await?;
+        self.record_key(visitor, program::created(&key), &key).await?;
         Ok(Revealed { key, secret })
     }
 
@@ -204,8 +203,7 @@ impl Login {
         let newest = ProgramSecret { digest, created_at: now, expires_at: None };
         let previous_until: Timestamp = now.after(overlap);
         self.means.directory.rotate_program(KIND, id, &newest, previous_until).await?;
-        let details = object!({ "name": key.name, "previous_until": previous_until.to_string() });
-        self.record_key(visitor, Kind::KeyRotated, &key, details).await?;
+        self.record_key(visitor, program::rotated(&key, previous_until), &key).await?;
         Ok(Revealed { key: self.own_key(keeper, id).await?, secret })
     }
 
@@ -213,24 +211,15 @@ impl Login {
     async fn revoke_key(&self, visitor: &Visitor, keeper: &Keeper<'_>, id: &str) -> Result<(), KeysError> {
         let key = self.own_key(keeper, id).await?;
         self.means.directory.revoke_program(KIND, id, self.now()).await?;
-        self.record_key(visitor, Kind::KeyRevoked, &key, object!({ "name": key.name })).await
+        self.record_key(visitor, program::revoked(&key), &key).await
     }
 
-    async fn record_key(
-        &self,
-        visitor: &Visitor,
-        kind: Kind,
-        key: &Program,
-        details: serde_json::Value,
-    ) -> Result<(), KeysError> {
-        let mut event = self.event(visitor, kind, Outcome::Success);
+    async fn record_key(&self, visitor: &Visitor, what: What, key: &Program) -> Result<(), KeysError> {
+        let mut event = self.event(visitor, what, Outcome::Success);
         event.tenant = key.tenant.to_string();
         event.actor = key.owner.map(|owner| owner.to_string());
         event.target = Some(key.id.clone());
         event.session = visitor.session().map(ToString::to_string);
-        if let serde_json::Value::Object(details) = details {
-            event.details = details;
-        }
         Ok(self.means.audit.record(event).await?)
     }
 }

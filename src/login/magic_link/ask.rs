@@ -65,7 +65,7 @@ pub(super) async fn ask(
         return login.refuse(&visitor, &Failed::NOWHERE, &SignInError::ForeignForm);
     };
     let return_to = login.rules.origins.parse_or_home(Some(&form.return_to));
-    let failed = Failed { connection: None, actor: None, return_to: return_to.as_str() };
+    let failed = Failed { connection: None, return_to: return_to.as_str(), ..Failed::NOWHERE };
     let connections = login.connections();
     let connection = match by_mail(&connections, &id) {
         Ok((connection, _)) => connection,

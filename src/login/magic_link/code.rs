@@ -62,7 +62,7 @@ pub(super) async fn enter(
         Ok(waiting) => {
             let actor = waiting.link.address.to_string();
             let (connection, return_to) = (Some(&waiting.connection.id), waiting.attempt.return_to.as_str());
-            let failed = Failed { connection, actor: Some(&actor), return_to };
+            let failed = Failed { connection, actor: Some(&actor), return_to, ..Failed::NOWHERE };
             let answer = login.enter_code(&visitor, &waiting, &form, &failed).await;
             answer.unwrap_or_else(|error| login.refuse(&visitor, &failed, &error))
         }

@@ -66,7 +66,12 @@ pub(super) async fn follow(
         Ok(Opened { attempt: None, .. }) => login.pages().link_elsewhere().into_response(),
         Ok(Opened { connection, link, attempt: Some(attempt) }) => {
             let actor = link.address.to_string();
-            let failed = Failed { connection: Some(&connection.id), actor: Some(&actor), return_to: &attempt.return_to };
+            let failed = Failed {
+                connection: Some(&connection.id),
+                actor: Some(&actor),
+                return_to: &attempt.return_to,
+                ..Failed::NOWHERE
+            };
             let answer = login.follow_link(&visitor, connection, &attempt, &form).await;
             answer.unwrap_or_else(|error| login.refuse(&visitor, &failed, &error))
         }

@@ -90,7 +90,7 @@ pub(super) async fn answer(
         Err(error) => return login.refuse(&visitor, &Failed::NOWHERE, &error),
     };
     let actor = claimant.user.id.to_string();
-    let failed = Failed { connection: None, actor: Some(&actor), return_to: claimant.return_to.as_str() };
+    let failed = Failed { connection: None, actor: Some(&actor), return_to: claimant.return_to.as_str(), ..Failed::NOWHERE };
     match login.check_second_factor(&visitor, &claimant, &form).await {
         Ok(answer) => answer,
         Err(SignInError::WrongCode) => {

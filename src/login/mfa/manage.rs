@@ -14,7 +14,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use super::recovery;
-use crate::audit::{Event, Kind, Outcome};
+use crate::audit::what::{FactorAdded, FactorRemoved, What};
+use crate::audit::{Event, Outcome};
 use crate::login::complete::{Failed, redirect};
 use crate::login::form::Purpose;
 use crate::login::pages::factors::{Listed, Manage};
@@ -134,19 +135,18 @@ impl Login {
         factor: &Factor,
         method: &str,
     ) -> Result<Response, SignInError> {
-        let event = self.factor_event(visitor, Kind::FactorAdded, &changing.user, factor.kind);
+        let event = self.factor_event(visitor, FactorAdded { factor: Some(factor.kind) }, &changing.user);
         self.means.audit.record(event).await?;
         let list = self.rules.origins.parse_or_home(Some(&self.own_factors("/factors", &changing.return_to)));
         self.strengthen(visitor, &changing.user, method, &list).await
     }
 
-    fn factor_event(&self, visitor: &Visitor, kind: Kind, user: &User, factor: FactorKind) -> Event {
-        let mut event = self.event(visitor, kind, Outcome::Success);
+    fn factor_event(&self, visitor: &Visitor, what: impl Into<What>, user: &User) -> Event {
+        let mut event = self.event(visitor, what, Outcome::Success);
         event.tenant = user.tenant.to_string();
         event.actor = Some(user.id.to_string());
         event.target = Some(user.id.to_string());
         event.session = visitor.session().map(ToString::to_string);
-        event.details.insert("factor".to_owned(), factor.as_str().into());
         event
     }
 
@@ -160,7 +160,7 @@ impl Login {
         if let Some(factor) = found
             && self.means.factors.remove_factor(changing.user.id, &factor.id).await?
         {
-            let event = self.factor_event(visitor, Kind::FactorRemoved, &changing.user, factor.kind);
+            let event = self.factor_event(visitor, FactorRemoved { factor: Some(factor.kind), removed: None }, &changing.user);
             self.means.audit.record(event).await?;
         }
         redirect(&self.own_factors("/factors", &changing.return_to), [])
@@ -175,7 +175,7 @@ impl Login {
         let user = &changing.user;
         let (codes, kept) = recovery::sheet(user, self.now()).map_err(SignInError::internal)?;
         self.means.factors.replace_factors(user.id, FactorKind::RecoveryCode, &kept).await?;
-        let event = self.factor_event(visitor, Kind::FactorAdded, user, FactorKind::RecoveryCode);
+        let event = self.factor_event(visitor, FactorAdded { factor: Some(FactorKind::RecoveryCode) }, user);
         self.means.audit.record(event).await?;
         let factors = self.factors(user).await?;
         self.factors_page(visitor, &factors, &changing.return_to, &codes)

@@ -89,7 +89,7 @@ pub(super) async fn sign_in(
     let return_to = login.rules.origins.parse_or_home(Some(&form.return_to));
     let connections = login.connections();
     let found = connections.find(&id).filter(|found| matches!(found.way, Way::Password));
-    let failed = Failed { connection: found.map(|found| &found.id), actor: None, return_to: return_to.as_str() };
+    let failed = Failed { connection: found.map(|found| &found.id), return_to: return_to.as_str(), ..Failed::NOWHERE };
     let Some(connection) = found else { return login.refuse(&visitor, &failed, &SignInError::UnknownConnection) };
     match login.sign_in_with_passkey(&visitor, connection, &form, &return_to).await {
         Ok(answer) => answer,

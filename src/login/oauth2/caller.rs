@@ -7,11 +7,12 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures::future::BoxFuture;
-use http::{StatusCode, header};
+use http::{Method, StatusCode, header};
 use openidconnect::{AsyncHttpClient, HttpRequest, HttpResponse};
 use url::Url;
 use url::form_urlencoded::byte_serialize;
 
+use super::heard;
 use super::token_error::TokenError;
 use crate::config::{Path as Place, Problems};
 use crate::http_client::{HttpClient, HttpClientError};
@@ -57,8 +58,13 @@ impl Caller {
     }
 
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, CallError> {
+        // What is public, such as keys and metadata, explains nothing.
+        let explains = request.method() == Method::POST || request.headers().contains_key(header::AUTHORIZATION);
         let answer = self.0.send(request).await?;
         let status = answer.status();
+        if explains {
+            heard::hear(status, answer.body());
+        }
         let failing = status.is_server_error() || matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS);
         if failing { Err(CallError::Failing(status)) } else { Ok(answer) }
     }

@@ -12,10 +12,12 @@ use axum::response::Response;
 use super::Provider;
 use super::metadata::Metadata;
 use super::remote::{Remote, Shown};
+use crate::audit::ProviderAnswer;
 use crate::clock::Timestamp;
 use crate::login::attempt::{Attempt, Found, Redeemed, Redemption};
 use crate::login::complete::{Failed, Proven, redirect};
 use crate::login::connection::Connection;
+use crate::login::oauth2::heard;
 use crate::login::parameters::Parameters;
 use crate::login::visitor::Visitor;
 use crate::login::{Login, SignInError};
@@ -29,6 +31,8 @@ struct Answer {
     state: String,
     issuer: Option<String>,
     outcome: Result<String, SignInError>,
+    /// For the record.
+    words: ProviderAnswer,
 }
 
 /// `GET /.doorward/callback/{connection}`
@@ -60,13 +64,19 @@ impl Answer {
         let parameters = Parameters::read(query);
         let one = |name| parameters.one(name).map(|value| value.map(str::to_owned));
         let (code, error, description) = (one("code")?, one("error")?, one("error_description")?);
-        let (state, issuer) = (one("state")?.unwrap_or_default(), one("iss")?);
+        let (state, issuer, uri) = (one("state")?.unwrap_or_default(), one("iss")?, one("error_uri")?);
+        let words = ProviderAnswer::of_parameters([
+            ("error", error.as_deref()),
+            ("error_description", description.as_deref()),
+            ("error_uri", uri.as_deref()),
+            ("iss", issuer.as_deref()),
+        ]);
         let outcome = match (code, error) {
             (Some(code), None) => Ok(code),
             (_, Some(code)) => Err(said(code, description)),
             (None, None) => Err(SignInError::answer("code_missing", "the answer holds neither a code nor an error")),
         };
-        Ok(Self { state, issuer, outcome })
+        Ok(Self { state, issuer, outcome, words })
     }
 }
 
@@ -119,13 +129,16 @@ impl Login {
             Ok(Redemption::Foreign) => return self.refuse_attempt(visitor, &remembered, &SignInError::MixUp),
             Err(error) => return self.refuse_attempt(visitor, &remembered, &error),
         };
-        let shown = async {
+        let shown = Box::pin(async {
             let shown = remote.prove(judged, connection, &redeemed, &answer.outcome?, now).await?;
             self.finish(visitor, connection, shown, &redeemed).await
-        };
-        let mut done = match shown.await {
+        });
+        let mut done = match heard::listening(shown).await {
             Ok(done) => done,
-            Err(error) => self.refuse_attempt(visitor, &redeemed, &error),
+            Err((error, heard)) => {
+                let failed = Failed { answer: Some(heard.as_ref().unwrap_or(&answer.words)), ..failed_attempt(&redeemed) };
+                self.refuse(visitor, &failed, &error)
+            }
         };
         match redeemed.forget() {
             Ok(forget) => cookie::add(done.headers_mut(), [forget]),
@@ -161,9 +174,12 @@ impl Login {
     }
 
     fn refuse_attempt(&self, visitor: &Visitor, attempt: &Attempt, error: &SignInError) -> Response {
-        let failed = Failed { connection: Some(&attempt.connection), actor: None, return_to: &attempt.return_to };
-        self.refuse(visitor, &failed, error)
+        self.refuse(visitor, &failed_attempt(attempt), error)
     }
+}
+
+fn failed_attempt(attempt: &Attempt) -> Failed<'_> {
+    Failed { connection: Some(&attempt.connection), return_to: &attempt.return_to, ..Failed::NOWHERE }
 }
 
 /// Whether the provider asked the person anew where it was told to. Where that is the very point, it has to say so (`auth_time`,

@@ -52,6 +52,8 @@ pub(super) async fn consume(
         Err(error) => return login.refuse(&visitor, &failed, &error),
     };
     let Some(state) = posted.in_response_to.as_deref().map(|id| id.strip_prefix('_').unwrap_or_default()) else {
+        let words = posted.message.words();
+        let failed = Failed { answer: Some(&words), ..failed };
         let done = login.take_unsolicited(&visitor, connection, provider, posted).await;
         return done.unwrap_or_else(|error| login.refuse(&visitor, &failed, &error));
     };
@@ -67,7 +69,7 @@ pub(super) async fn consume(
 pub(super) async fn stray(State(login): State<Arc<Login>>, Path(id): Path<String>, visitor: Visitor) -> Response {
     let connections = login.connections();
     let connection = find(connections.find(&id)).map(|(connection, _)| &connection.id);
-    let failed = Failed { connection, actor: None, return_to: "/" };
+    let failed = Failed { connection, return_to: "/", ..Failed::NOWHERE };
     let home = || redirect(login.rules.origins.home().as_str(), []);
     let answer = if visitor.is_signed_in() { home() } else { Err(SignInError::Stale) };
     answer.unwrap_or_else(|error| login.refuse(&visitor, &failed, &error))
@@ -118,9 +120,13 @@ impl Login {
             Ok(Redemption::Foreign) => return self.refuse_saml(visitor, &remembered, &SignInError::MixUp),
             Err(error) => return self.refuse_saml(visitor, &remembered, &error),
         };
+        let words = posted.message.words();
         let mut done = match self.finish_saml(visitor, connection, provider, idp, posted, &redeemed).await {
             Ok(done) => done,
-            Err(error) => self.refuse_saml(visitor, &redeemed, &error),
+            Err(error) => {
+                let failed = Failed { answer: Some(&words), ..failed_attempt(&redeemed) };
+                self.refuse(visitor, &failed, &error)
+            }
         };
         match redeemed.forget() {
             Ok(forget) => cookie::add(done.headers_mut(), [forget]),
@@ -250,7 +256,10 @@ impl Login {
     }
 
     fn refuse_saml(&self, visitor: &Visitor, attempt: &Attempt, error: &SignInError) -> Response {
-        let failed = Failed { connection: Some(&attempt.connection), actor: None, return_to: &attempt.return_to };
-        self.refuse(visitor, &failed, error)
+        self.refuse(visitor, &failed_attempt(attempt), error)
     }
+}
+
+fn failed_attempt(attempt: &Attempt) -> Failed<'_> {
+    Failed { connection: Some(&attempt.connection), return_to: &attempt.return_to, ..Failed::NOWHERE }
 }

@@ -21,7 +21,8 @@ use super::refusal::Refusal;
 use super::signature::{self, Signed, Trust};
 use super::tree::Tree;
 use super::{Provider, find, names};
-use crate::audit::{Kind, Outcome};
+use crate::audit::what::SignOut;
+use crate::audit::{Outcome, Personal, Redacted};
 use crate::clock::Timestamp;
 use crate::crypto::{Digest, random};
 use crate::login::complete::{Failed, redirect};
@@ -127,10 +128,10 @@ impl Login {
     }
 
     fn logout_refused(&self, visitor: &Visitor, connection: &Connection, error: &SignInError) -> Response {
-        let mut event = self.event(visitor, Kind::SignOut, Outcome::Failure);
+        let what = SignOut { detail: Some(Personal(Redacted::of(&error.to_string()))), ..SignOut::default() };
+        let mut event = self.event(visitor, what, Outcome::Failure);
         event.reason = Some(error.reason().into());
         event.target = Some(connection.id.to_string());
-        event.details.insert("detail".to_owned(), shorten(&error.to_string()).into());
         self.means.audit.note(event);
         self.pages().failed_sign_in(error, &self.pages().address("/signed-out")).into_response()
     }

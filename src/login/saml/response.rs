@@ -10,6 +10,7 @@ use super::names;
 use super::refusal::Refusal;
 use super::signature::{self, Coverage, Signed, Trust};
 use super::tree::{Element, Tree};
+use crate::audit::ProviderAnswer;
 
 /// Who is believed, and what can be opened.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +38,26 @@ impl Response {
     /// What it says it answers. Believed only when the assertion says so too.
     pub(super) fn in_response_to(&self) -> Option<&str> {
         self.0.root().ok()?.attribute("InResponseTo")
+    }
+
+    /// What explains a failure, for the record: its status and what it says of itself. Nothing of it was proven.
+    pub(super) fn words(&self) -> ProviderAnswer {
+        let root = self.0.root().ok();
+        let status = root.and_then(|root| root.one(names::PROTOCOL, "Status"));
+        let code = status.and_then(|status| status.one(names::PROTOCOL, "StatusCode"));
+        let second = code.and_then(|code| code.one(names::PROTOCOL, "StatusCode"));
+        let value = |code: Option<Element<'_>>| code.and_then(|code| code.attribute("Value")).map(str::to_owned);
+        let text = |of: Option<Element<'_>>, namespace, name| of.and_then(|of| of.one(namespace, name)).and_then(Element::text);
+        let attribute = |name| root.and_then(|root| root.attribute(name)).map(str::to_owned);
+        let said = [
+            ("status", value(code)),
+            ("second_status", value(second)),
+            ("status_message", text(status, names::PROTOCOL, "StatusMessage")),
+            ("issuer", text(root, names::ASSERTION, "Issuer")),
+            ("destination", attribute("Destination")),
+            ("issue_instant", attribute("IssueInstant")),
+        ];
+        ProviderAnswer::of_parameters(said.iter().map(|(name, value)| (*name, value.as_deref())))
     }
 
     /// Everything that has to hold. CPU-heavy: two public-key operations and one private.

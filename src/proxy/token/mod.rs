@@ -17,6 +17,7 @@ use serde_json::json;
 
 use self::refusal::Refusal;
 use self::request::TokenRequest;
+use crate::audit::what::TokenIssued;
 use crate::audit::{Event, Kind, Outcome, Recorder};
 use crate::authn::{Authn, Caller, Granted};
 use crate::config::Config;
@@ -125,7 +126,7 @@ impl Endpoint {
         event.tenant = client.tenant.to_string();
         // Whoever is not let in here gets nothing here either, and no word of why.
         if !self.at.tenancy.admits(self.at.site, &client) {
-            event.details.extend(self.at.owner().map(|owner| ("host_of".to_owned(), owner.as_str().into())));
+            event.tell(TokenIssued { host_of: self.at.owner().cloned(), ..TokenIssued::default() });
             return Err(Refusal::Refused("foreign_host"));
         }
         if !request.resources.iter().all(|resource| self.is_ours(resource)) {
@@ -134,8 +135,11 @@ impl Endpoint {
         let scopes = request.scopes.map(|scopes| within(scopes, &client)).transpose()?;
         let granted = self.authn.grant(self.at.public_url(), &client, request.secret.expose(), scopes, caller.now)?;
         event.outcome = Outcome::Success;
-        event.details.insert("token".to_owned(), granted.id.clone().into());
-        event.details.insert("scopes".to_owned(), granted.scopes.iter().map(Scope::as_str).collect::<Vec<_>>().into());
+        event.tell(TokenIssued {
+            token: Some(granted.id.clone()),
+            scopes: Some(granted.scopes.clone()),
+            ..TokenIssued::default()
+        });
         // Nobody gets what is not written down.
         self.audit.record(event.clone()).await?;
         Ok(granted)

@@ -6,6 +6,7 @@ mod document;
 mod groups;
 mod invitations;
 mod programs;
+mod recorded;
 mod scim_tokens;
 mod town;
 mod users;

@@ -1,6 +1,7 @@
 //! Signing in and out, against a certified provider, by script and in a browser.
 
 mod administrators;
+mod answers;
 mod attempts;
 mod blindness;
 mod break_glass;

@@ -3,6 +3,7 @@
 mod access;
 mod administration;
 mod at_once;
+mod audit_events;
 mod chart;
 mod commands;
 mod config;

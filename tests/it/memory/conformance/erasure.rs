@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use doorward::audit::{AuditFilter, Event, Kind, Outcome as Ending};
+use doorward::audit::what::UserChanged;
+use doorward::audit::{AuditFilter, Event, Now, Outcome as Ending, Personal};
 use doorward::crypto::Digest;
 use doorward::directory::{Begun, DirectoryError, Page, UserFilter};
 use doorward::model::{Program, ProgramKind};
@@ -14,22 +15,37 @@ use super::{Backend, Outcome, at, nobody, program, session, somebody, tenant};
 pub(crate) async fn what_the_trail_tells_of_a_person_goes_and_the_events_stay(backend: &impl Backend) -> Outcome {
     let audit = backend.open().await?.audit;
     let (ada, bob) = (nobody(), nobody());
-    let event = |seconds, actor: &str, target: &str, details| -> Outcome<Event> {
-        let mut event = Event::new(at(seconds), Kind::UserChanged, Ending::Success, &tenant("default")?);
+    let name = |name: &str| Some(Now(Some(Personal(name.to_owned()))));
+    let event = |seconds, actor: &str, target: &str, what: UserChanged| -> Outcome<Event> {
+        let mut event = Event::new(at(seconds), what, Ending::Success, &tenant("default")?);
         (event.actor, event.target) = (Some(actor.to_owned()), Some(target.to_owned()));
         event.source = Some("192.0.2.7".parse()?);
         event.user_agent = Some("browser".to_owned());
-        event.details = serde_json::from_value(details)?;
         Ok(event)
     };
     let (her, his) = (ada.to_string(), bob.to_string());
     audit
         .append(vec![
-            event(1, &her, &her, json!({ "roles": ["admin"], "name": "Ada" }))?,
-            event(2, &his, &her, json!({ "email": "ada@acme.example" }))?,
-            event(3, &his, &his, json!({ "note": "as ADA@acme.example asked", "roles": [] }))?,
-            event(4, "ada@acme.example", "local", json!({}))?,
-            event(5, &his, &his, json!({ "name": "Adalbert" }))?,
+            event(
+                1,
+                &her,
+                &her,
+                UserChanged { roles: Some(vec!["admin".to_owned()]), name: name("Ada"), ..UserChanged::default() },
+            )?,
+            event(
+                2,
+                &his,
+                &her,
+                UserChanged { email: Some(Now(Some(Personal("ada@acme.example".parse()?)))), ..UserChanged::default() },
+            )?,
+            event(
+                3,
+                &his,
+                &his,
+                UserChanged { name: name("as ADA@acme.example asked"), roles: Some(Vec::new()), ..UserChanged::default() },
+            )?,
+            event(4, "ada@acme.example", "local", UserChanged::default())?,
+            event(5, &his, &his, UserChanged { name: name("Adalbert"), ..UserChanged::default() })?,
         ])
         .await?;
     let all = AuditFilter { limit: 10, ..AuditFilter::default() };
