@@ -4,7 +4,7 @@
 
 use async_trait::async_trait;
 
-use super::{AuditError, AuditFilter, AuditStore, Entry, Event, Head};
+use super::{AuditError, AuditFilter, AuditStore, Entry, Event, Head, Listing};
 use crate::clock::Timestamp;
 use crate::model::UserId;
 
@@ -22,8 +22,8 @@ impl AuditStore for LoggedAudit {
         Ok(())
     }
 
-    async fn list(&self, _: &AuditFilter) -> Result<Vec<Entry>, AuditError> {
-        Ok(Vec::new())
+    async fn search(&self, _: &AuditFilter) -> Result<Listing, AuditError> {
+        Ok(Listing::default())
     }
 
     async fn following(&self, _: &str, _: i64, _: u32) -> Result<Vec<Entry>, AuditError> {

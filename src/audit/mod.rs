@@ -11,6 +11,7 @@ mod listing;
 mod logged;
 pub mod ocsf;
 mod recorder;
+mod search;
 mod severity;
 pub mod sink;
 pub mod spool;
@@ -19,7 +20,7 @@ mod sql;
 use std::fmt;
 
 use async_trait::async_trait;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::db::Unavailable;
@@ -29,7 +30,7 @@ pub use chain::{Head, NOTHING, Source};
 pub use event::fact::{Members, Now, Personal};
 pub use event::redacted::{ProviderAnswer, Redacted};
 pub use event::{Event, Kind, Outcome, what};
-pub use listing::AuditFilter;
+pub use listing::{AuditFilter, Listing, Order, Place};
 pub use logged::LoggedAudit;
 pub use recorder::Recorder;
 pub use severity::Severity;
@@ -48,15 +49,15 @@ impl From<Unavailable> for AuditError {
 }
 
 /// An event as it was recorded. Its words are text, because an older or newer Doorward may have written it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// Its place in the trail; never used twice.
     pub seq: i64,
     /// A UUID (version 7) by which whoever gets it twice knows it; empty for what is older than the chain.
-    #[serde(skip_serializing_if = "String::is_empty")]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub id: String,
     /// The replica that wrote it; empty for what is older than the chain.
-    #[serde(skip_serializing_if = "String::is_empty")]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub chain: String,
     /// Its place in the chain: 1, 2, 3 …; 0 for what is older.
     pub link: i64,
@@ -80,7 +81,7 @@ pub struct Entry {
     pub user_agent: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
-    #[serde(skip_serializing_if = "serde_json::Map::is_empty")]
+    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     pub details: serde_json::Map<String, serde_json::Value>,
 }
 
@@ -90,8 +91,21 @@ pub struct Entry {
 pub trait AuditStore: fmt::Debug + Send + Sync {
     /// Adds events in this order, all or none; but one whose id is there already changes nothing.
     async fn append(&self, events: Vec<Event>) -> Result<(), AuditError>;
-    /// Newest first.
-    async fn list(&self, filter: &AuditFilter) -> Result<Vec<Entry>, AuditError>;
+    /// Events that fit; what was not looked through is to be asked for again.
+    async fn search(&self, filter: &AuditFilter) -> Result<Listing, AuditError>;
+    /// Events that fit, as many as there are or may be, however long that takes.
+    async fn list(&self, filter: &AuditFilter) -> Result<Vec<Entry>, AuditError> {
+        let (mut filter, mut entries) = (filter.clone(), Vec::new());
+        loop {
+            let found = self.search(&filter).await?;
+            filter.limit = filter.limit.saturating_sub(u32::try_from(found.entries.len()).unwrap_or(u32::MAX));
+            entries.extend(found.entries);
+            match found.next {
+                Some(next) if filter.limit > 0 => filter.from = Some(next),
+                _ => return Ok(entries),
+            }
+        }
+    }
     /// The events of `chain` after link `after_link`, in order, at most `limit`.
     async fn following(&self, chain: &str, after_link: i64, limit: u32) -> Result<Vec<Entry>, AuditError>;
     /// Where every chain stands, in the order of their names.

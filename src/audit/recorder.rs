@@ -133,7 +133,7 @@ mod tests {
     use async_trait::async_trait;
 
     use super::*;
-    use crate::audit::{AuditFilter, Entry, Head, Kind, Outcome};
+    use crate::audit::{AuditFilter, Entry, Head, Kind, Listing, Outcome};
     use crate::clock::Timestamp;
     use crate::model::{TenantId, UserId};
 
@@ -154,8 +154,8 @@ mod tests {
             Ok(())
         }
 
-        async fn list(&self, _: &AuditFilter) -> Result<Vec<Entry>, AuditError> {
-            Ok(Vec::new())
+        async fn search(&self, _: &AuditFilter) -> Result<Listing, AuditError> {
+            Ok(Listing::default())
         }
 
         async fn following(&self, _: &str, _: i64, _: u32) -> Result<Vec<Entry>, AuditError> {

@@ -2,12 +2,12 @@
 //!
 //! Refuses to be a matter of settings: what is an alarm at one door is one at every door, so that a rule for it can be copied.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Entry, Event, Kind, Outcome};
 
 /// The least first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// What happens all day.
@@ -33,6 +33,12 @@ impl Severity {
             Self::Warning => "warning",
             Self::Alarm => "alarm",
         }
+    }
+
+    /// The one with this stable name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|severity| severity.as_str() == name)
     }
 
     /// Of what happened, and whether it worked.

@@ -165,7 +165,7 @@ mod tests {
 
     use super::*;
     use crate::audit::what::BreakGlassUsed;
-    use crate::audit::{AuditFilter, Entry, Head, Outcome};
+    use crate::audit::{AuditFilter, Entry, Head, Listing, Outcome};
     use crate::clock::Timestamp;
     use crate::model::{TenantId, UserId};
 
@@ -186,8 +186,8 @@ mod tests {
             Ok(())
         }
 
-        async fn list(&self, _: &AuditFilter) -> Result<Vec<Entry>, AuditError> {
-            Ok(Vec::new())
+        async fn search(&self, _: &AuditFilter) -> Result<Listing, AuditError> {
+            Ok(Listing::default())
         }
 
         async fn following(&self, _: &str, _: i64, _: u32) -> Result<Vec<Entry>, AuditError> {

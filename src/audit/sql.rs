@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::append::{self, Appended, Mark, Prepared, Repeated};
 use super::chain::{Head, Source};
-use super::{AuditError, AuditFilter, AuditStore, Entry, Event, listing};
+use super::{AuditError, AuditFilter, AuditStore, Entry, Event, Listing, listing, search};
 use crate::clock::Timestamp;
 use crate::db::{Connection, Database, Failure, query};
 use crate::model::UserId;
@@ -84,8 +84,8 @@ impl AuditStore for SqlAudit {
         }
     }
 
-    async fn list(&self, filter: &AuditFilter) -> Result<Vec<Entry>, AuditError> {
-        listing::list(&self.database, filter).await
+    async fn search(&self, filter: &AuditFilter) -> Result<Listing, AuditError> {
+        search::search(&self.database, filter).await
     }
 
     async fn following(&self, chain: &str, after_link: i64, limit: u32) -> Result<Vec<Entry>, AuditError> {

@@ -115,6 +115,15 @@ impl<T: Serialize> Bind for Json<T> {
     }
 }
 
+/// Whatever it is already.
+impl Bind for Value {
+    const ABSENT: Value = Value::Text(None);
+
+    fn into_value(self) -> Value {
+        self
+    }
+}
+
 impl<T: Bind> Bind for Option<T> {
     const ABSENT: Value = T::ABSENT;
 

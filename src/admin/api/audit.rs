@@ -4,6 +4,8 @@
 
 #![expect(unused_qualifications, reason = "the macro that describes a query writes its type with a path")]
 
+use std::net::IpAddr;
+
 use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
@@ -14,14 +16,14 @@ use super::asked::{Asked, moment};
 use super::caller::Caller;
 use super::paging::{self, Listed};
 use super::problem::Problem;
-use crate::audit::{AuditFilter, Entry, Kind};
+use crate::audit::{AuditFilter, Entry, Kind, Outcome, Place, Severity};
 
 /// Which events: those that fit all that is given.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Search {
-    /// Events before the one with this number.
+    /// Events before the one that this cursor names.
     #[serde(default)]
     after: Option<String>,
     /// At most so many: 1 to 200.
@@ -37,6 +39,33 @@ pub(super) struct Search {
     /// Only what was done to this.
     #[serde(default)]
     target: Option<String>,
+    /// Only what this person did or what was done to them: an id, or the name they sign in with.
+    #[serde(default)]
+    user: Option<String>,
+    /// Only what succeeded, or what failed.
+    #[serde(default)]
+    #[param(value_type = Option<String>, pattern = "^(success|failure)$")]
+    outcome: Option<Outcome>,
+    /// Only what matters at least so much.
+    #[serde(default)]
+    #[param(value_type = Option<String>, pattern = "^(info|notice|warning|alarm)$")]
+    severity: Option<Severity>,
+    /// Only what failed for this reason, such as `wrong_password`.
+    #[serde(default)]
+    reason: Option<String>,
+    /// Only from this address.
+    #[serde(default)]
+    #[param(value_type = Option<String>)]
+    source: Option<IpAddr>,
+    /// Only in the session with this handle.
+    #[serde(default)]
+    session: Option<String>,
+    /// Only at the request with this id.
+    #[serde(default)]
+    request_id: Option<String>,
+    /// Only what this replica wrote.
+    #[serde(default)]
+    chain: Option<String>,
     /// Only from then on.
     #[serde(default)]
     #[param(format = DateTime)]
@@ -52,9 +81,17 @@ pub(super) struct Search {
 pub(super) struct ShownEvent {
     /// Its place in the trail; never used twice.
     seq: i64,
+    /// By which whoever gets it twice knows it; empty for what is older than the chains.
+    id: String,
+    /// The replica that wrote it.
+    chain: String,
+    /// Its place in the chain: 1, 2, 3 …
+    link: i64,
     #[schema(format = DateTime)]
     at: String,
     kind: String,
+    /// `info`, `notice`, `warning` or `alarm`.
+    severity: &'static str,
     outcome: String,
     reason: Option<String>,
     tenant: String,
@@ -73,7 +110,11 @@ pub(super) struct ShownEvent {
 impl From<Entry> for ShownEvent {
     fn from(entry: Entry) -> Self {
         Self {
+            severity: entry.severity().as_str(),
             seq: entry.seq,
+            id: entry.id,
+            chain: entry.chain,
+            link: entry.link,
             at: entry.at.to_string(),
             kind: entry.kind,
             outcome: entry.outcome,
@@ -97,35 +138,57 @@ fn kinds(text: &str) -> Result<Vec<Kind>, Problem> {
     text.split(',').map(|name| known(name.trim()).ok_or_else(|| unknown(name.trim()))).collect()
 }
 
-/// Events of the tenant, newest first.
+/// Events of the tenant, newest first. A page may hold fewer than asked for, or none, and still have a `next`: one request looks through
+/// only so much of the trail.
 #[utoipa::path(get, path = "/audit", tag = "audit", params(Search), responses((status = 200, body = Listed<ShownEvent>)))]
 pub(super) async fn list(
     State(admin): State<Admin>,
     Caller(acting): Caller,
     Asked(search): Asked<Search>,
 ) -> Result<Response, Problem> {
-    let number = |text: &str| text.parse::<i64>().map_err(|_| Problem::malformed("`after` is the number of an event."));
     let limit = paging::limit(search.limit)?;
-    let filter = AuditFilter {
-        since: search.since.as_deref().map(|since| moment("since", since)).transpose()?,
-        until: search.until.as_deref().map(|until| moment("until", until)).transpose()?,
-        kinds: search.kind.as_deref().map_or(Ok(Vec::new()), kinds)?,
-        actor: search.actor.clone(),
-        target: search.target.clone(),
-        before: search.after.as_deref().map(number).transpose()?,
-        limit,
-        ..AuditFilter::default()
-    };
-    let entries = admin.events(&acting, filter).await?;
-    let next = paging::next(&entries, limit, |entry| entry.seq.to_string());
+    let found = admin.events(&acting, search.filter(limit)?, search.user.as_deref()).await?;
+    let next = found.next.map(|place| place.to_string());
     let limit = limit.to_string();
+    let source = search.source.map(|source| source.to_string());
     let query = [
         ("limit", Some(limit.as_str())),
         ("kind", search.kind.as_deref()),
         ("actor", search.actor.as_deref()),
         ("target", search.target.as_deref()),
+        ("user", search.user.as_deref()),
+        ("outcome", search.outcome.map(Outcome::as_str)),
+        ("severity", search.severity.map(Severity::as_str)),
+        ("reason", search.reason.as_deref()),
+        ("source", source.as_deref()),
+        ("session", search.session.as_deref()),
+        ("request_id", search.request_id.as_deref()),
+        ("chain", search.chain.as_deref()),
         ("since", search.since.as_deref()),
         ("until", search.until.as_deref()),
     ];
-    Ok(Listed::<ShownEvent>::answer(entries.into_iter().map(Into::into).collect(), next, &query))
+    Ok(Listed::<ShownEvent>::answer(found.entries.into_iter().map(Into::into).collect(), next, &query))
+}
+
+impl Search {
+    fn filter(&self, limit: u32) -> Result<AuditFilter, Problem> {
+        let place = |text: &str| text.parse::<Place>().map_err(|_| Problem::malformed("`after` is the `next` of another page."));
+        Ok(AuditFilter {
+            since: self.since.as_deref().map(|since| moment("since", since)).transpose()?,
+            until: self.until.as_deref().map(|until| moment("until", until)).transpose()?,
+            kinds: self.kind.as_deref().map_or(Ok(Vec::new()), kinds)?,
+            actor: self.actor.clone(),
+            target: self.target.clone(),
+            outcome: self.outcome,
+            severity: self.severity,
+            reason: self.reason.clone(),
+            source: self.source,
+            session: self.session.clone(),
+            request_id: self.request_id.clone(),
+            chain: self.chain.clone(),
+            from: self.after.as_deref().map(place).transpose()?,
+            limit,
+            ..AuditFilter::default()
+        })
+    }
 }

@@ -1,5 +1,6 @@
 //! The API for administrators, asked as programs ask it.
 
+mod audit;
 mod connections;
 mod crossing;
 mod document;

@@ -17,6 +17,7 @@ mod session_server;
 mod silence;
 mod stop;
 mod tokens;
+mod trail;
 mod trouble;
 mod unheard;
 mod vendors;

@@ -1,7 +1,7 @@
 //! Facts about the audit trail.
 
 use doorward::audit::what::{CredentialRefused, UserChanged};
-use doorward::audit::{AuditFilter, Event, Kind, Now, Outcome as Ending, Personal, Recorder};
+use doorward::audit::{AuditFilter, Entry, Event, Kind, Now, Outcome as Ending, Personal, Recorder};
 use doorward::model::CredentialKind;
 use serde_json::Value;
 
@@ -76,7 +76,7 @@ pub(crate) async fn events_are_listed_newest_first_by_what_is_asked(backend: &im
     assert_eq!(listed(AuditFilter { kinds: vec![Kind::SignOut, Kind::SignIn], ..newest(10) }).await?, [4, 3, 2, 1]);
     assert_eq!(listed(AuditFilter { kinds: vec![Kind::KeyCreated], ..newest(10) }).await?, [0; 0]);
     let page = audit.list(&newest(2)).await?;
-    assert_eq!(listed(AuditFilter { before: page.last().map(|entry| entry.seq), ..newest(10) }).await?, [2, 1]);
+    assert_eq!(listed(AuditFilter { from: page.last().map(Entry::place), ..newest(10) }).await?, [2, 1]);
     Ok(())
 }
 

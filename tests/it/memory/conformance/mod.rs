@@ -7,6 +7,7 @@ pub(crate) mod directory;
 pub(crate) mod erasure;
 pub(crate) mod factors;
 pub(crate) mod groups;
+pub(crate) mod listing;
 pub(crate) mod mail;
 pub(crate) mod provisioning;
 pub(crate) mod sessions;
@@ -161,6 +162,10 @@ macro_rules! conformance {
             an_invitation_is_accepted_again_and_again_and_used_once
             an_invitation_that_was_revoked_or_replaced_makes_nobody
             many_who_invite_the_same_person_at_once_leave_one_invitation
+        );
+        conformance!(@tests $backend, listing:
+            whatever_is_asked_is_found_once_and_nothing_else
+            what_is_recorded_while_pages_are_turned_shifts_nothing
         );
         conformance!(@tests $backend, audit:
             an_event_comes_back_with_every_field

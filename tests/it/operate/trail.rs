@@ -1,0 +1,130 @@
+//! The trail as people read it: `doorward audit list`, `export` and `tail`, beside a running door.
+
+use doorward::audit::Entry;
+use serde_json::Value;
+
+use crate::support::door::doorward;
+use crate::support::process::Process;
+use crate::support::{Door, PATIENCE};
+
+#[track_caller]
+fn printed(door: &Door, arguments: &[&str]) -> String {
+    let output = doorward(&["audit"]).args(arguments).arg("--config").arg(door.config()).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn lines(text: &str) -> Vec<Entry> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn kinds(text: &str) -> Vec<String> {
+    lines(text).into_iter().map(|entry| entry.kind).collect()
+}
+
+fn person(door: &Door, name: &str) -> Value {
+    door.command(&["user", "create", "--email", name, "--role", "viewer"])
+}
+
+#[test]
+fn a_person_is_found_by_the_name_they_sign_in_with_in_all_that_concerns_them() {
+    let door = Door::demo(&[]);
+    let eve = person(&door, "eve@acme.example");
+    door.command(&["user", "deactivate", "eve@acme.example"]);
+    let _other = person(&door, "ada@acme.example");
+    let by_name = printed(&door, &["list", "--user", "eve@acme.example", "--format", "jsonl"]);
+    let by_id = printed(&door, &["list", "--user", eve["id"].as_str().unwrap(), "--format", "jsonl"]);
+    assert_eq!(kinds(&by_name), ["user_created", "user_deactivated"]);
+    assert_eq!(by_name, by_id);
+    let none = printed(&door, &["list", "--user", "nobody@acme.example", "--format", "jsonl"]);
+    assert_eq!(none, "");
+    let table = printed(&door, &["list", "--user", "eve@acme.example"]);
+    assert!(table.starts_with("AT ") && table.contains("user_deactivated"), "{table}");
+}
+
+#[test]
+fn what_a_stranger_did_is_found_by_address_reason_and_severity() {
+    let door = Door::demo(&[]);
+    assert_eq!(door.curl("/hello", &["-H", "X-Api-Key: dw_nothing"]).status, 401);
+    let refused = crate::support::eventually("it is noted", || {
+        let found = printed(&door, &["list", "--severity", "warning", "--source", "127.0.0.1", "--format", "jsonl"]);
+        (!found.is_empty()).then_some(found)
+    });
+    let entry = &lines(&refused)[0];
+    assert_eq!((entry.kind.as_str(), entry.outcome.as_str()), ("credential_refused", "failure"));
+    let reason = entry.reason.clone().unwrap();
+    let request = entry.request_id.clone().unwrap();
+    assert_eq!(printed(&door, &["list", "--reason", &reason, "--format", "jsonl"]), refused);
+    assert_eq!(printed(&door, &["list", "--request-id", &request, "--outcome", "failure", "--format", "jsonl"]), refused);
+    for nothing in [["--source", "192.0.2.1"], ["--request-id", "none"], ["--severity", "alarm"], ["--session", "none"]] {
+        assert_eq!(printed(&door, &["list", nothing[0], nothing[1], "--format", "jsonl"]), "", "{nothing:?}");
+    }
+}
+
+#[test]
+fn an_export_is_everything_that_fits_oldest_first_in_either_form() {
+    let door = Door::demo(&[]);
+    for number in 0..12 {
+        person(&door, &format!("person{number}@acme.example"));
+    }
+    let exported = printed(&door, &["export", "--kind", "user_created"]);
+    let entries = lines(&exported);
+    assert_eq!(entries.len(), 12);
+    assert!(entries.iter().map(Entry::place).is_sorted());
+    let csv = printed(&door, &["export", "--kind", "user_created", "--format", "csv"]);
+    let rows: Vec<&str> = csv.split("\r\n").collect();
+    assert!(rows[0].starts_with("seq,at,kind,severity,outcome,"), "{}", rows[0]);
+    assert_eq!((rows.len(), rows.last()), (14, Some(&"")));
+    for (row, entry) in rows[1..].iter().zip(&entries) {
+        assert!(row.starts_with(&format!("{},{},user_created,notice,success,", entry.seq, entry.at)), "{row}");
+    }
+    let empty = printed(&door, &["export", "--kind", "key_rotated", "--format", "csv"]);
+    assert_eq!(empty.lines().count(), 1, "a header is there without a row");
+}
+
+#[test]
+fn a_tail_shows_what_others_do_as_it_happens_and_ends_in_peace() {
+    let door = Door::demo(&[]);
+    for name in ["a@acme.example", "b@acme.example"] {
+        person(&door, name);
+    }
+    assert_eq!(printed(&door, &["tail", "-n", "1", "--kind", "user_created"]).lines().count(), 1);
+    let mut command = doorward(&[
+        "audit",
+        "tail",
+        "-n",
+        "1",
+        "--follow",
+        "--format",
+        "jsonl",
+        "--kind",
+        "user_created",
+        "--kind",
+        "credential_refused",
+    ]);
+    let mut tail = Process::start(command.arg("--config").arg(door.config()));
+    let before = tail.json_line();
+    assert_eq!(before["kind"], "user_created");
+    let made = person(&door, "c@acme.example");
+    assert_eq!(tail.json_line()["target"], made["id"], "done by another program");
+    assert_eq!(door.curl("/hello", &["-H", "X-Api-Key: dw_nothing"]).status, 401);
+    assert_eq!(tail.json_line()["kind"], "credential_refused", "done by the door");
+    tail.signal("INT");
+    assert_eq!(tail.wait(), Some(0), "{}", tail.said());
+    assert!(tail.line(PATIENCE).is_err(), "each once");
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_error_and_an_impossible_question_is() {
+    let door = Door::demo(&[]);
+    let mut tail = Process::start(doorward(&["audit", "tail", "--follow", "--format", "csv"]).arg("--config").arg(door.config()));
+    assert!(tail.line(PATIENCE).unwrap().starts_with("seq,"));
+    tail.signal("INT");
+    assert_eq!(tail.wait(), Some(0));
+    for wrong in
+        [["--kind", "sign_on"], ["--outcome", "maybe"], ["--severity", "worst"], ["--source", "here"], ["--since", "soon"]]
+    {
+        let output = doorward(&["audit", "list", wrong[0], wrong[1]]).arg("--config").arg(door.config()).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}");
+    }
+}
