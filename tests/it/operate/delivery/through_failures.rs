@@ -83,6 +83,11 @@ fn nothing_is_lost_and_order_is_kept_while_receiver_and_door_fail() {
             let sent = number(&house, "sent_total");
             eventually("it is well again", || (number(&house, "sent_total") > sent).then_some(()));
         }
+        // It goes down while it takes nothing, so that what it was given is known.
+        let asked = || receiver.control("GET", "/asked")["requests"].as_i64().unwrap();
+        knobs(&receiver, &json!({ "status": 503 }));
+        let before = asked();
+        eventually("whatever it was taking is taken", || (asked() > before + 1).then_some(()));
         seen.add(&receiver);
         drop(std::mem::replace(&mut receiver, siem(free_port(), &[])));
         std::thread::sleep(SPELL);
