@@ -213,7 +213,11 @@ fn client(
     builder.build().map_err(|source| HttpClientError::NoAnswer { host: String::new(), source })
 }
 
-fn tls(authorities: Option<&Path>, certificate: Option<&Certificate>) -> Result<rustls::ClientConfig, HttpClientError> {
+/// How TLS is spoken with others: with the authorities in a PEM file instead of the system's, and with a client's certificate for those that ask.
+///
+/// # Errors
+/// When the files cannot be read, or do not fit.
+pub fn tls(authorities: Option<&Path>, certificate: Option<&Certificate>) -> Result<rustls::ClientConfig, HttpClientError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     let builder = match authorities {

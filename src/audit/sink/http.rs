@@ -4,8 +4,11 @@
 //! tried again, because whoever mends them wants what happened meanwhile.
 
 use std::error::Error as _;
+use std::io::Write as _;
 use std::time::Duration;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use http::{HeaderMap, Request, Response, StatusCode, header};
 
 use super::transport::SendError;
@@ -18,6 +21,13 @@ const LONGEST: Duration = Duration::from_secs(15 * 60);
 pub(super) async fn post(client: &HttpClient, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, SendError> {
     let answer = client.send(request).await.map_err(|error| SendError::later(told(&error)))?;
     if answer.status().is_success() { Ok(answer) } else { Err(refusal(&answer)) }
+}
+
+/// A body as `Content-Encoding: gzip` has it.
+pub(super) fn compressed(body: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(body)?;
+    encoder.finish()
 }
 
 /// What an answer that is no success says of the batch. Only 400, 406, 410, 411, 413, 415, 422 and their like blame what was sent.

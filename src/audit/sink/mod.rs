@@ -12,14 +12,18 @@ mod datadog;
 mod delivery;
 mod engine;
 mod entra;
+mod file;
 mod filter;
 mod http;
 mod letter;
 mod mapping;
 mod meter;
+mod otlp;
 mod planned;
 mod sentinel;
 mod splunk;
+mod stdout;
+mod syslog;
 pub mod transport;
 mod webhook;
 
@@ -42,6 +46,10 @@ use crate::http_client::HttpClientError;
 fn open(sink: &Sink, path: &Path, clock: &SharedClock, problems: &mut Problems) -> Option<Arc<dyn Transport>> {
     let (key, kind) = sink.kind()?;
     match kind {
+        Kind::Syslog(typed) => reached(syslog::Syslog::new(typed, sink), path, key, problems),
+        Kind::Otlp(typed) => reached(otlp::Otlp::new(typed, sink, Arc::clone(clock)), path, key, problems),
+        Kind::File(typed) => Some(Arc::new(file::Lines::new(typed, Arc::clone(clock)))),
+        Kind::Stdout => Some(Arc::new(stdout::Stdout::default())),
         Kind::Webhook(typed) => reached(webhook::Webhook::new(typed, sink, Arc::clone(clock)), path, key, problems),
         Kind::SplunkHec(typed) => reached(splunk::Splunk::new(typed, sink), path, key, problems),
         Kind::Sentinel(typed) => reached(sentinel::Sentinel::new(typed, sink, Arc::clone(clock)), path, key, problems),

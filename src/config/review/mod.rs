@@ -6,6 +6,7 @@
 mod access;
 mod address;
 mod connections;
+mod lines;
 mod listeners;
 mod programs;
 mod saml;

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderName, HeaderValue};
 
-use super::{address, vendors};
+use super::{address, lines, vendors};
 use crate::config::shown::shown;
 use crate::config::sink::{Kind, Sink, Webhook};
 use crate::config::{Config, Path, Problems, Span};
@@ -54,7 +54,7 @@ pub(super) fn review(config: &Config, problems: &mut Problems) {
 
 fn kind(sink: &Sink, path: &Path, problems: &mut Problems) {
     match sink.kinds().as_slice() {
-        [(key, kind)] => of_kind(*kind, &path.key(key), problems),
+        [(key, kind)] => of_kind(*kind, sink, path, &path.key(key), problems),
         [] => problems.add(path.clone(), "the sink does not say what receives it", "add one of the kinds, such as `webhook`"),
         [(first, _), .., (second, _)] => {
             problems.add(path.clone(), format!("`{first}` and `{second}` are both given"), "make two sinks of it");
@@ -63,12 +63,16 @@ fn kind(sink: &Sink, path: &Path, problems: &mut Problems) {
 }
 
 /// One line for each kind.
-fn of_kind(kind: Kind<'_>, path: &Path, problems: &mut Problems) {
+fn of_kind(kind: Kind<'_>, sink: &Sink, at: &Path, path: &Path, problems: &mut Problems) {
     match kind {
         Kind::Webhook(typed) => webhook(typed, path, problems),
         Kind::SplunkHec(typed) => vendors::splunk(typed, path, problems),
         Kind::Sentinel(typed) => vendors::sentinel(typed, path, problems),
         Kind::Datadog(typed) => vendors::datadog(typed, path, problems),
+        Kind::Syslog(typed) => lines::syslog(typed, sink, at, path, problems),
+        Kind::Otlp(typed) => lines::otlp(typed, path, problems),
+        Kind::File(typed) => lines::file(typed, path, problems),
+        Kind::Stdout => {}
     }
 }
 
@@ -91,7 +95,12 @@ fn webhook(typed: &Webhook, path: &Path, problems: &mut Problems) {
 }
 
 /// Headers that are sent besides a transport's `own`.
-fn headers<'h>(typed: impl Iterator<Item = (&'h String, &'h Secret)>, own: &[&str], path: &Path, problems: &mut Problems) {
+pub(super) fn headers<'h>(
+    typed: impl Iterator<Item = (&'h String, &'h Secret)>,
+    own: &[&str],
+    path: &Path,
+    problems: &mut Problems,
+) {
     for (name, value) in typed {
         let path = path.key(name);
         match HeaderName::try_from(name) {

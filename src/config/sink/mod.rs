@@ -3,8 +3,11 @@
 //! Refuses nothing by itself; `config::review` judges the words and `audit::sink` compiles them.
 
 mod datadog;
+mod file;
+mod otlp;
 mod sentinel;
 mod splunk;
+mod syslog;
 mod webhook;
 
 use std::collections::BTreeMap;
@@ -14,8 +17,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use datadog::Datadog;
+pub use file::{File, Rotate, Stdout};
+pub use otlp::Otlp;
 pub use sentinel::Sentinel;
 pub use splunk::SplunkHec;
+pub use syslog::{Facility, Syslog, Way};
 pub use webhook::Webhook;
 
 use super::listener::Certificate;
@@ -40,6 +46,18 @@ pub struct Sink {
     /// Datadog's log intake.
     #[serde(default)]
     pub datadog: Option<Datadog>,
+    /// Syslog messages by UDP, TCP or TLS.
+    #[serde(default)]
+    pub syslog: Option<Syslog>,
+    /// OpenTelemetry log records.
+    #[serde(default)]
+    pub otlp: Option<Otlp>,
+    /// JSON lines in a file.
+    #[serde(default)]
+    pub file: Option<File>,
+    /// JSON lines on standard output.
+    #[serde(default)]
+    pub stdout: Option<Stdout>,
     /// The form of an event. Default: ocsf.
     #[serde(default)]
     pub format: Format,
@@ -79,6 +97,10 @@ pub enum Kind<'c> {
     SplunkHec(&'c SplunkHec),
     Sentinel(&'c Sentinel),
     Datadog(&'c Datadog),
+    Syslog(&'c Syslog),
+    Otlp(&'c Otlp),
+    File(&'c File),
+    Stdout,
 }
 
 impl Sink {
@@ -90,6 +112,10 @@ impl Sink {
             self.splunk_hec.as_ref().map(|splunk| ("splunk_hec", Kind::SplunkHec(splunk))),
             self.sentinel.as_ref().map(|sentinel| ("sentinel", Kind::Sentinel(sentinel))),
             self.datadog.as_ref().map(|datadog| ("datadog", Kind::Datadog(datadog))),
+            self.syslog.as_ref().map(|syslog| ("syslog", Kind::Syslog(syslog))),
+            self.otlp.as_ref().map(|otlp| ("otlp", Kind::Otlp(otlp))),
+            self.file.as_ref().map(|file| ("file", Kind::File(file))),
+            self.stdout.as_ref().map(|_| ("stdout", Kind::Stdout)),
         ];
         typed.into_iter().flatten().collect()
     }

@@ -10,6 +10,7 @@ mod config;
 mod delivery;
 mod examples;
 mod explain;
+mod lines;
 mod presets;
 mod probes;
 mod replicas;

@@ -18,7 +18,7 @@ pub(crate) use curl::{Answer, curl};
 pub(crate) use door::{Door, doorward};
 pub(crate) use line::Line;
 pub(crate) use port::free_port;
-pub(crate) use process::{Part, Process, part, part_at_port, python_part};
+pub(crate) use process::{Part, Process, part, part_at_port, python_part, python_part_of};
 pub(crate) use site::{HOST, Site};
 pub(crate) use stopwatch::Stopwatch;
 pub(crate) use stream::Stream;

@@ -149,7 +149,14 @@ pub(crate) fn part_at_port(name: &str, arguments: &[&str]) -> Part {
 /// Starts `tests/parts/NAME.py` and waits until it is ready.
 #[track_caller]
 pub(crate) fn python_part(name: &str, arguments: &[&str]) -> Part {
-    Part::start(Command::new(parts().join(".venv/bin/python")).arg(parts().join(name).with_extension("py")).args(arguments))
+    python_part_of(".venv", name, arguments)
+}
+
+/// The same with the libraries of another environment.
+#[track_caller]
+pub(crate) fn python_part_of(environment: &str, name: &str, arguments: &[&str]) -> Part {
+    let python = parts().join(environment).join("bin/python");
+    Part::start(Command::new(python).arg(parts().join(name).with_extension("py")).args(arguments))
 }
 
 fn parts() -> PathBuf {
