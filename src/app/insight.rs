@@ -68,6 +68,11 @@ impl Insight for View {
         let mut samples = vec![
             gauge("change_feed_blind_seconds", "How long changes made elsewhere have not been heard; 0: they are", blind),
             counter("audit_events_lost", "Audit events that could not be kept", self.memory.audit.lost()),
+            gauge(
+                "audit_events_waiting",
+                "Audit events on the disk that wait for the store",
+                as_number(self.memory.audit.waiting()),
+            ),
             gauge("draining", "1 while the server is stopping", f64::from(u8::from(self.stopping.load(Ordering::Relaxed)))),
         ];
         samples.extend(letters(&self.memory.post.tallies()));

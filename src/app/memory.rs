@@ -3,6 +3,7 @@
 //! Refuses a store it does not know; the embedded one is SQLite, and sessions may live on a server of their own. Without a store
 //! nothing is written to a disk.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,13 +11,13 @@ use tokio_util::task::TaskTracker;
 
 use crate::admin;
 use crate::audit::sink::{Cursors, Delivery, Fare, Planned};
-use crate::audit::{AuditStore, LoggedAudit, Recorder, Source, SqlAudit};
+use crate::audit::{AuditStore, Journal, JournalError, LoggedAudit, Recorder, Source, SqlAudit};
 use crate::authn::Stores;
 use crate::batch::{Batched, Gathered};
 use crate::clock::SharedClock;
 use crate::config::{Config, SessionServer};
 use crate::crypto::weekly::Unsigned;
-use crate::db::{Database, OpenError, Terms, Unavailable};
+use crate::db::{self, Database, OpenError, Terms, Unavailable};
 use crate::directory::{
     self, Answers, Connections, Directory, Factors, Invitations, Provisioning, ScimCalls, ScimTokens, SqlDirectory,
 };
@@ -79,6 +80,10 @@ pub enum MemoryError {
     Sessions(#[from] valkey::OpenError),
     #[error("the audit trail cannot be signed for")]
     Audit(#[from] Unsigned),
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error("there is no thread to keep audit events")]
+    Thread(#[source] std::io::Error),
 }
 
 impl From<Unavailable> for MemoryError {
@@ -147,6 +152,20 @@ impl Memory {
             _sessions_follower: sessions_follower,
             tasks: TaskTracker::new(),
         })
+    }
+
+    /// Lets noted events wait on the disk: for who serves, and so is asked a thousand times a second.
+    pub fn keep_journal(&mut self, config: &Config) -> Result<(), MemoryError> {
+        if config.store.is_none() {
+            return Ok(());
+        }
+        let Some(base) = journal(config) else {
+            tracing::warn!("audit events wait in memory while the store is down: name a file in `audit.journal`");
+            return Ok(());
+        };
+        let journal = Journal::open(&base, config.audit.journal_size)?;
+        self.audit = Recorder::start_with(Arc::clone(&self.trail), journal).map_err(MemoryError::Thread)?;
+        Ok(())
     }
 
     /// What credentials are checked against.
@@ -265,6 +284,15 @@ async fn flush<G: Gathered>(last: &Batched<G>) {
 /// Who writes to the trail.
 fn source(config: &Config) -> Result<Source, Unsigned> {
     Source::new(&config.audit.source(), &config.secret_key, &config.former_secret_keys)
+}
+
+/// Where audit events wait: beside an embedded store, if nothing else is said.
+fn journal(config: &Config) -> Option<PathBuf> {
+    config.audit.journal.clone().or_else(|| {
+        let mut file = db::file(config.store.as_ref()?.url.expose())?.into_os_string();
+        file.push("-events");
+        Some(file.into())
+    })
 }
 
 fn session_server(config: &Config) -> Option<&SessionServer> {

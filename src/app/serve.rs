@@ -108,7 +108,8 @@ pub async fn serve(file: PathBuf, sockets: Sockets, lines: AccessLines, ready: i
         AccessLines::StandardOutput => Telemetry::start(std::io::stdout())?,
         AccessLines::StandardError => Telemetry::start(std::io::stderr())?,
     });
-    let memory = Memory::open(&plan.config, &clock).await?;
+    let mut memory = Memory::open(&plan.config, &clock).await?;
+    memory.keep_journal(&plan.config)?;
     let delay = plan.config.shutdown.delay.0;
     let _upkeep = upkeep::start(memory.clone(), Arc::clone(&clock), plan.config.audit.retention.0);
     let _spool = plan.config.sign_in.break_glass_file.as_deref().map(|file| upkeep::follow_spool(&memory, file));

@@ -210,6 +210,14 @@ pub enum SessionMode {
 pub struct Audit {
     /// How long events are kept.
     pub retention: Span,
+    /// The file in which events wait that came too fast for the store, or while it was down; a second process on this disk takes the same
+    /// name with `.1`. Default: beside an embedded store, with `-events` after its name; with PostgreSQL they wait in memory. Read at the
+    /// start.
+    #[schemars(with = "Option<FilePath>")]
+    pub journal: Option<PathBuf>,
+    /// Bytes of the disk that the journal takes from the start on.
+    #[schemars(range(min = 1_048_576, max = 1_099_511_627_776_u64))]
+    pub journal_size: u64,
     /// Where events are delivered, each at least once and in order.
     pub sinks: Vec<Sink>,
     /// The name under which this replica writes; the host's, if not set. Events are linked for each name on its own.
@@ -239,7 +247,13 @@ pub(super) const fn is_of_a_source(letter: char) -> bool {
 
 impl Default for Audit {
     fn default() -> Self {
-        Self { retention: Span::seconds(365 * 86400), sinks: Vec::new(), source: None }
+        Self {
+            retention: Span::seconds(365 * 86400),
+            journal: None,
+            journal_size: 64 * 1024 * 1024,
+            sinks: Vec::new(),
+            source: None,
+        }
     }
 }
 

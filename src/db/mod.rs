@@ -14,6 +14,7 @@ mod statement;
 mod value;
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +33,12 @@ pub use row::{Column, FromRow, Row};
 pub use sqlx::types::Json;
 pub use statement::{Connection, On, Query, Readers, list, query};
 pub use value::{Bind, Value};
+
+/// The file of the embedded store that `url` names; `None`: it names none.
+#[must_use]
+pub fn file(url: &str) -> Option<PathBuf> {
+    sqlite::file_of(url).ok()
+}
 
 /// No caller waits longer than this for an answer. Where a server has fallen silent it is [`Terms::patience`] that ends the waiting.
 const DEADLINE: Duration = Duration::from_secs(4);

@@ -182,7 +182,7 @@ impl ProxyHttp for Doorward {
                 ctx.stage = Stage::Answered;
                 ctx.account.reject(&rejection);
                 if let Some(event) = record::event(session, &ctx.gateway, &ctx.account, &rejection) {
-                    self.audit.note(event);
+                    self.audit.note_before_answer(event).await;
                 }
                 answer::answer(session, &ctx.gateway, &rejection, &ctx.account).await?;
                 drain::drain(session).await;

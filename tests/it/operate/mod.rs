@@ -10,6 +10,7 @@ mod config;
 mod delivery;
 mod examples;
 mod explain;
+mod journal;
 mod lines;
 mod presets;
 mod probes;
