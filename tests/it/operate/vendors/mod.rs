@@ -1,9 +1,11 @@
 //! Sinks of vendors, against receivers that are as strict as the vendors' documentation and beside the vendors' own clients.
 
 mod datadog;
+mod delivery;
 mod sentinel;
 mod splunk;
 mod strict;
+mod vector;
 
 use std::collections::BTreeSet;
 use std::path::Path;
