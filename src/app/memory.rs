@@ -56,6 +56,8 @@ pub struct Memory {
     pub post: Post,
     /// The audit trail, to read; [`Self::audit`] writes it.
     pub trail: Arc<dyn AuditStore>,
+    /// The same where it can be proved: in a store.
+    pub proof: Option<SqlAudit>,
     pub audit: Recorder,
     /// What carries the trail to the sinks; nothing does without a store.
     pub delivery: Option<Delivery>,
@@ -120,11 +122,12 @@ impl Memory {
             None => (signed_in.clone(), None),
         };
         let cursors = Cursors::new(database.clone());
-        let (trail, delivery): (Arc<dyn AuditStore>, _) = match &config.store {
-            Some(_) => {
-                let source = source(config)?;
-                let trail = Arc::new(SqlAudit::new(database.clone(), source.clone()));
-                (trail.clone(), Some(Delivery::new(trail, database, source.chain())))
+        let proof =
+            config.store.as_ref().map(|_| source(config).map(|source| SqlAudit::new(database.clone(), source))).transpose()?;
+        let (trail, delivery): (Arc<dyn AuditStore>, _) = match &proof {
+            Some(stored) => {
+                let trail = Arc::new(stored.clone());
+                (trail.clone(), Some(Delivery::new(trail, database, stored.source().chain())))
             }
             None => (Arc::new(LoggedAudit), None),
         };
@@ -146,6 +149,7 @@ impl Memory {
             scim_tokens,
             post: Post::open(),
             trail,
+            proof,
             used_codes: Arc::default(),
             clock: Arc::clone(clock),
             follower,

@@ -17,6 +17,7 @@ use super::plan::Plan;
 use super::reload::{self, Changes};
 use super::run::{self, StartError};
 use super::upkeep;
+use crate::audit::Occasion;
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{LoadError, Report};
 use crate::telemetry::operations::router;
@@ -112,6 +113,7 @@ pub async fn serve(file: PathBuf, sockets: Sockets, lines: AccessLines, ready: i
     memory.keep_journal(&plan.config)?;
     let delay = plan.config.shutdown.delay.0;
     let _upkeep = upkeep::start(memory.clone(), Arc::clone(&clock), plan.config.audit.retention.0);
+    let _checkpoints = upkeep::checkpoints(&memory);
     let _spool = plan.config.sign_in.break_glass_file.as_deref().map(|file| upkeep::follow_spool(&memory, file));
     let operations = bind_operations(&plan, sockets.operations).await?;
     let running =
@@ -147,6 +149,11 @@ pub async fn serve(file: PathBuf, sockets: Sockets, lines: AccessLines, ready: i
             Ended::Drained
         }
     };
+    if let (Ended::Drained, Some(proof)) = (ended, &memory.proof)
+        && let Err(error) = proof.checkpoint(Occasion::End).await
+    {
+        tracing::warn!(%error, "it could not be stated where the audit trail stands");
+    }
     telemetry.close();
     Ok(ended)
 }

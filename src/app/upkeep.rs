@@ -9,11 +9,13 @@ use std::time::Duration;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::memory::Memory;
-use crate::audit::{Spool, spool};
+use crate::audit::{Occasion, Spool, spool};
 use crate::clock::SharedClock;
 use crate::directory::BreakGlassFile;
 
 const EVERY: Duration = Duration::from_secs(3600);
+/// How often it is stated where the chains of the audit trail stand.
+const CHECKPOINTS: Duration = Duration::from_secs(60);
 /// How long an expired session can still be looked at.
 const EXPIRED_SESSIONS: Duration = Duration::from_secs(24 * 3600);
 
@@ -26,6 +28,20 @@ pub fn start(memory: Memory, clock: SharedClock, retention: Duration) -> AbortOn
         loop {
             purge(&memory, &clock, retention).await;
             tokio::time::sleep(EVERY).await;
+        }
+    }))
+}
+
+/// States where the chains of the audit trail stand, every minute until the handle is dropped.
+pub fn checkpoints(memory: &Memory) -> AbortOnDropHandle<()> {
+    let proof = memory.proof.clone();
+    AbortOnDropHandle::new(tokio::spawn(async move {
+        let Some(proof) = proof else { return };
+        loop {
+            tokio::time::sleep(CHECKPOINTS).await;
+            if let Err(error) = proof.checkpoint(Occasion::Regular).await {
+                tracing::warn!(%error, "it could not be stated where the audit trail stands");
+            }
         }
     }))
 }

@@ -16,7 +16,7 @@ use crate::db::{FromRow, Json, Row};
 pub(super) const FORM: i64 = 1;
 const TAG: &[u8] = b"doorward audit link 1";
 /// What the first link of a chain follows.
-pub const NOTHING: Digest = Digest::from_bytes([0; 32]);
+pub(super) const NOTHING: Digest = Digest::from_bytes([0; 32]);
 /// Keeps the key apart from all others that come of `secret_key`.
 const PURPOSE: &str = "audit statements";
 

@@ -5,6 +5,7 @@
 mod allowance;
 mod append;
 mod chain;
+mod checkpoint;
 pub mod event;
 mod facts;
 mod grouped;
@@ -13,11 +14,14 @@ mod listing;
 mod logged;
 pub mod ocsf;
 mod recorder;
+mod removal;
 mod search;
 mod severity;
 pub mod sink;
 pub mod spool;
 mod sql;
+mod statement;
+pub mod verify;
 
 use std::fmt;
 
@@ -28,7 +32,8 @@ use crate::clock::Timestamp;
 use crate::db::Unavailable;
 use crate::model::UserId;
 
-pub use chain::{Head, NOTHING, Source};
+pub use chain::{Head, Source};
+pub use checkpoint::Occasion;
 pub use event::fact::{Members, Now, Personal};
 pub use event::redacted::{ProviderAnswer, Redacted};
 pub use event::{Event, Kind, Outcome, what};
@@ -39,6 +44,7 @@ pub use recorder::Recorder;
 pub use severity::Severity;
 pub use spool::{Spool, SpoolError};
 pub use sql::SqlAudit;
+pub use statement::Signed;
 
 /// The trail could not be written or read: try again later (HTTP 503).
 #[derive(Debug, thiserror::Error)]

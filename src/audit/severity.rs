@@ -48,7 +48,10 @@ impl Severity {
             (Kind::BreakGlassUsed | Kind::BreakGlassChanged, _) => Self::Alarm,
             (Kind::RequestRefused, _) => Self::Notice,
             (Kind::AccountLocked, _) | (_, Outcome::Failure) => Self::Warning,
-            (Kind::SignIn | Kind::SignInLinkSent | Kind::SignOut | Kind::TokenIssued, Outcome::Success) => Self::Info,
+            (
+                Kind::SignIn | Kind::SignInLinkSent | Kind::SignOut | Kind::TokenIssued | Kind::AuditCheckpoint,
+                Outcome::Success,
+            ) => Self::Info,
             (_, Outcome::Success) => Self::Notice,
         }
     }

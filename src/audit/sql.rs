@@ -5,19 +5,16 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use serde_json::Value;
 
 use super::append::{self, Appended, Mark, Prepared, Repeated};
 use super::chain::{Head, Source};
-use super::{AuditError, AuditFilter, AuditStore, Entry, Event, Listing, listing, search};
+use super::removal::{self, SCANNED};
+use super::verify::{self, Report};
+use super::{AuditError, AuditFilter, AuditStore, Entry, Event, Listing, Signed, listing, search};
 use crate::clock::Timestamp;
-use crate::db::{Connection, Database, Failure, query};
+use crate::crypto::signer::PublicKey;
+use crate::db::{Database, Failure, query};
 use crate::model::UserId;
-
-/// Events looked through in one transaction for what they tell of somebody.
-const SCANNED: usize = 20_000;
-/// Events that one transaction of a purge removes, so that none takes so long that it is given up, now and at every later try.
-const PURGED_AT_ONCE: u32 = 1000;
 
 /// The trail in a database.
 #[derive(Clone, Debug)]
@@ -33,6 +30,25 @@ impl SqlAudit {
     #[must_use]
     pub fn new(database: Database, source: Source) -> Self {
         Self { database, source, seen: Arc::default() }
+    }
+
+    /// Who writes.
+    #[must_use]
+    pub const fn source(&self) -> &Source {
+        &self.source
+    }
+
+    pub(super) const fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// Checks the whole trail. `keys` are trusted besides this door's own; `outside` are checkpoints that were kept elsewhere.
+    ///
+    /// # Errors
+    /// [`AuditError`] when it cannot be read.
+    pub async fn verify(&self, keys: Vec<PublicKey>, outside: &[Signed]) -> Result<Report, AuditError> {
+        let keys: Vec<PublicKey> = self.source.keys().cloned().chain(keys).collect();
+        verify::verify(&self.database, &keys, outside).await
     }
 
     async fn link(&self, events: Arc<[Prepared]>, checked: bool) -> Result<(), Failure<Repeated>> {
@@ -61,8 +77,6 @@ impl SqlAudit {
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-type Done<T> = Result<T, Failure<AuditError>>;
 
 impl From<Failure<Self>> for AuditError {
     fn from(failure: Failure<Self>) -> Self {
@@ -100,65 +114,45 @@ impl AuditStore for SqlAudit {
     async fn forget(&self, person: UserId, names: &[String]) -> Result<u64, AuditError> {
         let newest = query("SELECT coalesce(max(seq), 0) FROM audit_facts");
         let newest: i64 = self.database.read(newest.fetch_one(self.database.readers())).await?;
-        let mut gone: u64 = self.database.write(move |connection| Box::pin(forget_person(connection, person))).await?;
+        let (mut gone, at) = (0, self.database.now());
+        // In pieces, so that nobody else's writes wait for all of them.
+        loop {
+            let source = self.source.clone();
+            let some = self.database.write(move |connection| Box::pin(removal::forget_person(connection, source, at, person)));
+            match some.await? {
+                0 => break,
+                some => gone += some,
+            }
+        }
         let mut names = names.to_vec();
         names.push(person.to_string());
-        // In pieces, so that nobody else's writes wait for all of them.
         for after in (0..newest).step_by(SCANNED) {
-            let names = names.clone();
-            gone += self.database.write(move |connection| Box::pin(forget_names(connection, names, after))).await?;
+            let (source, which) = (self.source.clone(), (names.clone(), after));
+            let some = self.database.write(move |connection| Box::pin(removal::forget_names(connection, source, at, which)));
+            gone += some.await?;
         }
         Ok(gone)
     }
 
     async fn purge(&self, before: Timestamp) -> Result<u64, AuditError> {
-        let mut all = 0;
+        let (mut all, at) = (0, self.database.now());
         loop {
-            let gone: u64 = self.database.write(move |connection| Box::pin(purge(connection, before))).await?;
-            all += gone;
-            if gone < u64::from(PURGED_AT_ONCE) {
-                return Ok(all);
+            let some = self.database.write(move |connection| Box::pin(removal::purge_unlinked(connection, before)));
+            match some.await? {
+                0 => break,
+                some => all += some,
             }
         }
+        for head in self.heads().await? {
+            loop {
+                let (source, which) = (self.source.clone(), (head.chain.clone(), before));
+                let some = self.database.write(move |connection| Box::pin(removal::shorten(connection, source, at, which)));
+                match some.await? {
+                    0 => break,
+                    some => all += some,
+                }
+            }
+        }
+        Ok(all)
     }
-}
-
-async fn forget_person(connection: &mut Connection, person: UserId) -> Done<u64> {
-    Ok(query("DELETE FROM audit_facts WHERE person = $1").bind(person.to_string()).execute(connection).await?)
-}
-
-/// Removes parts that name somebody, among those after number `after`. An address or a name of several words is looked for wherever it
-/// stands; another text only as a whole value, because a short name is a part of others.
-async fn forget_names(connection: &mut Connection, names: Vec<String>, after: i64) -> Done<u64> {
-    let last = after.saturating_add(i64::try_from(SCANNED).unwrap_or(i64::MAX));
-    let mut gone = 0;
-    for name in names {
-        let value = if name.contains(['@', ' ']) { name.clone() } else { Value::from(name.as_str()).to_string() };
-        gone += query(
-            "DELETE FROM audit_facts WHERE seq > $1 AND seq <= $2 \
-             AND (lower(name) = lower($3) OR replace(lower(facts), lower($4), '') <> lower(facts))",
-        )
-        .bind(after)
-        .bind(last)
-        .bind(name)
-        .bind(value)
-        .execute(&mut *connection)
-        .await?;
-    }
-    Ok(gone)
-}
-
-/// Removes some of the oldest. The trigger lets go only of what is older than the row in `audit_retention`, which exists within this transaction alone.
-async fn purge(connection: &mut Connection, before: Timestamp) -> Done<u64> {
-    let before = before.millis();
-    let some = |text| query(text).bind(before).bind(PURGED_AT_ONCE);
-    some("DELETE FROM audit_facts WHERE seq IN (SELECT seq FROM audit WHERE at < $1 ORDER BY at, seq LIMIT $2)")
-        .execute(&mut *connection)
-        .await?;
-    query("INSERT INTO audit_retention (before) VALUES ($1)").bind(before).execute(&mut *connection).await?;
-    let gone = some("DELETE FROM audit WHERE seq IN (SELECT seq FROM audit WHERE at < $1 ORDER BY at, seq LIMIT $2)")
-        .execute(&mut *connection)
-        .await?;
-    query("DELETE FROM audit_retention").execute(connection).await?;
-    Ok(gone)
 }

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use super::declare::{Declared, Field, Told, events};
 use super::fact::{Fact, Members, Now, Personal};
 use super::redacted::{ProviderAnswer, Redacted};
+use crate::audit::Signed;
 use crate::clock::Timestamp;
 use crate::model::{ConnectionId, EmailAddress, FactorKind, InvitationId, Scope, SessionHandle, TenantId, UserId};
 
@@ -316,4 +317,9 @@ events! {
     ConnectionRemoved = "connection_removed" {}
     /// The configuration was reloaded, or refused.
     ConfigurationReloaded = "configuration_reloaded" {}
+    /// Where the chains of the trail stand, signed: to be kept elsewhere, to prove the trail with.
+    AuditCheckpoint = "audit_checkpoint" {
+        /// What `doorward audit verify --checkpoint` takes.
+        statement: Option<Signed>,
+    }
 }

@@ -95,7 +95,8 @@ pub(super) const fn class(kind: Kind) -> Class {
         | Kind::ConnectionCreated
         | Kind::ConnectionUpdated
         | Kind::ConnectionRemoved
-        | Kind::ConfigurationReloaded => Class::EntityManagement,
+        | Kind::ConfigurationReloaded
+        | Kind::AuditCheckpoint => Class::EntityManagement,
     }
 }
 
@@ -146,7 +147,8 @@ fn activity(kind: Kind, entry: &Entry) -> Activity {
         | Kind::ClientRotated
         | Kind::ScimTokenRotated
         | Kind::ConnectionUpdated
-        | Kind::ConfigurationReloaded => (3, "Update"),
+        | Kind::ConfigurationReloaded
+        | Kind::AuditCheckpoint => (3, "Update"),
         Kind::KeyRevoked | Kind::ClientRevoked | Kind::ScimTokenRevoked | Kind::ConnectionRemoved => (4, "Delete"),
     }
 }

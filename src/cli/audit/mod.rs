@@ -7,6 +7,7 @@ mod filter;
 mod form;
 mod list;
 mod tail;
+mod verify;
 
 use clap::Subcommand;
 
@@ -21,6 +22,10 @@ pub(super) enum Command {
     Export(export::Export),
     /// The last events, and with `--follow` those to come, of all replicas.
     Tail(tail::Tail),
+    /// Checks that every event is there as it was written, and names the first place that is not. The exit status says it, too.
+    Verify(verify::Verify),
+    /// The public key that statements on the trail are signed with, for whoever checks them elsewhere.
+    Key(verify::Key),
     /// How far each sink is.
     Sinks(Sinks),
     /// Events that receivers refuse for good.
@@ -34,6 +39,8 @@ impl Command {
             Self::List(command) => command.run(store).await,
             Self::Export(command) => command.run(store).await,
             Self::Tail(command) => command.run(store).await,
+            Self::Verify(command) => command.run(store).await,
+            Self::Key(command) => command.run(store),
             Self::Sinks(command) => command.run(store).await,
             Self::DeadLetters(command) => command.run(store).await,
         }

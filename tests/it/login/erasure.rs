@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::house::{House, Plan};
-use crate::support::store::look;
+use crate::support::store::{change, look};
 use crate::support::{curl, doorward};
 
 const SETTINGS: &str = "admin_api: { roles: [editor] }\n";
@@ -99,4 +99,18 @@ fn nothing_is_left_by(erase: impl Fn(&House, &str)) {
     // Who comes back is somebody new.
     house.signed_in("bob", "/");
     assert_ne!(house.door.command(&["user", "show", "bob@acme.example"])["id"], id);
+    whole_until_somebody_helps(&house);
+}
+
+/// The trail is whole after the erasure; not after parts were removed by hand.
+fn whole_until_somebody_helps(house: &House) {
+    let proved = house.door.command(&["audit", "verify"]);
+    assert!(proved["events"].as_i64() > Some(5) && proved["older"] == 0 && proved.get("broken").is_none(), "{proved}");
+    assert!(proved["statements"].as_i64() > Some(1), "the erasure is stated: {proved}");
+    assert!(house.door.command(&["audit", "key"])["x"].is_string());
+    change(house.door.folder(), "DELETE FROM audit_facts WHERE part = 'actor'");
+    let broken = doorward(&["audit", "verify", "--config"]).arg(house.door.config()).output().unwrap();
+    let said = String::from_utf8_lossy(&broken.stderr).into_owned();
+    assert_eq!(broken.status.code(), Some(1));
+    assert!(said.contains("is missing, and no erasure says so"), "{said}");
 }

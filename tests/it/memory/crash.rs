@@ -25,6 +25,14 @@ const CHILD: &str = "DOORWARD_TEST_STORE";
 const ROUNDS: u32 = 20;
 const WRITERS: u64 = 24;
 
+/// What a child is told to write to: a folder, or a server's URL.
+async fn opened(told: &Path) -> Outcome<Database> {
+    match told.to_str().filter(|told| told.starts_with("postgres://")) {
+        Some(url) => super::postgres::open(url).await,
+        None => Ok(open(told).await?),
+    }
+}
+
 /// The stores under test, on one database.
 struct Stores {
     sessions: SqlSessions,
@@ -102,7 +110,7 @@ async fn what_is_acknowledged_is_there() -> Outcome {
 }
 
 async fn write_without_end(folder: &Path) -> Outcome {
-    let stores = Arc::new(Stores::on(&open(folder).await?));
+    let stores = Arc::new(Stores::on(&opened(folder).await?));
     let (numbers, begun) = (Arc::new(AtomicU64::new(0)), Instant::now());
     let writers = (0..WRITERS).map(|_| {
         let (stores, numbers) = (Arc::clone(&stores), Arc::clone(&numbers));
@@ -175,9 +183,39 @@ async fn killed_again_and_again_no_acknowledged_write_is_lost() -> Outcome {
             assert!(holds(&stores, what, name).await?, "round {round}: {line} is lost");
             assert!(what != "event" || recorded.contains(name), "round {round}: {line} is lost");
         }
+        let proved = stores.audit.verify(Vec::new(), &[]).await?;
+        assert_eq!(proved.broken, None, "round {round}");
         total += acknowledged.len();
     }
     assert!(total > 2000, "only {total} writes were acknowledged");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_beside_others_on_a_server_the_trail_is_whole_and_has_every_acknowledged_event() -> Outcome {
+    let url = super::postgres::fresh().await?;
+    for round in 0..5 {
+        // Two that share a chain; one of them is killed in the middle and the other a moment later.
+        let mut acknowledged = BTreeSet::new();
+        let mut children = [start(Path::new(&url), None)?, start(Path::new(&url), None)?];
+        for child in &mut children {
+            let mut lines = BufReader::new(child.stdout.take().ok_or("no output")?).lines();
+            let enough = acknowledged.len() + 20 + 37 * round;
+            while acknowledged.len() < enough {
+                let line = lines.next().ok_or("the child ended by itself")??;
+                acknowledged.extend(line.strip_prefix("ack event ").map(str::to_owned));
+            }
+            child.kill()?;
+            child.wait()?;
+        }
+        let audit = SqlAudit::new(super::postgres::open(&url).await?, source());
+        let proved = audit.verify(Vec::new(), &[]).await?;
+        assert_eq!(proved.broken, None, "round {round}");
+        let trail = audit.list(&AuditFilter { limit: u32::MAX, ..AuditFilter::default() }).await?;
+        let recorded: BTreeSet<&str> = trail.iter().filter_map(|entry| entry.target.as_deref()).collect();
+        assert!(acknowledged.iter().all(|name| recorded.contains(&**name)), "round {round}: an event is lost");
+        assert!(proved.events >= acknowledged.len() as u64);
+    }
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! What is kept: people, programs, sessions, the audit trail.
 
+mod chain;
 pub(crate) mod conformance;
 mod crash;
 mod failure;

@@ -144,16 +144,19 @@ pub(crate) async fn several_may_share_a_chain(backend: &impl Backend) -> Outcome
 
 pub(crate) async fn only_retention_removes_events(backend: &impl Backend) -> Outcome {
     let audit = backend.open().await?.audit;
-    for seconds in [1, 2, 3] {
+    for seconds in [1, 2] {
         audit.append(vec![happened(seconds, Kind::SignIn, "ada")?]).await?;
     }
-    let before = audit.list(&newest(10)).await?;
     for _ in 0..12 {
         audit.append((0..100).map(|_| happened(2, Kind::SignIn, "ada@acme.example")).collect::<Outcome<_>>()?).await?;
     }
+    audit.append(vec![happened(3, Kind::SignIn, "ada")?]).await?;
+    let before = audit.list(&newest(10)).await?;
     assert_eq!(audit.purge(at(3)).await?, 1202, "however many there are");
     assert_eq!(audit.list(&newest(10)).await?, before[..1]);
     assert_eq!(audit.purge(at(3)).await?, 0);
+    let heads = audit.heads().await?;
+    assert_eq!((heads[0].first_link, heads[0].link), (1203, 1203));
     audit.append(vec![happened(4, Kind::SignIn, "ada")?]).await?;
     let after = audit.list(&newest(10)).await?;
     assert!(after[0].seq > before[0].seq, "a number is never used again");
