@@ -68,7 +68,9 @@ impl Administration {
         };
         let members = distinct(members);
         self.means.provisioning.create_group(&group, &members).await.map_err(explained)?;
+        let gives = self.roles.of(&acting.tenant, &[], std::slice::from_ref(&group.display_name));
         let what = GroupCreated {
+            administrator: !members.is_empty() && self.administers(&gives),
             name: Some(Personal(group.display_name.clone())),
             joined: Some(Members::of(&members)),
             ..GroupCreated::default()
@@ -174,7 +176,10 @@ impl Administration {
                 Err(DirectoryError::Stale(_)) => {}
                 Err(error) => return Err(explained(error)),
                 Ok(group) => {
+                    let gives = |name: &String| self.administers(&self.roles.of(&acting.tenant, &[], std::slice::from_ref(name)));
+                    let renamed = !gives(&before.display_name);
                     let what = GroupChanged {
+                        administrator: gives(&group.display_name) && (renamed || !new.joins.is_empty()),
                         name: Some(Personal(group.display_name.clone())),
                         joined: Some(Members::of(&new.joins)),
                         left: Some(Members::of(&new.leaves)),

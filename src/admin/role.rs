@@ -85,7 +85,11 @@ impl Administration {
         };
         let (before, after) = self.amend(acting, id, None, give).await?;
         if before.roles != after.roles {
-            let what = RoleAssigned { role: Some(role.to_owned()), roles: Some(after.roles.clone()) };
+            let what = RoleAssigned {
+                administrator: self.promoted(Some(&before), &after),
+                role: Some(role.to_owned()),
+                roles: Some(after.roles.clone()),
+            };
             self.record(acting, &id.to_string(), what).await?;
         }
         Ok(after)

@@ -75,6 +75,7 @@ impl Administration {
         };
         self.means.directory.create_user(&user).await?;
         let what = UserCreated {
+            administrator: self.promoted(None, &user),
             user_name: Some(Personal(user.user_name.clone())),
             roles: Some(user.roles.clone()),
             groups: Some(Personal(user.groups.clone())),
@@ -100,7 +101,8 @@ impl Administration {
         self.check_roles(change.roles.as_deref().unwrap_or_default())?;
         let (before, after) = self.amend(acting, id, version, |user| change.apply(user)).await?;
         if before.updated_at != after.updated_at {
-            self.record(acting, &id.to_string(), changed(&before, &after)).await?;
+            let what = UserChanged { administrator: self.promoted(Some(&before), &after), ..changed(&before, &after) };
+            self.record(acting, &id.to_string(), what).await?;
         }
         Ok(after)
     }

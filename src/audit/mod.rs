@@ -59,6 +59,8 @@ impl From<Unavailable> for AuditError {
 
 /// An event as it was recorded. Its words are text, because an older or newer Doorward may have written it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+// [`event::SCHEMA_VERSION`], which stands first.
+#[serde(tag = "schema_version", rename = "1")]
 pub struct Entry {
     /// Its place in the trail; never used twice.
     pub seq: i64,

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Entry, Event, Kind, Outcome};
 
+/// The detail that is there where somebody may administrate from now on.
+const ADMINISTRATOR: &str = "administrator";
+
 /// The least first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -58,17 +61,20 @@ impl Severity {
 }
 
 impl Event {
-    /// How much it matters.
+    /// How much it matters; a new administrator is an alarm.
     #[must_use]
-    pub const fn severity(&self) -> Severity {
-        Severity::of(self.kind, self.outcome)
+    pub fn severity(&self) -> Severity {
+        if self.details.contains_key(ADMINISTRATOR) { Severity::Alarm } else { Severity::of(self.kind, self.outcome) }
     }
 }
 
 impl Entry {
-    /// How much it matters; an event of a kind that this Doorward does not know is worth a notice.
+    /// How much it matters; a new administrator is an alarm, and an event of a kind that this Doorward does not know is worth a notice.
     #[must_use]
     pub fn severity(&self) -> Severity {
+        if self.details.contains_key(ADMINISTRATOR) {
+            return Severity::Alarm;
+        }
         let outcome = if self.outcome == Outcome::Failure.as_str() { Outcome::Failure } else { Outcome::Success };
         Kind::named(&self.kind).map_or(Severity::Notice, |kind| Severity::of(kind, outcome))
     }
@@ -77,6 +83,9 @@ impl Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audit::what::RoleAssigned;
+    use crate::clock::Timestamp;
+    use crate::model::TenantId;
 
     #[test]
     fn the_least_comes_first_and_a_failure_matters_more() {
@@ -86,5 +95,10 @@ mod tests {
         for outcome in [Outcome::Success, Outcome::Failure] {
             assert_eq!(Severity::of(Kind::BreakGlassUsed, outcome), Severity::Alarm);
         }
+        let assigned = |administrator| {
+            let what = RoleAssigned { administrator, ..RoleAssigned::default() };
+            Event::new(Timestamp::default(), what, Outcome::Success, &TenantId::default()).severity()
+        };
+        assert_eq!((assigned(false), assigned(true)), (Severity::Notice, Severity::Alarm));
     }
 }

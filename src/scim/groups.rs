@@ -231,6 +231,7 @@ async fn change(scim: &Scim, caller: &Caller, ask: &Ask, id: &str, new: &New<'_>
                     left: Some(Members::of(&redescribed.leaves)),
                     sessions,
                     connection: Some(caller.by.connection.clone()),
+                    ..Default::default()
                 };
                 scim.record(caller, group.id, what).await?;
                 return Ok(group);

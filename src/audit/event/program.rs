@@ -9,27 +9,29 @@ use super::what::{
 use crate::clock::Timestamp;
 use crate::model::{Program, ProgramKind};
 
+/// `administrator`: whether it may administrate.
 #[must_use]
-pub fn created(program: &Program) -> What {
+pub fn created(program: &Program, administrator: bool) -> What {
     let name = Some(Personal(program.name.clone()));
     let (owner, expires_at) = (program.owner, program.expires_at);
     let (roles, scopes) = (Some(program.roles.clone()), Some(program.scopes.clone()));
     match program.kind {
-        ProgramKind::ApiKey => KeyCreated { name, owner, roles, scopes, expires_at }.into(),
-        ProgramKind::Client => ClientCreated { name, owner, roles, scopes, expires_at }.into(),
+        ProgramKind::ApiKey => KeyCreated { administrator, name, owner, roles, scopes, expires_at }.into(),
+        ProgramKind::Client => ClientCreated { administrator, name, owner, roles, scopes, expires_at }.into(),
     }
 }
 
+/// `administrator`: whether it may administrate from now on.
 #[must_use]
-pub fn changed(before: &Program, after: &Program) -> What {
+pub fn changed(before: &Program, after: &Program, administrator: bool) -> What {
     let (name, owner) = (Some(Personal(after.name.clone())), after.owner);
     let roles = (before.roles != after.roles).then(|| after.roles.clone());
     let scopes = (before.scopes != after.scopes).then(|| after.scopes.clone());
     let networks = (before.networks != after.networks).then(|| after.networks.clone());
     let expires_at = (before.expires_at != after.expires_at).then_some(Now(after.expires_at));
     match after.kind {
-        ProgramKind::ApiKey => KeyChanged { name, owner, roles, scopes, networks, expires_at }.into(),
-        ProgramKind::Client => ClientChanged { name, owner, roles, scopes, networks, expires_at }.into(),
+        ProgramKind::ApiKey => KeyChanged { administrator, name, owner, roles, scopes, networks, expires_at }.into(),
+        ProgramKind::Client => ClientChanged { administrator, name, owner, roles, scopes, networks, expires_at }.into(),
     }
 }
 

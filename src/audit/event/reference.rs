@@ -13,7 +13,7 @@ const OPENING: &str = "\
 
 Made by `doorward schema --events`; change the types in `src/audit/event/what.rs` instead.
 
-Every event says `id`, `at`, `kind`, `outcome` (`success`, `failure`) and `tenant`, and what is known of these:
+Every event says `schema_version`, `id`, `at`, `kind`, `outcome` (`success`, `failure`) and `tenant`, and what is known of these:
 
 | Field | Says |
 | --- | --- |

@@ -99,6 +99,8 @@ events! {
     }
     /// A person has an account now.
     UserCreated = "user_created" {
+        /// Whether they may administrate from now on, and could not before; then it is an alarm.
+        administrator: bool,
         user_name: Option<Personal<String>>,
         /// Assigned, besides those that groups give.
         roles: Option<Vec<String>>,
@@ -111,6 +113,8 @@ events! {
     }
     /// Something about a person is different; what, by its new value, or by its name where a directory said it.
     UserChanged = "user_changed" {
+        /// Whether they may administrate from now on, and could not before; then it is an alarm.
+        administrator: bool,
         user_name: Option<Personal<String>>,
         email: Option<Now<Personal<EmailAddress>>>,
         name: Option<Now<Personal<String>>>,
@@ -158,6 +162,8 @@ events! {
     UserErased = "user_erased" {}
     /// Somebody was given a role.
     RoleAssigned = "role_assigned" {
+        /// Whether they may administrate from now on, and could not before; then it is an alarm.
+        administrator: bool,
         role: Option<String>,
         /// All that are assigned from now on.
         roles: Option<Vec<String>>,
@@ -170,6 +176,8 @@ events! {
     }
     /// There is a new group.
     GroupCreated = "group_created" {
+        /// Whether being in it makes administrators of those who joined; then it is an alarm.
+        administrator: bool,
         name: Option<Personal<String>>,
         joined: Option<Members>,
         /// How many members, where a directory made it.
@@ -179,6 +187,8 @@ events! {
     }
     /// A group has another name, or other members.
     GroupChanged = "group_changed" {
+        /// Whether being in it makes administrators of those who joined; then it is an alarm.
+        administrator: bool,
         name: Option<Personal<String>>,
         joined: Option<Members>,
         left: Option<Members>,
@@ -223,6 +233,8 @@ events! {
     }
     /// An API key was made, and its secret shown.
     KeyCreated = "key_created" {
+        /// Whether it may administrate; then it is an alarm.
+        administrator: bool,
         name: Option<Personal<String>>,
         owner: Option<UserId>,
         roles: Option<Vec<String>>,
@@ -231,6 +243,8 @@ events! {
     }
     /// An API key may do other things, or from elsewhere; what is said is new.
     KeyChanged = "key_changed" {
+        /// Whether it may administrate; then it is an alarm.
+        administrator: bool,
         name: Option<Personal<String>>,
         owner: Option<UserId>,
         roles: Option<Vec<String>>,
@@ -252,6 +266,8 @@ events! {
     }
     /// A client was made, and its secret shown.
     ClientCreated = "client_created" {
+        /// Whether it may administrate; then it is an alarm.
+        administrator: bool,
         name: Option<Personal<String>>,
         owner: Option<UserId>,
         roles: Option<Vec<String>>,
@@ -260,6 +276,8 @@ events! {
     }
     /// A client may do other things, or from elsewhere; what is said is new.
     ClientChanged = "client_changed" {
+        /// Whether it may administrate; then it is an alarm.
+        administrator: bool,
         name: Option<Personal<String>>,
         owner: Option<UserId>,
         roles: Option<Vec<String>>,

@@ -180,7 +180,8 @@ impl Login {
             Err(DirectoryError::Full(_)) => return Err(KeysError::Full { most: keeper.rules.most }),
             made => made?,
         }
-        self.record_key(visitor, program::created(&key), &key).await?;
+        // It may do what its maker may, who is known to be an administrator if they are one.
+        self.record_key(visitor, program::created(&key, false), &key).await?;
         Ok(Revealed { key, secret })
     }
 

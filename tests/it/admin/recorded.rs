@@ -135,6 +135,34 @@ fn every_operation_that_changes_something_is_one_event() {
 }
 
 #[test]
+fn a_new_administrator_is_told_as_one_however_they_become_it() {
+    let town = Town::with("admin_api: { roles: [admin, editor] }\n");
+    let told = |method: &str, path: &str, body: Option<Value>| {
+        let answer = town.ask(&town.acme, method, path, body.as_ref());
+        assert!((200..300).contains(&answer.status), "{method} {path}: {}", answer.text());
+        let event = town.events().pop().unwrap();
+        (answer.json()["id"].as_str().unwrap_or_default().to_owned(), event["details"]["administrator"] == json!(true))
+    };
+    let (ada, told_of_her) = told("POST", "/users", Some(json!({ "user_name": "ada" })));
+    assert!(!told_of_her);
+    assert!(!told("PUT", &format!("/roles/viewer/users/{ada}"), None).1);
+    assert!(told("PUT", &format!("/roles/admin/users/{ada}"), None).1);
+    assert!(!told("PATCH", &format!("/users/{ada}"), Some(json!({ "name": "Ada" }))).1, "she is one already");
+    let (bob, told_of_him) = told("POST", "/users", Some(json!({ "user_name": "bob", "roles": ["admin"] })));
+    assert!(told_of_him);
+    assert!(!told("PATCH", &format!("/users/{bob}"), Some(json!({ "roles": ["viewer"] }))).1);
+    assert!(told("PATCH", &format!("/users/{bob}"), Some(json!({ "roles": ["admin"] }))).1);
+    // What the group gives is the configuration's to say: Engineering makes editors.
+    let (group, empty) = told("POST", "/groups", Some(json!({ "name": "Engineering" })));
+    assert!(!empty);
+    let (carol, _) = told("POST", "/users", Some(json!({ "user_name": "carol" })));
+    assert!(told("PUT", &format!("/groups/{group}/members/{carol}"), None).1);
+    assert!(!told("DELETE", &format!("/groups/{group}/members/{carol}"), None).1);
+    assert!(told("POST", "/keys", Some(json!({ "name": "deploy", "roles": ["admin"] }))).1);
+    assert!(!told("POST", "/keys", Some(json!({ "name": "reader", "roles": ["viewer"] }))).1);
+}
+
+#[test]
 fn a_secret_that_is_answered_once_more_is_recorded_and_nothing_else_is() {
     let town = Town::new();
     let body = json!({ "name": "deploy" });
