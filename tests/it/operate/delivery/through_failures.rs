@@ -72,8 +72,9 @@ fn nothing_is_lost_and_order_is_kept_while_receiver_and_door_fail() {
             json!({ "cut": true, "poison": "poison-in-it" }),
         ] {
             let asked = || receiver.control("GET", "/asked")["requests"].as_i64().unwrap();
-            let before = asked();
             knobs(&receiver, &failure);
+            // One may have been under way.
+            let before = asked();
             eventually("the sink has met it", || (asked() > before + 1).then_some(()));
             if failure["status"] == 503 {
                 assert!(number(&house, "failures_total") > 0.0);
@@ -121,8 +122,6 @@ fn nothing_is_lost_and_order_is_kept_while_receiver_and_door_fail() {
 
     // Mended: somebody asks for the letter to be sent again.
     well(&receiver);
-    let said = house.door.process.said();
-    assert!(said.contains("a receiver refuses an event"), "{said}");
     let output =
         crate::support::doorward(&["audit", "dead-letters", "retry", "hook", "--config"]).arg(house.door.config()).output();
     assert!(output.unwrap().status.success());
