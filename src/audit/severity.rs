@@ -50,7 +50,7 @@ impl Severity {
         match (kind, outcome) {
             (Kind::BreakGlassUsed | Kind::BreakGlassChanged, _) => Self::Alarm,
             (Kind::RequestRefused, _) => Self::Notice,
-            (Kind::AccountLocked, _) | (_, Outcome::Failure) => Self::Warning,
+            (Kind::AccountLocked | Kind::DeadLettersDropped, _) | (_, Outcome::Failure) => Self::Warning,
             (
                 Kind::SignIn | Kind::SignInLinkSent | Kind::SignOut | Kind::TokenIssued | Kind::AuditCheckpoint,
                 Outcome::Success,

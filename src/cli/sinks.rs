@@ -2,7 +2,7 @@
 //!
 //! Refuses to deliver anything itself; a running door does.
 
-use anyhow::bail;
+use anyhow::ensure;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
@@ -10,7 +10,9 @@ use super::store::{self, Store};
 use super::table::{Table, or_dash};
 use crate::audit::Head;
 use crate::audit::sink::Cursor;
+use crate::audit::what::{DeadLettersDropped, DeadLettersRetried};
 use crate::clock::Timestamp;
+use crate::model::TenantId;
 
 #[derive(Debug, Args)]
 pub(super) struct Sinks {
@@ -125,6 +127,8 @@ async fn standing<'c>(store: &Store, cursor: &'c Cursor, head: &Head) -> anyhow:
 impl Letters {
     pub(super) async fn run(self, store: &Store) -> anyhow::Result<()> {
         let cursors = &store.memory.cursors;
+        // A sink is nobody's in particular.
+        let tenant = TenantId::default();
         match self {
             Self::List { sink, json } => {
                 let letters = cursors.letters(sink.as_deref()).await?;
@@ -139,14 +143,21 @@ impl Letters {
                 }
                 store::say(table)
             }
-            Self::Retry(Which { sink, event }) => match cursors.retry(&sink, event.as_deref()).await? {
-                0 => bail!("there is no such dead letter; `doorward audit dead-letters list` shows which there are"),
-                letters => store::say(format!("{letters} will be sent again by a running door")),
-            },
-            Self::Drop(Which { sink, event }) => match cursors.give_up(&sink, event.as_deref()).await? {
-                0 => bail!("there is no such dead letter; `doorward audit dead-letters list` shows which there are"),
-                letters => store::say(format!("{letters} given up")),
-            },
+            Self::Retry(Which { sink, event }) => {
+                let letters = some(cursors.retry(&sink, event.as_deref()).await?)?;
+                store.record(&tenant, &sink, DeadLettersRetried { letters: Some(letters), event }).await?;
+                store::say(format!("{letters} will be sent again by a running door"))
+            }
+            Self::Drop(Which { sink, event }) => {
+                let letters = some(cursors.give_up(&sink, event.as_deref()).await?)?;
+                store.record(&tenant, &sink, DeadLettersDropped { letters: Some(letters), event }).await?;
+                store::say(format!("{letters} given up"))
+            }
         }
     }
+}
+
+fn some(letters: u64) -> anyhow::Result<u64> {
+    ensure!(letters > 0, "there is no such dead letter; `doorward audit dead-letters list` shows which there are");
+    Ok(letters)
 }

@@ -333,6 +333,20 @@ events! {
     ConnectionUpdated = "connection_updated" {}
     /// A way to sign in was removed from the store.
     ConnectionRemoved = "connection_removed" {}
+    /// What a sink's receiver had refused is to be sent again.
+    DeadLettersRetried = "dead_letters_retried" {
+        /// How many.
+        letters: Option<u64>,
+        /// The event, where it was one.
+        event: Option<String>,
+    }
+    /// What a sink's receiver had refused was given up: it stays in the trail, and nowhere else.
+    DeadLettersDropped = "dead_letters_dropped" {
+        /// How many.
+        letters: Option<u64>,
+        /// The event, where it was one.
+        event: Option<String>,
+    }
     /// The configuration was reloaded, or refused.
     ConfigurationReloaded = "configuration_reloaded" {}
     /// Where the chains of the trail stand, signed: to be kept elsewhere, to prove the trail with.

@@ -95,6 +95,8 @@ pub(super) const fn class(kind: Kind) -> Class {
         | Kind::ConnectionCreated
         | Kind::ConnectionUpdated
         | Kind::ConnectionRemoved
+        | Kind::DeadLettersRetried
+        | Kind::DeadLettersDropped
         | Kind::ConfigurationReloaded
         | Kind::AuditCheckpoint => Class::EntityManagement,
     }
@@ -147,9 +149,12 @@ fn activity(kind: Kind, entry: &Entry) -> Activity {
         | Kind::ClientRotated
         | Kind::ScimTokenRotated
         | Kind::ConnectionUpdated
+        | Kind::DeadLettersRetried
         | Kind::ConfigurationReloaded
         | Kind::AuditCheckpoint => (3, "Update"),
-        Kind::KeyRevoked | Kind::ClientRevoked | Kind::ScimTokenRevoked | Kind::ConnectionRemoved => (4, "Delete"),
+        Kind::KeyRevoked | Kind::ClientRevoked | Kind::ScimTokenRevoked | Kind::ConnectionRemoved | Kind::DeadLettersDropped => {
+            (4, "Delete")
+        }
     }
 }
 

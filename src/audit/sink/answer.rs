@@ -2,16 +2,13 @@
 //!
 //! Refuses to repeat a secret that a receiver said back, because why a batch waits is written to logs and shown to people.
 
-use std::io::Write as _;
 use std::time::Duration;
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use url::Url;
 
-use super::http::{retry_after, told};
+use super::http::{compressed, retry_after, told};
 use super::transport::SendError;
 use crate::config::shown_address;
 use crate::config::sink::Sink;
@@ -34,7 +31,7 @@ pub(super) async fn post<'s>(
     body: Vec<u8>,
     secrets: Vec<&'s str>,
 ) -> Result<Answer<'s>, SendError> {
-    let mut request = json(url, headers, gzip(&body)?)?;
+    let mut request = json(url, headers, compressed(&body).map_err(SendError::later)?)?;
     request.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     send(client, request, secrets).await
 }
@@ -55,11 +52,6 @@ pub(super) async fn send<'s>(
 ) -> Result<Answer<'s>, SendError> {
     let response = client.send(request).await.map_err(|error| SendError::later(told(&error)))?;
     Ok(Answer { response, secrets })
-}
-
-fn gzip(body: &[u8]) -> Result<Vec<u8>, SendError> {
-    let mut compressed = GzEncoder::new(Vec::new(), Compression::fast());
-    compressed.write_all(body).and_then(|()| compressed.finish()).map_err(SendError::later)
 }
 
 impl Answer<'_> {

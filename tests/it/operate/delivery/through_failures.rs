@@ -130,6 +130,11 @@ fn nothing_is_lost_and_order_is_kept_while_receiver_and_door_fail() {
         let came = events.as_array().unwrap().iter().any(|event: &Value| event[2] == json!(culprit));
         (came && house.door.command(&["audit", "dead-letters", "list"]) == json!([])).then_some(())
     });
+    let asked = house.door.events("dead_letters_retried");
+    assert_eq!((asked.len(), &asked[0]["target"], &asked[0]["details"]["letters"]), (1, &json!("hook"), &json!(1)));
+    let nothing =
+        crate::support::doorward(&["audit", "dead-letters", "drop", "hook", "--config"]).arg(house.door.config()).output();
+    assert!(!nothing.unwrap().status.success() && house.door.events("dead_letters_dropped").is_empty());
     eventually("nothing waits", || (number(&house, "queued") < 0.5).then_some(()));
     assert!(number(&house, "well") > 0.5 && number(&house, "dead_letters") < 10_000.0);
 }
