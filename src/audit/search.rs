@@ -6,6 +6,7 @@
 use sqlx::AssertSqlSafe;
 
 use super::listing::{AuditFilter, Listing, Place, WHOLE};
+use super::severity::ADMINISTRATOR;
 use super::{AuditError, Entry, Kind, Outcome, Severity};
 use crate::clock::Timestamp;
 use crate::db::{Bind, Database, FromRow, Query, Row, Value, query};
@@ -264,12 +265,6 @@ impl Condition {
         match self {
             Self::Is(column @ "tenant", value) => Some(vec![Arm::Column(column, value)]),
             Self::Kinds(kinds) if kinds.len() <= MOST_KINDS => Some(kinds.iter().map(|kind| Arm::Column("kind", kind)).collect()),
-            Self::Severity(least) => {
-                let of = |outcome| kinds_of(*least, outcome);
-                let (all, failed) = (of(Outcome::Success), of(Outcome::Failure));
-                (all == failed && all.len() <= MOST_KINDS)
-                    .then(|| all.into_iter().map(|kind| Arm::Column("kind", kind)).collect())
-            }
             Self::Who { parts, names } => {
                 let of = |part: &'static str, name| {
                     // What is an id stands in the trail itself, and never among what people are called.
@@ -291,7 +286,11 @@ impl Condition {
                     let kinds = text.one_of(&kinds_of(*least, outcome));
                     format!("audit.outcome = '{}' AND {kinds}", outcome.as_str())
                 };
-                format!("({} OR {})", of(Outcome::Success), of(Outcome::Failure))
+                let (succeeded, failed) = (of(Outcome::Success), of(Outcome::Failure));
+                // A new administrator is an alarm, whatever kind of event says so.
+                let risen = text.bind(format!("\"{ADMINISTRATOR}\":"));
+                let details = "CAST(audit.details AS TEXT)";
+                format!("({succeeded} OR {failed} OR replace({details}, {risen}, '') <> {details})")
             }
             Self::Who { parts, names } => {
                 let mut any = Vec::new();

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Entry, Event, Kind, Outcome};
 
 /// The detail that is there where somebody may administrate from now on.
-const ADMINISTRATOR: &str = "administrator";
+pub(super) const ADMINISTRATOR: &str = "administrator";
 
 /// The least first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

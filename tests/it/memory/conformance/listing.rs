@@ -1,5 +1,6 @@
 //! Facts about finding events: whatever is asked, what comes is what a plain look at every event would have found.
 
+use doorward::audit::what::RoleAssigned;
 use doorward::audit::{AuditFilter, AuditStore, Entry, Event, Kind, Order, Outcome as Ending, Severity};
 use doorward::clock::Timestamp;
 
@@ -50,6 +51,9 @@ impl Dice {
         event.user_agent = self.maybe(2, |_| "agent \"source\":\"192.0.2.1\"".to_owned());
         event.session = self.maybe(5, |dice| dice.text(&["handle-1", "handle-2"]));
         event.request_id = self.maybe(5, |dice| format!("request-{}", dice.one_of(1000)));
+        if self.one_of(50) == 0 {
+            event.tell(RoleAssigned { administrator: true, ..RoleAssigned::default() });
+        }
         Ok(event)
     }
 
