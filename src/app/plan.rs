@@ -143,7 +143,7 @@ impl Plan {
         };
         Gateway {
             authn,
-            observed: Observed::new(telemetry, &self.config, &self.routes),
+            observed: Observed::new(telemetry, memory.audit.clone(), &self.config, &self.routes),
             standing: self.standing,
             certificates: self
                 .config

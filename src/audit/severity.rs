@@ -50,11 +50,12 @@ impl Severity {
         match (kind, outcome) {
             (Kind::BreakGlassUsed | Kind::BreakGlassChanged, _) => Self::Alarm,
             (Kind::RequestRefused, _) => Self::Notice,
-            (Kind::AccountLocked | Kind::DeadLettersDropped, _) | (_, Outcome::Failure) => Self::Warning,
-            (
+            (Kind::RequestServed, _)
+            | (
                 Kind::SignIn | Kind::SignInLinkSent | Kind::SignOut | Kind::TokenIssued | Kind::AuditCheckpoint,
                 Outcome::Success,
             ) => Self::Info,
+            (Kind::AccountLocked | Kind::DeadLettersDropped, _) | (_, Outcome::Failure) => Self::Warning,
             (_, Outcome::Success) => Self::Notice,
         }
     }

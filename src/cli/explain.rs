@@ -218,6 +218,7 @@ fn rule(rule: &Rule) -> String {
     parts.extend(rule.mfa.then(|| "second factor".to_owned()));
     parts.extend(rule.max_age.map(|age| format!("signed in within {age} s")));
     parts.extend(rule.report_only.then(|| "report only".to_owned()));
+    parts.extend((rule.access_events != "none").then(|| format!("access events {}", rule.access_events)));
     parts.join("; ")
 }
 

@@ -198,6 +198,8 @@ pub struct Route {
     #[schemars(with = "Vec<super::value::Network>")]
     pub networks: Vec<ipnet::IpNet>,
     pub mode: Mode,
+    /// Which answered requests are recorded in the audit trail, besides those that were refused.
+    pub access_events: AccessEvents,
     /// Another application than the file's `upstream`.
     pub upstream: Option<Upstream>,
 }
@@ -223,6 +225,18 @@ pub enum Mode {
     Enforce,
     /// Judge and record, but let through; for rolling out before an application that is already open.
     Report,
+}
+
+/// Which answered requests of a route are recorded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[schemars(title = "`none`, `all` or `{ sample: 0.1 }`")]
+#[serde(rename_all = "snake_case")]
+pub enum AccessEvents {
+    #[default]
+    None,
+    All,
+    /// About this part of them, chosen by chance: 0.1 is every tenth.
+    Sample(#[schemars(range(min = 0, max = 1))] f64),
 }
 
 /// What the application is told about who is calling.

@@ -191,7 +191,7 @@ impl<'f> Fitting<'f> {
             Content::List(_) => matches!(shape, Shape::List { .. }),
             Content::Map(_) => matches!(shape, Shape::Section(_) | Shape::OneOf(_) | Shape::Table(_)),
             Content::Single(Value::Bool(_)) => matches!(shape, Shape::Truth),
-            Content::Single(Value::Number(_)) => matches!(shape, Shape::Integer { .. }),
+            Content::Single(Value::Number(_)) => matches!(shape, Shape::Integer { .. } | Shape::Number),
             Content::Single(_) => matches!(shape, Shape::Text(_) | Shape::Words(_)),
         };
         match kinds.iter().map(|kind| self.schema.wanted(kind)).find(|kind| fits(&kind.shape)) {
@@ -221,7 +221,9 @@ impl<'f> Fitting<'f> {
                 self.facts.files.insert(path.clone());
                 path.into_os_string().into_string().ok().map(Value::String)
             }
-            (Shape::Text(_), Value::String(_)) | (Shape::Truth, Value::Bool(_)) => Some(value),
+            (Shape::Text(_), Value::String(_)) | (Shape::Truth, Value::Bool(_)) | (Shape::Number, Value::Number(_)) => {
+                Some(value)
+            }
             (Shape::Integer { least, most }, Value::Number(number)) if !number.is_f64() => {
                 self.within(number.as_i64().unwrap_or(i64::MAX), *least, *most, wanted, at)?;
                 Some(value)

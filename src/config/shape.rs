@@ -38,6 +38,8 @@ pub(super) enum Shape<'s> {
         at_least: usize,
     },
     Text(Text),
+    /// A number, whole or not.
+    Number,
     Integer {
         least: Option<i64>,
         most: Option<i64>,
@@ -61,7 +63,7 @@ pub(super) struct Text {
 impl Shape<'_> {
     /// Whether one value stands there, which may also be kept elsewhere.
     pub(super) fn is_single(&self) -> bool {
-        matches!(self, Self::Text(_) | Self::Integer { .. } | Self::Truth | Self::Words(_))
+        matches!(self, Self::Text(_) | Self::Number | Self::Integer { .. } | Self::Truth | Self::Words(_))
     }
 }
 
@@ -85,7 +87,9 @@ impl<'s> Schema<'s> {
             optional: optional || kinds(target).contains(&"null"),
             about: text(node, "description").or_else(|| text(named, "description")),
             format: text(target, "description").filter(|_| shape.is_single() && !std::ptr::eq(target, named)),
-            noun: text(target, "title").filter(|_| shape.is_single()).unwrap_or_else(|| noun(&shape)),
+            noun: text(target, "title")
+                .filter(|_| shape.is_single() || matches!(shape, Shape::Either(_)))
+                .unwrap_or_else(|| noun(&shape)),
             shape,
         }
     }
@@ -120,8 +124,10 @@ fn shape(schema: &Value) -> Shape<'_> {
     if let Some(kinds) = schema.get("anyOf").and_then(Value::as_array) {
         return Shape::Either(kinds.iter().collect());
     }
-    if let Some(sections) = schema.get("oneOf").and_then(Value::as_array) {
-        return Shape::OneOf(sections.iter().filter_map(section).collect());
+    if let Some(choices) = schema.get("oneOf").and_then(Value::as_array) {
+        // Words may stand beside sections.
+        let sections: Option<Vec<_>> = choices.iter().map(section).collect();
+        return sections.map_or_else(|| Shape::Either(choices.iter().collect()), Shape::OneOf);
     }
     match kinds(schema).into_iter().find(|kind| *kind != "null") {
         Some("object") => match (section(schema), schema.get("additionalProperties")) {
@@ -134,6 +140,7 @@ fn shape(schema: &Value) -> Shape<'_> {
             at_least: schema.get("minItems").and_then(Value::as_u64).and_then(|least| usize::try_from(least).ok()).unwrap_or(0),
         },
         Some("boolean") => Shape::Truth,
+        Some("number") => Shape::Number,
         Some("integer") => Shape::Integer {
             least: schema.get("minimum").and_then(Value::as_i64),
             most: schema.get("maximum").and_then(Value::as_i64).or_else(|| widest(schema)),
@@ -179,6 +186,7 @@ fn noun(shape: &Shape<'_>) -> &'static str {
         Shape::Either(_) => "`true`, `false` or a list",
         Shape::List { .. } => "a list",
         Shape::Text(_) => "text",
+        Shape::Number => "a number",
         Shape::Integer { .. } => "a whole number",
         Shape::Truth => "`true` or `false`",
         Shape::Words(_) => "a word",
@@ -201,6 +209,8 @@ mod tests {
             ("secret_key", "secret"),
             ("sessions.idle", "text"),
             ("routes[].access", "words"),
+            ("routes[].access_events", "words"),
+            ("routes[].access_events.sample", "number"),
             ("bearer[].jwks|url", "text"),
             ("limits.header_count", "integer"),
             ("upstream.headers.*", "secret"),
@@ -235,6 +245,7 @@ mod tests {
                 seen.push((path.to_owned(), "text"));
             }
             Shape::Integer { .. } => seen.push((path.to_owned(), "integer")),
+            Shape::Number => seen.push((path.to_owned(), "number")),
             Shape::Truth => seen.push((path.to_owned(), "truth")),
             Shape::Words(words) => {
                 assert!(!words.is_empty(), "{path} is a choice of nothing");

@@ -59,6 +59,8 @@ pub struct Rule {
     /// Seconds.
     pub max_age: Option<u64>,
     pub networks: Vec<String>,
+    /// Which answered requests are recorded: `none`, `all`, or the part that is.
+    pub access_events: String,
 }
 
 /// Who the request would come from.
@@ -236,6 +238,7 @@ impl Rule {
             mfa: route.mfa,
             max_age: route.max_age.map(|age| age.as_secs()),
             networks: route.networks.iter().map(ToString::to_string).collect(),
+            access_events: route.access_events.to_string(),
         }
     }
 }

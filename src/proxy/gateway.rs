@@ -9,6 +9,7 @@ use axum::Router;
 use moka::future::Cache;
 
 use super::challenge::Challenges;
+use crate::audit::Recorder;
 use crate::authn::Authn;
 use crate::config::Config;
 use crate::credential;
@@ -97,12 +98,13 @@ pub struct Observed {
     /// In the order of `forward`'s upstreams.
     pub(super) upstreams: Box<[Arc<UpstreamMeter>]>,
     pub(super) access_log: Option<AccessLog>,
+    pub(super) audit: Recorder,
 }
 
 impl Observed {
     /// Finds the meters of this configuration's routes and upstreams.
     #[must_use]
-    pub fn new(telemetry: &Telemetry, config: &Config, routes: &route::Table) -> Self {
+    pub fn new(telemetry: &Telemetry, audit: Recorder, config: &Config, routes: &route::Table) -> Self {
         let metrics = &telemetry.metrics;
         let own = config.routes.iter().enumerate().filter(|(_, route)| route.upstream.is_some());
         let own = own.map(|(index, route)| route.name.clone().unwrap_or_else(|| format!("routes[{index}]")));
@@ -111,6 +113,7 @@ impl Observed {
             unrouted: metrics.route("none"),
             upstreams: std::iter::once("default".to_owned()).chain(own).map(|name| metrics.upstream(&name)).collect(),
             access_log: telemetry.access_log(&config.logging),
+            audit,
         }
     }
 }

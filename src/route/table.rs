@@ -8,6 +8,7 @@ use std::sync::Arc;
 use http::Method;
 
 use super::pattern::Pattern;
+use super::sampling::Sampling;
 use crate::config::access::{Access, Mode, Route as Typed};
 use crate::config::{Config, Path, Problems};
 use crate::edge::Clean;
@@ -49,6 +50,7 @@ pub struct Route {
     pub max_age: Option<std::time::Duration>,
     pub networks: Box<[ipnet::IpNet]>,
     pub mode: Mode,
+    pub access_events: Sampling,
     pub target: Target,
     /// It leads to administration: the rules for people hold as on the way to the application, and break-glass accounts need no role.
     pub administers: bool,
@@ -249,6 +251,7 @@ fn otherwise() -> Route {
         max_age: None,
         networks: Box::new([]),
         mode: Mode::Enforce,
+        access_events: Sampling::NONE,
         target: Target::Upstream(0),
         administers: false,
     }
@@ -294,6 +297,7 @@ fn compile(typed: &Typed, target: Target, path: &Path, problems: &mut Problems) 
         max_age: typed.max_age.map(|span| span.0),
         networks: typed.networks.as_slice().into(),
         mode: typed.mode,
+        access_events: Sampling::of(typed.access_events, &path.key("access_events"), problems),
         target,
         administers: false,
     })

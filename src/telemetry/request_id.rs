@@ -73,6 +73,12 @@ impl RequestIds {
         }
     }
 
+    /// A number that is as likely to be one as another, for what is done to a part of the requests.
+    #[must_use]
+    pub fn chance(&self) -> u64 {
+        self.number()
+    }
+
     fn number(&self) -> u64 {
         mixed(self.next.fetch_add(1, Relaxed) ^ self.key)
     }

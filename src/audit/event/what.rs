@@ -97,6 +97,20 @@ events! {
         /// `report`: the route only reports, and the request was let through.
         mode: Option<&'static str>,
     }
+    /// A request was answered, on a route whose `access_events` have it recorded; the target is the route.
+    RequestServed = "request_served" {
+        method: Option<String>,
+        /// Without the query.
+        path: Option<Personal<String>>,
+        /// Of the answer.
+        status: Option<u64>,
+        /// Of the request's body.
+        bytes_in: Option<u64>,
+        /// Of the answer's body.
+        bytes_out: Option<u64>,
+        /// From the head of the request to the end of the answer.
+        duration_us: Option<u64>,
+    }
     /// A person has an account now.
     UserCreated = "user_created" {
         /// Whether they may administrate from now on, and could not before; then it is an alarm.

@@ -78,7 +78,7 @@ pub(super) const fn class(kind: Kind) -> Class {
         | Kind::InvitationCreated
         | Kind::InvitationAccepted
         | Kind::InvitationRevoked => Class::AccountChange,
-        Kind::CredentialRefused | Kind::RequestRefused | Kind::AccessDenied => Class::ApiActivity,
+        Kind::CredentialRefused | Kind::RequestRefused | Kind::AccessDenied | Kind::RequestServed => Class::ApiActivity,
         Kind::GroupCreated | Kind::GroupChanged | Kind::GroupRemoved => Class::GroupManagement,
         Kind::SecretRevealed
         | Kind::KeyCreated
@@ -129,13 +129,15 @@ fn activity(kind: Kind, entry: &Entry) -> Activity {
         Kind::InvitationCreated => (OTHER, "Invite"),
         Kind::InvitationAccepted => (OTHER, "Accept Invitation"),
         Kind::InvitationRevoked => (OTHER, "Revoke Invitation"),
-        Kind::CredentialRefused | Kind::RequestRefused | Kind::AccessDenied => match detail(entry, "method") {
-            Some("POST") => (1, "Create"),
-            Some("GET" | "HEAD") => (2, "Read"),
-            Some("PUT" | "PATCH") => (3, "Update"),
-            Some("DELETE") => (4, "Delete"),
-            _ => (OTHER, "Other"),
-        },
+        Kind::CredentialRefused | Kind::RequestRefused | Kind::AccessDenied | Kind::RequestServed => {
+            match detail(entry, "method") {
+                Some("POST") => (1, "Create"),
+                Some("GET" | "HEAD") => (2, "Read"),
+                Some("PUT" | "PATCH") => (3, "Update"),
+                Some("DELETE") => (4, "Delete"),
+                _ => (OTHER, "Other"),
+            }
+        }
         Kind::GroupCreated => (6, "Create"),
         Kind::GroupRemoved => (5, "Delete"),
         Kind::GroupChanged => match (people(entry, "joined"), people(entry, "left")) {

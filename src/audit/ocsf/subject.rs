@@ -98,5 +98,8 @@ fn api_activity(entry: &Entry) -> Value {
     if let Some(route) = &entry.target {
         event["resources"] = json!([{ "name": route, "type": "route" }]);
     }
+    if let Some(status) = entry.details.get("status").and_then(Value::as_u64) {
+        event["api"]["response"] = json!({ "code": status });
+    }
     event
 }

@@ -13,6 +13,7 @@ pub(super) struct Exchanged<'a> {
     pub(super) method: &'a Method,
     pub(super) uri: &'a Uri,
     pub(super) host: Option<&'a HeaderValue>,
+    pub(super) agent: Option<&'a HeaderValue>,
     pub(super) version: Version,
     pub(super) tls: Option<&'static str>,
     /// 0: no answer was begun.
@@ -26,6 +27,7 @@ pub(super) struct Lingering {
     method: Method,
     uri: Uri,
     host: Option<HeaderValue>,
+    agent: Option<HeaderValue>,
     version: Version,
     tls: Option<&'static str>,
     status: u16,
@@ -40,6 +42,7 @@ impl<'a> Exchanged<'a> {
             method: &head.method,
             uri: &head.uri,
             host: head.headers.get(http::header::HOST),
+            agent: head.headers.get(http::header::USER_AGENT),
             version: head.version,
             tls: ConnectionFacts::of(session).and_then(|facts| facts.tls_version),
             status: session.response_written().map_or(0, |head| head.status.as_u16()),
@@ -52,17 +55,18 @@ impl<'a> Exchanged<'a> {
 impl Lingering {
     /// The answer begins with `status`; what goes to and fro is counted from here.
     pub(super) fn begin(exchanged: &Exchanged<'_>, status: StatusCode) -> Self {
-        let Exchanged { method, uri, host, version, tls, .. } = *exchanged;
-        let (method, uri, host) = (method.clone(), uri.clone(), host.cloned());
-        Self { method, uri, host, version, tls, status: status.as_u16(), received: 0, sent: 0 }
+        let Exchanged { method, uri, host, agent, version, tls, .. } = *exchanged;
+        let (method, uri, host, agent) = (method.clone(), uri.clone(), host.cloned(), agent.cloned());
+        Self { method, uri, host, agent, version, tls, status: status.as_u16(), received: 0, sent: 0 }
     }
 
     pub(super) fn exchanged(&self) -> Exchanged<'_> {
-        let Self { method, uri, host, version, tls, status, received, sent } = self;
+        let Self { method, uri, host, agent, version, tls, status, received, sent } = self;
         Exchanged {
             method,
             uri,
             host: host.as_ref(),
+            agent: agent.as_ref(),
             version: *version,
             tls: *tls,
             status: *status,

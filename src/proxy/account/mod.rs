@@ -3,6 +3,7 @@
 //! Refuses to be part of the judgement: it only listens, so that a stage never has to think of records.
 
 mod exchanged;
+mod served;
 mod visit;
 
 use std::net::IpAddr;
@@ -22,6 +23,7 @@ use crate::clock::{SharedClock, Timestamp};
 use crate::edge::{ConnectionFacts, fields};
 use crate::forward::Outbound;
 use crate::model::{CredentialKind, Identity};
+use crate::policy::tenancy::SiteId;
 use crate::route::{Route, Target};
 use crate::telemetry::{AccessLine, Decision, RequestId, TRACEPARENT, TRACESTATE, Telemetry, TraceContext};
 
@@ -37,6 +39,7 @@ pub(super) struct Account {
     client: Option<IpAddr>,
     route: Option<Arc<Route>>,
     identity: Option<Arc<Identity>>,
+    site: SiteId,
     decision: Decision,
     reason: Option<&'static str>,
     visit: Option<Visit>,
@@ -57,6 +60,7 @@ impl Account {
             client: None,
             route: None,
             identity: None,
+            site: SiteId::SHARED,
             decision: Decision::default(),
             reason: None,
             visit: None,
@@ -99,6 +103,7 @@ impl Account {
         self.client = Some(outbound.client);
         self.route = Some(Arc::clone(&outbound.route));
         self.identity.clone_from(&outbound.identity);
+        self.site = outbound.site;
         self.decision = if outbound.reported.is_some() { Decision::Reported } else { Decision::Allowed };
         self.reason = outbound.reported.map(crate::policy::Denial::reason);
         if let Some(identity) = &outbound.identity {
@@ -111,6 +116,7 @@ impl Account {
         if let Some(route) = &rejection.route {
             self.route = Some(Arc::clone(route));
         }
+        self.site = rejection.site;
         if rejection.client.is_some() {
             self.client = rejection.client;
         }
@@ -211,11 +217,14 @@ impl Account {
         if let Some(log) = &gateway.observed.access_log {
             log.write(&self.line(exchanged, gateway, took));
         }
+        if let Some(event) = self.served(exchanged, gateway, took) {
+            gateway.observed.audit.note(event);
+        }
         took
     }
 
     fn line<'a>(&'a self, exchanged: &Exchanged<'a>, gateway: &Gateway, took: Duration) -> AccessLine<'a> {
-        let Exchanged { method, uri, host, version, tls, status, received, sent } = *exchanged;
+        let Exchanged { method, uri, host, version, tls, status, received, sent, .. } = *exchanged;
         let path = uri.path();
         let host = host.and_then(|host| host.to_str().ok());
         AccessLine {

@@ -1,6 +1,7 @@
 //! Running it: the configuration, commands beside a running server, metrics, probes, the access line, stopping.
 
 mod access;
+mod access_events;
 mod administration;
 mod at_once;
 mod audit_events;
