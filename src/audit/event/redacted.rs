@@ -15,6 +15,8 @@ const LEFT_OUT: &str = "[left out]";
 /// Longest word that is kept if it does not mix small letters, capital letters and digits. A code of six digits is kept, and is of no use
 /// after the failure.
 const SHORT: usize = 12;
+/// Longest part of a longer word that may mix letters of one case with digits, such as `oauth2`.
+const SYLLABLE: usize = 8;
 /// Longest word of letters alone.
 const WORD: usize = 24;
 /// Longest chain of words, such as `interaction_required`.
@@ -68,7 +70,7 @@ impl Redacted {
             kept.push_str(match end {
                 0 if letter.is_control() => " ",
                 0 => word,
-                _ if word.split(['.', '/']).all(is_plain) => word,
+                _ if is_plain(word) => word,
                 _ => LEFT_OUT,
             });
             rest = after;
@@ -96,17 +98,26 @@ fn is_inside(letter: char) -> bool {
     letter.is_alphanumeric() || matches!(letter, '_' | '-' | '+' | '~' | '%' | '.' | '/')
 }
 
+/// Whether it is short, or each part between its dots and slashes, as of a host or a path, is one that people write: base64 has slashes, too.
 fn is_plain(word: &str) -> bool {
-    if word.len() <= SHORT {
-        let has = |kind: fn(char) -> bool| word.contains(kind);
-        return !(has(|letter| letter.is_ascii_digit()) && has(char::is_lowercase) && has(char::is_uppercase));
+    if word.len() > SHORT {
+        return word.split(['.', '/']).all(is_plain_part);
     }
-    if word.len() == 36 && Uuid::parse_str(word).is_ok() {
+    let has = |kind: fn(char) -> bool| word.contains(kind);
+    !(has(|letter| letter.is_ascii_digit()) && has(char::is_lowercase) && has(char::is_uppercase))
+}
+
+fn is_plain_part(part: &str) -> bool {
+    if part.len() == 36 && Uuid::parse_str(part).is_ok() {
+        return true;
+    }
+    let of_one_case = !(part.contains(char::is_lowercase) && part.contains(char::is_uppercase));
+    if part.len() <= SYLLABLE && of_one_case && part.chars().all(char::is_alphanumeric) {
         return true;
     }
     let letters = |part: &str| part.len() <= WORD && part.chars().all(char::is_alphabetic) && is_written_by_people(part);
     let number = |part: &str| part.len() <= 4 && part.bytes().all(|digit| digit.is_ascii_digit());
-    word.len() <= CHAIN && word.split(['_', '-']).all(|part| letters(part) || number(part))
+    part.len() <= CHAIN && part.split(['_', '-']).all(|part| letters(part) || number(part))
 }
 
 /// Small letters, capital letters, or words that each begin with a capital letter and have three letters at least.
@@ -219,6 +230,7 @@ mod tests {
             "gho_16C7e42F292c6912E7710c838347Ae178B4a",
             "correct-h0rse-battery-staple-2026x",
             "PHNhbWxwOlJlc3BvbnNlIHhtbG5z",
+            "AbCdEfGhIjK/LmNoPqRsTuVw",
         ] {
             let told = Redacted::of(&format!("the token {secret} is not good, code={secret}&x=1")).0;
             assert!(told.starts_with("the token [left out]") && told.contains("is not good"), "{told}");
