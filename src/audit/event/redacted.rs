@@ -54,6 +54,18 @@ const EXPLAINING: [&str; 25] = [
     "type",
 ];
 
+/// Last parts of SAML's second-level status codes (Core §3.2.2.2) that do not look like words.
+const SAML_STATUSES: [&str; 8] = [
+    "InvalidAttrNameOrValue",
+    "InvalidNameIDPolicy",
+    "NoAuthnContext",
+    "NoAvailableIDP",
+    "NoPassive",
+    "NoSupportedIDP",
+    "ResourceNotRecognized",
+    "UnknownAttrProfile",
+];
+
 /// A text from outside, bounded, without what may be a secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Redacted(String);
@@ -108,7 +120,7 @@ fn is_plain(word: &str) -> bool {
 }
 
 fn is_plain_part(part: &str) -> bool {
-    if part.len() == 36 && Uuid::parse_str(part).is_ok() {
+    if part.len() == 36 && Uuid::parse_str(part).is_ok() || SAML_STATUSES.contains(&part) {
         return true;
     }
     let of_one_case = !(part.contains(char::is_lowercase) && part.contains(char::is_uppercase));
@@ -120,7 +132,7 @@ fn is_plain_part(part: &str) -> bool {
     part.len() <= CHAIN && part.split(['_', '-']).all(|part| letters(part) || number(part))
 }
 
-/// Small letters, capital letters, or words that each begin with a capital letter and have three letters at least.
+/// Small letters, capital letters, or words that each begin with a capital letter and have three letters at least, five on average.
 fn is_written_by_people(part: &str) -> bool {
     if part.chars().all(char::is_lowercase) || part.chars().all(char::is_uppercase) {
         return true;
@@ -132,7 +144,7 @@ fn is_written_by_people(part: &str) -> bool {
             _ => lengths.push(1_usize),
         }
     }
-    lengths.iter().all(|length| *length >= 3)
+    lengths.iter().all(|length| *length >= 3) && part.len() >= lengths.len() * 5
 }
 
 /// What a provider answered, as far as it explains a failure.
@@ -214,6 +226,7 @@ mod tests {
             "interaction_required",
             "The 'redirect_uri' does not match https://login.acme.example/oauth2/authorize",
             "urn:oasis:names:tc:SAML:2.0:status:RequestDenied",
+            "urn:oasis:names:tc:SAML:2.0:status:InvalidNameIDPolicy",
             "InvalidRequestException",
             "Zugriff verweigert: Ihre Sitzung ist abgelaufen",
         ] {
