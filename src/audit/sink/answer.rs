@@ -8,7 +8,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use url::Url;
 
-use super::http::{compressed, retry_after, told};
+use super::http::{compressed, retry_after, told, without};
 use super::transport::SendError;
 use crate::config::shown_address;
 use crate::config::sink::Sink;
@@ -88,10 +88,7 @@ impl Answer<'_> {
 
     /// Status and body, without secrets.
     fn told(&self, hint: &str) -> String {
-        let mut said = String::from_utf8_lossy(self.body()).into_owned();
-        for secret in self.secrets.iter().filter(|secret| !secret.is_empty()) {
-            said = said.replace(secret, "…");
-        }
+        let said = without(&self.secrets, self.body());
         let hint = if hint.is_empty() { String::new() } else { format!(" ({hint})") };
         format!("{}{hint}: {said}", self.status())
     }

@@ -1,7 +1,8 @@
 //! Receivers by HTTP: what their answers mean for a batch.
 //!
 //! Refuses to give an event up for what can be mended at the receiver: a wrong secret, a wrong address and a wrong certificate are all
-//! tried again, because whoever mends them wants what happened meanwhile.
+//! tried again, because whoever mends them wants what happened meanwhile. Nor to repeat a secret that a receiver said back, because why a
+//! batch waits is written to logs and shown to people.
 
 use std::error::Error as _;
 use std::io::Write as _;
@@ -19,8 +20,23 @@ const LONGEST: Duration = Duration::from_secs(15 * 60);
 
 /// Sends one batch; the answer, if it is one of success.
 pub(super) async fn post(client: &HttpClient, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, SendError> {
+    let sent = request.headers().clone();
     let answer = client.send(request).await.map_err(|error| SendError::later(told(&error)))?;
-    if answer.status().is_success() { Ok(answer) } else { Err(refusal(&answer)) }
+    if answer.status().is_success() { Ok(answer) } else { Err(refusal(&answer, &sent)) }
+}
+
+/// What a receiver said, without what the fields that were sent to it keep secret: the values of sensitive ones, and their words, since a
+/// token stands behind the name of its scheme.
+pub(super) fn masked(said: &[u8], sent: &HeaderMap) -> String {
+    let values = sent.values().filter(|value| value.is_sensitive()).filter_map(|value| value.to_str().ok());
+    let secrets: Vec<&str> = values.flat_map(|value| std::iter::once(value).chain(value.split(' '))).collect();
+    without(&secrets, said)
+}
+
+/// What was said, without `secrets`.
+pub(super) fn without(secrets: &[&str], said: &[u8]) -> String {
+    let said = String::from_utf8_lossy(said).into_owned();
+    secrets.iter().filter(|secret| !secret.is_empty()).fold(said, |said, secret| said.replace(secret, "…"))
 }
 
 /// A body as `Content-Encoding: gzip` has it.
@@ -31,9 +47,9 @@ pub(super) fn compressed(body: &[u8]) -> std::io::Result<Vec<u8>> {
 }
 
 /// What an answer that is no success says of the batch. Only 400, 406, 410, 411, 413, 415, 422 and their like blame what was sent.
-pub(super) fn refusal(answer: &Response<Vec<u8>>) -> SendError {
+fn refusal(answer: &Response<Vec<u8>>, sent: &HeaderMap) -> SendError {
     let status = answer.status();
-    let why = format!("{status}: {}", String::from_utf8_lossy(answer.body()));
+    let why = format!("{status}: {}", masked(answer.body(), sent));
     let mendable = [
         StatusCode::UNAUTHORIZED,
         StatusCode::PAYMENT_REQUIRED,
@@ -85,13 +101,25 @@ mod tests {
     #[test]
     fn only_what_is_wrong_with_the_events_is_refused_for_good() {
         for status in [301, 401, 403, 404, 407, 408, 409, 425, 429, 500, 502, 503, 504] {
-            let SendError::Later { why, after } = refusal(&answer(status)) else { panic!("{status}") };
+            let SendError::Later { why, after } = refusal(&answer(status), &HeaderMap::new()) else { panic!("{status}") };
             assert!(why.starts_with(&status.to_string()) && why.ends_with("no"), "{why}");
             assert_eq!(after, Some(Duration::from_secs(7)));
         }
         for status in [400, 406, 413, 415, 422] {
-            assert!(matches!(refusal(&answer(status)), SendError::Refused { at: None, .. }), "{status}");
+            assert!(matches!(refusal(&answer(status), &HeaderMap::new()), SendError::Refused { at: None, .. }), "{status}");
         }
+    }
+
+    #[test]
+    fn a_secret_that_a_receiver_says_back_is_not_repeated() {
+        let mut value = http::HeaderValue::from_static("Bearer one-secret-of-many");
+        value.set_sensitive(true);
+        let mut sent = HeaderMap::from_iter([(header::AUTHORIZATION, value)]);
+        sent.insert(header::ACCEPT, http::HeaderValue::from_static("logs"));
+        let said = b"Authorization: Bearer one-secret-of-many; your token one-secret-of-many takes no logs";
+        let answer = Response::builder().status(400).body(said.to_vec()).unwrap();
+        let SendError::Refused { why, .. } = refusal(&answer, &sent) else { panic!("it is for good") };
+        assert_eq!(why, "400 Bad Request: Authorization: …; your token … takes no logs");
     }
 
     #[test]

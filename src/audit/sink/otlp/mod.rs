@@ -14,7 +14,7 @@ use prost::Message as _;
 use serde_json::Value;
 use url::Url;
 
-use super::http::{compressed, post};
+use super::http::{compressed, masked, post};
 use super::transport::{Most, Outgoing, SendError, Transport};
 use crate::clock::SharedClock;
 use crate::config::sink::{Otlp as Typed, Sink};
@@ -92,6 +92,7 @@ impl Transport for Otlp {
     async fn send(&self, batch: &[Outgoing]) -> Result<(), SendError> {
         let answer = post(&self.client, self.request(batch)?).await?;
         let (rejected, why) = partial_success(&answer)?;
+        let why = masked(why.as_bytes(), &self.headers);
         if rejected > 0 {
             return Err(SendError::refused(None, format!("{rejected} rejected: {why}")));
         }
