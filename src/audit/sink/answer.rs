@@ -102,13 +102,6 @@ impl Answer<'_> {
     }
 }
 
-/// A header's value that is not printed. The review has seen that it can be one; what cannot is sent empty, and refused.
-pub(super) fn sensitive(text: &str) -> HeaderValue {
-    let mut value = HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""));
-    value.set_sensitive(true);
-    value
-}
-
 /// How a vendor's receiver is reached. It may be in a private network: the address is the administrator's own.
 pub(super) fn reach(sink: &Sink) -> Reach<'_> {
     Reach {

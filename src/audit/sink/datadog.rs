@@ -11,8 +11,9 @@ use serde::Serialize;
 use serde_json::Value;
 use url::Url;
 
-use super::answer::{Answer, address, post, reach, sensitive};
+use super::answer::{Answer, address, post, reach};
 use super::attempt::{self, Attempt};
+use super::http::sensitive;
 use super::transport::{Most, Outgoing, SendError, Transport};
 use crate::audit::Severity;
 use crate::clock::SharedClock;

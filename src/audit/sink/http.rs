@@ -4,15 +4,17 @@
 //! tried again, because whoever mends them wants what happened meanwhile. Nor to repeat a secret that a receiver said back, because why a
 //! batch waits is written to logs and shown to people.
 
+use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::io::Write as _;
 use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use http::{HeaderMap, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
 
 use super::transport::SendError;
+use crate::crypto::Secret;
 use crate::http_client::{HttpClient, HttpClientError};
 
 /// Nobody is waited for longer, whatever they ask for.
@@ -37,6 +39,18 @@ pub(super) fn masked(said: &[u8], sent: &HeaderMap) -> String {
 pub(super) fn without(secrets: &[&str], said: &[u8]) -> String {
     let said = String::from_utf8_lossy(said).into_owned();
     secrets.iter().filter(|secret| !secret.is_empty()).fold(said, |said, secret| said.replace(secret, "…"))
+}
+
+/// The fields that an administrator wants to be sent along; none is printed. The review has seen that they can be ones.
+pub(super) fn fields(typed: &BTreeMap<String, Secret>) -> HeaderMap {
+    typed.iter().filter_map(|(name, value)| Some((HeaderName::try_from(name).ok()?, sensitive(value.expose())))).collect()
+}
+
+/// A header's value that is not printed. The review has seen that it can be one; what cannot is sent empty, and refused.
+pub(super) fn sensitive(text: &str) -> HeaderValue {
+    let mut value = HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""));
+    value.set_sensitive(true);
+    value
 }
 
 /// A body as `Content-Encoding: gzip` has it.
@@ -112,10 +126,10 @@ mod tests {
 
     #[test]
     fn a_secret_that_a_receiver_says_back_is_not_repeated() {
-        let mut value = http::HeaderValue::from_static("Bearer one-secret-of-many");
+        let mut value = HeaderValue::from_static("Bearer one-secret-of-many");
         value.set_sensitive(true);
         let mut sent = HeaderMap::from_iter([(header::AUTHORIZATION, value)]);
-        sent.insert(header::ACCEPT, http::HeaderValue::from_static("logs"));
+        sent.insert(header::ACCEPT, HeaderValue::from_static("logs"));
         let said = b"Authorization: Bearer one-secret-of-many; your token one-secret-of-many takes no logs";
         let answer = Response::builder().status(400).body(said.to_vec()).unwrap();
         let SendError::Refused { why, .. } = refusal(&answer, &sent) else { panic!("it is for good") };

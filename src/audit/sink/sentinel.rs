@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::answer::{Answer, address, post, reach, sensitive};
+use super::answer::{Answer, address, post, reach};
 use super::attempt::{self, Attempt};
 use super::entra::Entra;
+use super::http::sensitive;
 use super::transport::{Most, Outgoing, SendError, Transport};
 use crate::clock::SharedClock;
 use crate::config::sink::{Sentinel as Settings, Sink};

@@ -15,8 +15,9 @@ use tokio::time::{Instant, sleep};
 use url::Url;
 use uuid::Uuid;
 
-use super::answer::{self, Answer, address, post, reach, send, sensitive};
+use super::answer::{self, Answer, address, post, reach, send};
 use super::attempt::{self, Attempt};
+use super::http::sensitive;
 use super::transport::{Most, Outgoing, SendError, Transport};
 use crate::config::sink::{Sink, SplunkHec as Settings};
 use crate::crypto::Secret;

@@ -9,10 +9,10 @@ use async_trait::async_trait;
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, header};
+use http::{HeaderMap, Request, header};
 use url::Url;
 
-use super::http::{compressed, post};
+use super::http::{compressed, fields, post};
 use super::transport::{Most, Outgoing, SendError, Transport};
 use crate::clock::SharedClock;
 use crate::config::sink::{Sink, Webhook as Typed};
@@ -51,12 +51,7 @@ impl Webhook {
         };
         let client = HttpClient::within(&url, &reach)?;
         let keys = [Some(&typed.secret), typed.former_secret.as_ref()].into_iter().flatten().map(key).collect();
-        let headers = typed.headers.iter().filter_map(|(name, value)| {
-            let mut value = HeaderValue::try_from(value.expose()).ok()?;
-            value.set_sensitive(true);
-            Some((HeaderName::try_from(name).ok()?, value))
-        });
-        Ok(Self { url, client, keys, headers: headers.collect(), gzip: typed.gzip, clock })
+        Ok(Self { url, client, keys, headers: fields(&typed.headers), gzip: typed.gzip, clock })
     }
 
     /// `v1,` and base64 of HMAC-SHA-256 over id, timestamp and body, for each secret.

@@ -8,13 +8,13 @@ mod records;
 use std::fmt;
 
 use async_trait::async_trait;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderMap, Request, Response, StatusCode, header};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceResponse;
 use prost::Message as _;
 use serde_json::Value;
 use url::Url;
 
-use super::http::{compressed, masked, post};
+use super::http::{compressed, fields, masked, post};
 use super::transport::{Most, Outgoing, SendError, Transport};
 use crate::clock::SharedClock;
 use crate::config::sink::{Otlp as Typed, Sink};
@@ -55,12 +55,8 @@ impl Otlp {
             ..Reach::default()
         };
         let client = HttpClient::within(&url, &reach)?;
-        let headers = typed.headers.iter().filter_map(|(name, value)| {
-            let mut value = HeaderValue::try_from(value.expose()).ok()?;
-            value.set_sensitive(true);
-            Some((HeaderName::try_from(name).ok()?, value))
-        });
-        Ok(Self { url, client, headers: headers.collect(), gzip: typed.gzip, service: typed.service.clone(), clock })
+        let headers = fields(&typed.headers);
+        Ok(Self { url, client, headers, gzip: typed.gzip, service: typed.service.clone(), clock })
     }
 
     fn request(&self, batch: &[Outgoing]) -> Result<Request<Vec<u8>>, SendError> {
