@@ -6,7 +6,6 @@
 use sqlx::AssertSqlSafe;
 
 use super::listing::{AuditFilter, Listing, Place, WHOLE};
-use super::severity::ADMINISTRATOR;
 use super::{AuditError, Entry, Kind, Outcome, Severity};
 use crate::clock::Timestamp;
 use crate::db::{Bind, Database, FromRow, Query, Row, Value, query};
@@ -18,6 +17,10 @@ const LONGEST: i64 = 32_000;
 const MOST: i64 = 150_000;
 /// Kinds that are each looked up on their own.
 const MOST_KINDS: usize = 8;
+/// Events from one address that are put in order after they were found. Of a more frequent one a stretch of the trail has enough.
+const RARE: i64 = 2000;
+/// Whether an event makes an administrator, word for word as the index `audit_by_administrator` has it.
+const RISEN: &str = "replace(CAST(audit.details AS TEXT), '\"administrator\":', '') <> CAST(audit.details AS TEXT)";
 
 /// What an event has to be.
 enum Condition {
@@ -41,6 +44,10 @@ enum Arm<'f> {
     Column(&'static str, &'f str),
     /// What the actor or target was called.
     Name(&'static str, &'f str),
+    /// From where the actor came.
+    Source(&'f str),
+    /// Whoever became an administrator.
+    Risen,
 }
 
 /// A piece of the trail, in the order of the search.
@@ -82,9 +89,8 @@ impl FromRow for Place {
 /// Events that fit, as many as there may be or as could be looked through.
 pub(super) async fn search(database: &Database, filter: &AuditFilter) -> Result<Listing, AuditError> {
     let conditions = conditions(filter);
-    let arms: Vec<Vec<Arm<'_>>> =
-        if filter.order.is_of_time() { conditions.iter().filter_map(Condition::arms).collect() } else { Vec::new() };
     let search = Search { database, filter, conditions: &conditions };
+    let arms = if filter.order.is_of_time() { search.arms().await? } else { Vec::new() };
     match (conditions.as_slice(), arms.as_slice()) {
         ([], _) => search.at_once(&[]).await,
         ([_], [only]) => search.at_once(only).await,
@@ -98,7 +104,40 @@ struct Search<'s> {
     conditions: &'s [Condition],
 }
 
-impl Search<'_> {
+impl<'s> Search<'s> {
+    /// What each condition that an index answers is answered by.
+    async fn arms(&self) -> Result<Vec<Vec<Arm<'s>>>, AuditError> {
+        let mut all = Vec::new();
+        for condition in self.conditions {
+            match condition {
+                Condition::Source(address) if !self.is_rare(address).await? => {}
+                condition => all.extend(condition.arms()),
+            }
+        }
+        Ok(all)
+    }
+
+    /// Whether so few events are from `address` that they can be put in order. Its index knows no time.
+    async fn is_rare(&self, address: &str) -> Result<bool, AuditError> {
+        let mut text = Text::default();
+        let (fits, most) = (self.came_from(&mut text, address).join(" AND "), text.bind(RARE + 1));
+        let count =
+            text.finish(format!("SELECT count(*) FROM (SELECT n.seq FROM audit_facts AS n WHERE {fits} LIMIT {most}) AS few"));
+        let count: i64 = self.database.read(count.fetch_one(self.database.readers())).await?;
+        Ok(count <= RARE)
+    }
+
+    /// What the index `audit_facts_by_source` answers, word for word as it stands there.
+    fn came_from(&self, text: &mut Text, address: &str) -> Vec<String> {
+        let address = text.bind(address);
+        let (told, is) = if self.database.is_embedded() {
+            ("substr(n.facts, 1, 11) = '{\"source\":\"'", "substr(n.facts, 12, instr(substr(n.facts, 12), '\"') - 1)")
+        } else {
+            ("split_part(n.facts, '\"', 2) = 'source'", "split_part(n.facts, '\"', 4)")
+        };
+        vec!["n.part = 'actor'".to_owned(), told.to_owned(), format!("{is} = {address}")]
+    }
+
     /// Where an index gives exactly what is asked.
     async fn at_once(&self, arms: &[Arm<'_>]) -> Result<Listing, AuditError> {
         let stretch = Stretch { after: self.filter.from, end: None };
@@ -165,15 +204,18 @@ impl Search<'_> {
 
     /// The events of a stretch that fit, `limit` at most, among the first `most` that the index gives.
     async fn entries(&self, arms: &[Arm<'_>], stretch: Stretch, most: i64, limit: u32) -> Result<Vec<Entry>, AuditError> {
+        let (text, found) = self.statement(arms, stretch, most, limit);
+        Ok(self.database.read(text.finish(found).fetch_all(self.database.readers())).await?)
+    }
+
+    fn statement(&self, arms: &[Arm<'_>], stretch: Stretch, most: i64, limit: u32) -> (Text, String) {
         let mut text = Text::default();
         let places = self.places(&mut text, arms, stretch, most);
         let mut fits = vec!["audit.seq = page.seq".to_owned()];
         fits.extend(self.conditions.iter().map(|condition| condition.sql(&mut text)));
         let (fits, order, limit) = (fits.join(" AND "), self.order("audit."), text.bind(limit));
         // The order of a `CROSS JOIN` is kept by SQLite: the few places first, then the events at them.
-        let found =
-            text.finish(format!("{WHOLE} ({places}) AS page CROSS JOIN audit WHERE {fits} ORDER BY {order} LIMIT {limit}"));
-        Ok(self.database.read(found.fetch_all(self.database.readers())).await?)
+        (text, format!("{WHOLE} ({places}) AS page CROSS JOIN audit WHERE {fits} ORDER BY {order} LIMIT {limit}"))
     }
 
     /// The first `most` places of a stretch that fit any of `arms`. Its `LIMIT` keeps other conditions out, and with them other indexes.
@@ -191,6 +233,12 @@ impl Search<'_> {
                 vec![format!("n.part = '{part}'"), format!("n.name = {}", text.bind(*name)), "audit.seq = n.seq".to_owned()],
                 "audit_facts AS n CROSS JOIN audit",
             ),
+            Arm::Source(address) => {
+                let mut fits = self.came_from(text, address);
+                fits.push("audit.seq = n.seq".to_owned());
+                within(fits, "audit_facts AS n CROSS JOIN audit")
+            }
+            Arm::Risen => within(vec![RISEN.to_owned()], "audit"),
         });
         match (found.next(), found.next()) {
             (None, _) => within(Vec::new(), "audit"),
@@ -263,7 +311,15 @@ impl Condition {
     /// The indexes that together give exactly what fits, if there are such.
     fn arms(&self) -> Option<Vec<Arm<'_>>> {
         match self {
-            Self::Is(column @ "tenant", value) => Some(vec![Arm::Column(column, value)]),
+            Self::Is(column @ ("tenant" | "request_id"), value) => Some(vec![Arm::Column(column, value)]),
+            // The column is a former version's.
+            Self::Source(address) => Some(vec![Arm::Source(address), Arm::Column("source", address)]),
+            Self::Severity(Severity::Alarm) => {
+                let kinds = kinds_of(Severity::Alarm, Outcome::Success);
+                // An arm has all of what fits and nothing else, so that a kind has to be an alarm however it ends.
+                let always = kinds == kinds_of(Severity::Alarm, Outcome::Failure);
+                always.then(|| kinds.into_iter().map(|kind| Arm::Column("kind", kind)).chain([Arm::Risen]).collect())
+            }
             Self::Kinds(kinds) if kinds.len() <= MOST_KINDS => Some(kinds.iter().map(|kind| Arm::Column("kind", kind)).collect()),
             Self::Who { parts, names } => {
                 let of = |part: &'static str, name| {
@@ -288,9 +344,7 @@ impl Condition {
                 };
                 let (succeeded, failed) = (of(Outcome::Success), of(Outcome::Failure));
                 // A new administrator is an alarm, whatever kind of event says so.
-                let risen = text.bind(format!("\"{ADMINISTRATOR}\":"));
-                let details = "CAST(audit.details AS TEXT)";
-                format!("({succeeded} OR {failed} OR replace({details}, {risen}, '') <> {details})")
+                format!("({succeeded} OR {failed} OR {RISEN})")
             }
             Self::Who { parts, names } => {
                 let mut any = Vec::new();
@@ -325,4 +379,42 @@ fn known(column: &str, part: &str) -> String {
 
 fn name_of(name: &str) -> Option<&str> {
     name.parse::<UserId>().is_err().then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::clock::SystemClock;
+
+    /// How SQLite goes about it.
+    async fn plan(filter: &AuditFilter) -> String {
+        let database = Database::in_memory(Arc::new(SystemClock)).await.unwrap();
+        let conditions = conditions(filter);
+        let search = Search { database: &database, filter, conditions: &conditions };
+        let arms = search.arms().await.unwrap();
+        let [only] = &arms[..] else { panic!("one index answers it") };
+        let (text, found) = search.statement(only, Stretch { after: None, end: None }, 50, 50);
+        let steps = text.finish(format!("EXPLAIN QUERY PLAN {found}"));
+        let steps: Vec<(i64, i64, i64, String)> = steps.fetch_all(database.readers()).await.unwrap();
+        steps.into_iter().map(|(_, _, _, step)| step + "\n").collect()
+    }
+
+    #[tokio::test]
+    async fn a_request_an_address_and_alarms_are_found_by_their_indexes_and_no_table_is_gone_through() {
+        let request = AuditFilter { request_id: Some("r".to_owned()), ..AuditFilter::default() };
+        let address = AuditFilter { source: Some([192, 0, 2, 1].into()), ..AuditFilter::default() };
+        let alarms = AuditFilter { severity: Some(Severity::Alarm), since: Some(Timestamp::default()), ..AuditFilter::default() };
+        for (filter, indexes) in [
+            (request, &["audit_by_request"][..]),
+            (address, &["audit_facts_by_source", "audit_by_source"]),
+            (alarms, &["audit_by_kind", "audit_by_administrator"]),
+        ] {
+            let plan = plan(&filter).await;
+            assert!(indexes.iter().all(|index| plan.contains(&format!("{index} "))), "{plan}");
+            let whole = |step: &&str| step.contains("SCAN audit") && !step.contains("USING") || step.contains("SCAN n");
+            assert_eq!(plan.lines().find(whole), None, "{plan}");
+        }
+    }
 }

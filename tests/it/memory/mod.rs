@@ -6,6 +6,7 @@ mod crash;
 mod failure;
 mod feed;
 mod file;
+mod plans;
 mod postgres;
 mod server;
 mod sqlite;
