@@ -52,11 +52,16 @@ impl Insight for View {
     }
 
     async fn impaired(&self) -> Vec<Missing> {
+        let audit = &self.memory.audit;
+        let trail = audit.trouble().map(|why| {
+            let detail = format!("events are not recorded: {why}; {} wait on the disk", audit.waiting());
+            Missing { what: "audit_trail", detail: Some(detail) }
+        });
         let failing = self.memory.fares().into_iter().filter_map(|fare| {
             let (since, why) = fare.failing?;
             Some(Missing { what: "audit_sink", detail: Some(format!("{}: nothing delivered since {since}: {why}", fare.sink)) })
         });
-        failing.collect()
+        trail.into_iter().chain(failing).collect()
     }
 
     async fn samples(&self) -> Vec<Sample> {
@@ -72,6 +77,11 @@ impl Insight for View {
                 "audit_events_waiting",
                 "Audit events on the disk that wait for the store",
                 as_number(self.memory.audit.waiting()),
+            ),
+            gauge(
+                "audit_trail_well",
+                "1 if the store took the events that it was last given",
+                f64::from(u8::from(self.memory.audit.trouble().is_none())),
             ),
             gauge("draining", "1 while the server is stopping", f64::from(u8::from(self.stopping.load(Ordering::Relaxed)))),
         ];

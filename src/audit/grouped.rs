@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::health::Health;
 use super::{AuditError, AuditStore, Event};
 
 /// Callers that may wait in line; more wait to get there.
@@ -30,9 +31,9 @@ struct Asked {
 struct Closed;
 
 impl Grouped {
-    pub(super) fn start(store: Arc<dyn AuditStore>) -> Self {
+    pub(super) fn start(store: Arc<dyn AuditStore>, health: Health) -> Self {
         let (queue, asked) = mpsc::channel(QUEUE);
-        tokio::spawn(write(store, asked));
+        tokio::spawn(write(store, health, asked));
         Self(queue)
     }
 
@@ -45,7 +46,7 @@ impl Grouped {
     }
 }
 
-async fn write(store: Arc<dyn AuditStore>, mut asked: mpsc::Receiver<Asked>) {
+async fn write(store: Arc<dyn AuditStore>, health: Health, mut asked: mpsc::Receiver<Asked>) {
     let mut batch = Vec::new();
     while asked.recv_many(&mut batch, TOGETHER).await > 0 {
         let (mut events, mut answers) = (Vec::new(), Vec::with_capacity(batch.len()));
@@ -53,7 +54,7 @@ async fn write(store: Arc<dyn AuditStore>, mut asked: mpsc::Receiver<Asked>) {
             events.extend(asked.events);
             answers.push(asked.answer);
         }
-        let fate = store.append(events).await.map_err(Arc::new);
+        let fate = health.noted(store.append(events).await).map_err(Arc::new);
         for answer in answers {
             // Whoever went away does not want to know.
             let _ = answer.send(fate.clone().map_err(|error| AuditError(Box::new(error))));

@@ -9,6 +9,7 @@ mod checkpoint;
 pub mod event;
 mod facts;
 mod grouped;
+mod health;
 mod journal;
 mod listing;
 mod logged;

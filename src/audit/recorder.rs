@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::allowance::Allowance;
 use super::grouped::Grouped;
+use super::health::Health;
 use super::journal::{self, Journal};
 use super::{AuditError, AuditStore, Event, Kind};
 
@@ -37,6 +38,7 @@ pub struct Recorder {
     taken: watch::Receiver<u64>,
     lost: Arc<AtomicU64>,
     refused: Arc<Allowance>,
+    health: Health,
 }
 
 #[derive(Debug)]
@@ -51,8 +53,9 @@ impl Recorder {
     #[must_use]
     pub fn start(store: Arc<dyn AuditStore>) -> Self {
         let (queue, messages) = mpsc::channel(QUEUE);
-        tokio::spawn(write(Arc::clone(&store), messages));
-        Self::new(store, queue, None, watch::Sender::new(0).subscribe())
+        let health = Health::default();
+        tokio::spawn(write(Arc::clone(&store), health.clone(), messages));
+        Self::new(store, health, queue, None, watch::Sender::new(0).subscribe())
     }
 
     /// What is noted goes by way of `journal`, with what is already in it first.
@@ -65,18 +68,20 @@ impl Recorder {
         let journal = Arc::new(journal);
         let keeping = Arc::clone(&journal);
         std::thread::Builder::new().name("audit-journal".to_owned()).spawn(move || keeping.run(messages))?;
-        tokio::spawn(journal::feed(Arc::clone(&store), Arc::clone(&journal)));
-        Ok(Self::new(store, queue, Some(journal), taken))
+        let health = Health::default();
+        tokio::spawn(journal::feed(Arc::clone(&store), health.clone(), Arc::clone(&journal)));
+        Ok(Self::new(store, health, queue, Some(journal), taken))
     }
 
     fn new(
         store: Arc<dyn AuditStore>,
+        health: Health,
         queue: mpsc::Sender<Message>,
         journal: Option<Arc<Journal>>,
         taken: watch::Receiver<u64>,
     ) -> Self {
-        let grouped = Grouped::start(store);
-        Self { grouped, queue, journal, taken, lost: Arc::default(), refused: Arc::default() }
+        let grouped = Grouped::start(store, health.clone());
+        Self { grouped, queue, journal, taken, lost: Arc::default(), refused: Arc::default(), health }
     }
 
     /// Records something that changes a state (a sign-in, a new key): durable when it returns.
@@ -142,6 +147,12 @@ impl Recorder {
         self.journal.as_ref().map_or(0, |journal| journal.waiting())
     }
 
+    /// Why the trail does not take events now, for a probe and a metric.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        self.health.trouble(self.waiting() > 0)
+    }
+
     /// Waits until everything noted so far is written, seconds at most. Says whether it is.
     pub async fn flush(&self) -> bool {
         let (done, written) = oneshot::channel();
@@ -163,7 +174,7 @@ fn clipped(mut event: Event) -> Event {
     event
 }
 
-async fn write(store: Arc<dyn AuditStore>, mut messages: mpsc::Receiver<Message>) {
+async fn write(store: Arc<dyn AuditStore>, health: Health, mut messages: mpsc::Receiver<Message>) {
     let mut batch = Vec::new();
     while messages.recv_many(&mut batch, BATCH).await > 0 {
         let (mut events, mut waiting) = (Vec::new(), Vec::new());
@@ -173,7 +184,7 @@ async fn write(store: Arc<dyn AuditStore>, mut messages: mpsc::Receiver<Message>
                 Message::Flush(done) => waiting.push(done),
             }
         }
-        while let Err(error) = append(&*store, &events).await {
+        while let Err(error) = health.noted(append(&*store, &events).await) {
             tracing::warn!(%error, events = events.len(), "audit events wait for the store");
             tokio::time::sleep(RETRY).await;
         }

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::Journal;
+use crate::audit::health::Health;
 use crate::audit::recorder::{BATCH, RETRY};
 use crate::audit::{AuditError, AuditStore, Event};
 
@@ -17,10 +18,10 @@ const PROMPT: Duration = Duration::from_millis(100);
 const LOOK: Duration = Duration::from_secs(60);
 
 /// Moves what is in `journal` into `trail`, in order, for as long as it is let.
-pub(in crate::audit) async fn feed(trail: Arc<dyn AuditStore>, journal: Arc<Journal>) {
+pub(in crate::audit) async fn feed(trail: Arc<dyn AuditStore>, health: Health, journal: Arc<Journal>) {
     let mut kept = journal.kept.subscribe();
     loop {
-        while empty_next(&*trail, &journal).await {}
+        while empty_next(&*trail, &health, &journal).await {}
         adopt(&*trail, &journal).await;
         let more = async { kept.wait_for(|end| *end > *journal.taken.borrow()).await.is_ok() };
         if let Ok(false) = tokio::time::timeout(LOOK, more).await {
@@ -30,12 +31,12 @@ pub(in crate::audit) async fn feed(trail: Arc<dyn AuditStore>, journal: Arc<Jour
 }
 
 /// Moves the oldest events; says whether there were any.
-async fn empty_next(trail: &dyn AuditStore, journal: &Arc<Journal>) -> bool {
+async fn empty_next(trail: &dyn AuditStore, health: &Health, journal: &Arc<Journal>) -> bool {
     let Some((events, count)) = on_disk(journal, oldest).await else { return false };
     if count == 0 {
         return false;
     }
-    append_at_last(trail, journal, &events).await;
+    append_at_last(trail, health, journal, &events).await;
     on_disk(journal, move |journal| taken(journal, count)).await;
     true
 }
@@ -106,7 +107,7 @@ fn told(done: io::Result<()>) {
     }
 }
 
-async fn append_at_last(trail: &dyn AuditStore, journal: &Arc<Journal>, events: &[Event]) {
+async fn append_at_last(trail: &dyn AuditStore, health: &Health, journal: &Arc<Journal>, events: &[Event]) {
     let mut silent = false;
     loop {
         let mut trying = std::pin::pin!(append(trail, events));
@@ -116,7 +117,7 @@ async fn append_at_last(trail: &dyn AuditStore, journal: &Arc<Journal>, events: 
             on_disk(journal, Journal::sync).await;
             trying.await
         };
-        let Err(error) = done else { break };
+        let Err(error) = health.noted(done) else { break };
         on_disk(journal, Journal::sync).await;
         if !std::mem::replace(&mut silent, true) {
             tracing::warn!(%error, "audit events wait on the disk for the store");
