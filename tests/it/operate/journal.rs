@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::process::Command;
 use std::time::Duration;
 
 use serde_json::json;
 
 use super::{configuration, metric, secret};
+use crate::support::disk::limit_files;
 use crate::support::store::locked;
 use crate::support::{Door, PATIENCE, curl, eventually, part, part_at_port};
 
@@ -16,14 +16,17 @@ const CONNECTIONS: usize = 8;
 /// As many as come in a minute, a thousand each second.
 const MINUTE: usize = 60_000;
 /// Nobody is let in there, and no store is asked why.
-const CLOSED: &str = "  - { path: /closed/**, access: deny }\n";
+pub(super) const CLOSED: &str = "  - { path: /closed/**, access: deny }\n";
 
 /// The ids of the requests that were answered, in their order, for each connection.
-type Answered = Vec<Vec<String>>;
+pub(super) type Answered = Vec<Vec<String>>;
 
 /// Sends `count` requests that are refused, over several connections; fewer, if the door goes away.
-fn refused(door: &Door, count: usize) -> Answered {
-    let address = door.listener(0);
+pub(super) fn refused(door: &Door, count: usize) -> Answered {
+    refused_at(door.listener(0), count)
+}
+
+pub(super) fn refused_at(address: &str, count: usize) -> Answered {
     std::thread::scope(|scope| {
         let senders: Vec<_> =
             (0..CONNECTIONS).map(|_| scope.spawn(move || refused_on_one(address, count / CONNECTIONS))).collect();
@@ -48,7 +51,7 @@ fn refused_on_one(address: &str, count: usize) -> Vec<String> {
 }
 
 /// The id in a whole answer.
-fn answer(answers: &mut BufReader<TcpStream>) -> Option<String> {
+pub(super) fn answer(answers: &mut BufReader<TcpStream>) -> Option<String> {
     let (mut id, mut length) = (None, 0);
     for place in 0.. {
         let mut line = String::new();
@@ -77,7 +80,7 @@ fn recorded(door: &Door) -> Vec<String> {
 
 /// Each of `answered` is in the trail once, and in its order.
 #[track_caller]
-fn is_recorded(door: &Door, answered: &Answered) {
+pub(super) fn is_recorded(door: &Door, answered: &Answered) {
     let count: usize = answered.iter().map(Vec::len).sum();
     let trail = eventually("everything is in the trail", || {
         let waits = metric(door, "doorward_audit_events_waiting").unwrap_or(1.0) > 0.0;
@@ -155,13 +158,6 @@ fn waiting_or_recorded(door: &Door) -> f64 {
     metric(door, refused).unwrap_or_default()
 }
 
-/// Lets no file of the door grow beyond so many bytes, nor be written there, as on a full disk. `None`: lets them again.
-fn limit_files(door: &Door, bytes: Option<u64>) {
-    let limit = bytes.map_or("unlimited".to_owned(), |bytes| bytes.to_string());
-    let arguments = [&format!("--pid={}", door.process.id()), &format!("--fsize={limit}:unlimited")];
-    assert!(Command::new("prlimit").args(arguments).status().unwrap().success());
-}
-
 #[test]
 fn without_room_for_the_store_changes_are_refused_and_refusals_wait_in_the_room_that_was_taken_before() {
     const ROOM: u64 = 1024 * 1024;
@@ -181,13 +177,13 @@ fn without_room_for_the_store_changes_are_refused_and_refusals_wait_in_the_room_
         answered.extend(refused(&door, 80));
         (std::fs::metadata(&log).unwrap().len() >= ROOM).then_some(())
     });
-    limit_files(&door, Some(ROOM));
+    limit_files(&door.process, Some(ROOM));
     assert_eq!((create(), create()), (503, 503));
     answered.extend(refused(&door, 1000));
     let kept = metric(&door, "doorward_audit_events_waiting").unwrap();
     assert!(kept >= 1000.0, "{kept} wait");
     assert_eq!(create(), 503);
-    limit_files(&door, None);
+    limit_files(&door.process, None);
     is_recorded(&door, &answered);
     assert_eq!(create(), 201);
 }

@@ -11,6 +11,7 @@ mod config;
 mod delivery;
 mod examples;
 mod explain;
+mod full_disk;
 mod journal;
 mod lines;
 mod presets;
@@ -23,6 +24,7 @@ mod tokens;
 mod trail;
 mod trouble;
 mod unheard;
+mod unread;
 mod vendors;
 
 use serde_json::Value;

@@ -13,6 +13,8 @@ pub(crate) struct Door {
     pub(crate) process: Process,
     /// The line it printed when it was ready.
     pub(crate) ready: Value,
+    /// What it and its commands are begun by.
+    pub(crate) within: Vec<String>,
     folder: Folder,
 }
 
@@ -20,6 +22,13 @@ pub(crate) struct Door {
 pub(crate) fn doorward(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_doorward"));
     command.args(arguments);
+    command
+}
+
+fn begun(within: &[String], arguments: &[&str]) -> Command {
+    let Some((program, before)) = within.split_first() else { return doorward(arguments) };
+    let mut command = Command::new(program);
+    command.args(before).arg(env!("CARGO_BIN_EXE_doorward")).args(arguments);
     command
 }
 
@@ -32,21 +41,30 @@ impl Door {
         let mut command = doorward(&["demo", "--json", "--listen", "127.0.0.1:0", "--plain", "127.0.0.1:0", "--folder"]);
         let process = Process::start(command.arg(&state).args(arguments));
         let ready = process.json_line();
-        Self { process, ready, folder }
+        Self { process, ready, within: Vec::new(), folder }
     }
 
     /// `doorward serve` with a configuration; `{folder}` in it is the door's own folder, which `prepare` may fill first.
     /// The ready line holds `listeners` (addresses in order) and `operations`.
     #[track_caller]
     pub(crate) fn serve(configuration: &str, prepare: impl FnOnce(&std::path::Path)) -> Self {
+        Self::serve_within(configuration, |folder| {
+            prepare(folder);
+            Vec::new()
+        })
+    }
+
+    /// The same, begun by what `prepare` says: a program and its arguments.
+    #[track_caller]
+    pub(crate) fn serve_within(configuration: &str, prepare: impl FnOnce(&std::path::Path) -> Vec<String>) -> Self {
         let mut folder = Folder::new();
-        prepare(folder.path());
+        let within = prepare(folder.path());
         let file = folder.path().join("doorward.yaml");
         fs::write(&file, configuration.replace("{folder}", folder.path().to_str().unwrap())).unwrap();
         folder.is_given();
-        let process = Process::start(doorward(&["serve", "--json", "--config"]).arg(&file));
+        let process = Process::start(begun(&within, &["serve", "--json", "--config"]).arg(&file));
         let ready = process.json_line();
-        Self { process, ready, folder }
+        Self { process, ready, within, folder }
     }
 
     /// Ends it as an operator would, and begins it again with the same configuration.
@@ -60,7 +78,7 @@ impl Door {
     /// Begins it again with the same configuration, after it ended.
     #[track_caller]
     pub(crate) fn begin_again(&mut self) {
-        self.process = Process::start(doorward(&["serve", "--json", "--config"]).arg(self.config()));
+        self.process = Process::start(begun(&self.within, &["serve", "--json", "--config"]).arg(self.config()));
         self.ready = self.process.json_line();
     }
 
@@ -109,7 +127,7 @@ impl Door {
     /// A command of the same binary on the same configuration; its standard output as JSON.
     #[track_caller]
     pub(crate) fn command(&self, arguments: &[&str]) -> Value {
-        let output = doorward(arguments).arg("--json").arg("--config").arg(self.config()).output().unwrap();
+        let output = begun(&self.within, arguments).arg("--json").arg("--config").arg(self.config()).output().unwrap();
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice(&output.stdout)
             .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stdout)))

@@ -1,6 +1,7 @@
 //! What the integration tests stand on: processes that end with the test, the real counterparts, the real binary, curl.
 
 pub(crate) mod curl;
+pub(crate) mod disk;
 pub(crate) mod door;
 pub(crate) mod h2;
 pub(crate) mod line;

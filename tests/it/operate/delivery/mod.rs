@@ -1,7 +1,9 @@
 //! The audit trail on its way to a receiver by webhook, through the running door: nothing lost, order kept, twice only by the same id.
 
+mod bounds;
 mod certificates;
 mod chosen;
+mod inside;
 mod replicas;
 mod through_failures;
 
@@ -85,7 +87,7 @@ fn event(target: &str) -> Event {
 
 /// What a receiver was given, over all its lives: (chain, link, id) in the order of arrival.
 #[derive(Default)]
-struct Seen(Vec<(String, i64, String)>);
+pub(super) struct Seen(pub(super) Vec<(String, i64, String)>);
 
 impl Seen {
     fn add(&mut self, siem: &Part) {
@@ -96,7 +98,7 @@ impl Seen {
     /// Each link of `chain` but `missing`, up to `last`, came first in order; what came again was the same event. Says how often something
     /// came again.
     #[track_caller]
-    fn is_whole(&self, chain: &str, last: i64, missing: &[i64]) -> usize {
+    pub(super) fn is_whole(&self, chain: &str, last: i64, missing: &[i64]) -> usize {
         let mut known = BTreeMap::new();
         let mut order = Vec::new();
         let mut again = 0;

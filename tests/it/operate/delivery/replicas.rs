@@ -1,5 +1,7 @@
-//! Three replicas on one PostgreSQL, one of which is killed while all of them record.
+//! Replicas on one PostgreSQL, one of which is killed while all of them record.
 
+use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use doorward::app::memory::Memory;
@@ -19,7 +21,7 @@ struct Replicas {
 }
 
 impl Replicas {
-    fn new(sink: u16) -> Self {
+    fn new(names: &[&str], sink: u16) -> Self {
         let (database, upstream) = (part_at_port("postgres", &[]), part("echo", &[]));
         let url = database.ready["url"].as_str().unwrap();
         let serve = |name: &str| {
@@ -34,7 +36,7 @@ impl Replicas {
             );
             Door::serve(&configuration, |_| {})
         };
-        let doors: Vec<Door> = NAMES.iter().map(|name| serve(name)).collect();
+        let doors: Vec<Door> = names.iter().map(|name| serve(name)).collect();
         let runtime = Runtime::new().unwrap();
         let memories = doors.iter().map(|door| memory_of(door, &runtime)).collect();
         Self { doors, memories, runtime, _parts: [database, upstream] }
@@ -55,7 +57,7 @@ impl Replicas {
 fn each_replica_delivers_its_own_and_the_others_take_over_what_a_killed_one_left() {
     let port = free_port();
     let receiver = siem(port, &[]);
-    let mut house = Replicas::new(port);
+    let mut house = Replicas::new(&NAMES, port);
     for _ in 0..20 {
         (0..NAMES.len()).for_each(|replica| house.record(replica, 20));
         std::thread::sleep(Duration::from_millis(20));
@@ -92,4 +94,55 @@ fn each_replica_delivers_its_own_and_the_others_take_over_what_a_killed_one_left
         assert!(link >= 600);
         seen.is_whole(name, link, &[]);
     }
+}
+
+#[test]
+fn a_replica_that_is_killed_twice_and_reloaded_in_between_delivers_its_chain_whole_and_in_order() {
+    let port = free_port();
+    let receiver = siem(port, &[]);
+    let mut house = Replicas::new(&["a"], port);
+    let writing = AtomicBool::new(true);
+    let (trail, handle) = (house.memories[0].trail.clone(), house.runtime.handle().clone());
+    let written = std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            let mut number = 0;
+            while writing.load(Ordering::Relaxed) {
+                let events: Vec<_> = (0..20).map(|place| event(&format!("number-{}", number + place))).collect();
+                handle.block_on(trail.append(events)).unwrap();
+                number += 20;
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            number
+        });
+        let taken = || receiver.control("GET", "/seen").as_array().map_or(0, Vec::len);
+        let goes_on = || {
+            let before = taken();
+            eventually("more is delivered", || (taken() > before + 200).then_some(()));
+        };
+        let door = &mut house.doors[0];
+        for round in 0..2 {
+            goes_on();
+            door.process.signal("KILL");
+            door.process.wait();
+            door.begin_again();
+            if round == 0 {
+                goes_on();
+                let text = fs::read_to_string(door.config()).unwrap();
+                fs::write(door.config(), text.replace("wait: 100ms", "wait: 50ms, events: 50")).unwrap();
+                door.process.signal("HUP");
+            }
+        }
+        goes_on();
+        writing.store(false, Ordering::Relaxed);
+        writer.join().unwrap()
+    });
+    let newest = house.heads().into_iter().find(|(chain, _)| chain == "a").unwrap().1;
+    assert!(newest >= written && written > 600, "{newest} links, {written} written");
+    let seen = eventually("everything is there", || {
+        let mut seen = Seen::default();
+        seen.add(&receiver);
+        seen.0.iter().any(|(_, link, _)| *link == newest).then_some(seen)
+    });
+    let again = seen.is_whole("a", newest, &[]);
+    assert!(again <= 2 * 500, "only what was under way came twice: {again}");
 }
