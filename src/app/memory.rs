@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio_util::task::TaskTracker;
 
 use crate::admin;
+use crate::audit::alarm::{Rules, Watched};
 use crate::audit::sink::{Cursors, Delivery, Fare, Planned};
 use crate::audit::{AuditStore, Journal, JournalError, LoggedAudit, Recorder, Source, SqlAudit};
 use crate::authn::Stores;
@@ -59,6 +60,8 @@ pub struct Memory {
     /// The same where it can be proved: in a store.
     pub proof: Option<SqlAudit>,
     pub audit: Recorder,
+    /// What sets off alarms.
+    pub watched: Arc<Watched>,
     /// What carries the trail to the sinks; nothing does without a store.
     pub delivery: Option<Delivery>,
     /// How far each sink is.
@@ -131,8 +134,11 @@ impl Memory {
             }
             None => (Arc::new(LoggedAudit), None),
         };
+        let watched = Arc::new(Watched::new(Arc::clone(&trail)));
+        watched.follow(Rules::of(config));
         Ok(Self {
-            audit: Recorder::start(Arc::clone(&trail)),
+            audit: Recorder::start(watched.clone()),
+            watched,
             delivery,
             cursors,
             seen: Arc::new(session::Renewals::start(Arc::clone(&sessions), RENEWAL)),
@@ -168,7 +174,7 @@ impl Memory {
             return Ok(());
         };
         let journal = Journal::open(&base, config.audit.journal_size)?;
-        self.audit = Recorder::start_with(Arc::clone(&self.trail), journal).map_err(MemoryError::Thread)?;
+        self.audit = Recorder::start_with(self.watched.clone(), journal).map_err(MemoryError::Thread)?;
         Ok(())
     }
 

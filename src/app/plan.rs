@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::memory::Memory;
 use crate::admin::{self, Administration};
+use crate::audit::alarm;
 use crate::audit::sink;
 use crate::authn::{self, Authn, Stores};
 use crate::clock::{SharedClock, SystemClock, Timestamp};
@@ -110,6 +111,7 @@ impl Plan {
         let jwks = self.forwarding.jwks_router(&self.config.prefix);
         let authn = self.authn.with_break_glass(self.login.iter().flat_map(login::Rules::break_glass_users));
         let means = memory.means();
+        memory.watched.follow(alarm::Rules::of(&self.config));
         let (tasks, audit) = (means.tasks.clone(), means.audit.clone());
         let logins: Vec<_> = self.login.into_iter().map(|rules| (rules.site, Login::new(rules, means.clone()))).collect();
         let all: Vec<_> = logins.iter().map(|(_, login)| Arc::clone(login)).collect();

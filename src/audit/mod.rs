@@ -2,6 +2,7 @@
 //!
 //! Refuses change and removal: the table is append-only by trigger, because a trail that can be edited proves nothing.
 
+pub mod alarm;
 mod allowance;
 mod append;
 mod chain;

@@ -222,6 +222,27 @@ pub struct Audit {
     pub sinks: Vec<Sink>,
     /// The name under which this replica writes; the host's, if not set. Events are linked for each name on its own.
     pub source: Option<String>,
+    /// What sets off an alarm besides the use of a break-glass account and a new administrator, which always do.
+    pub alarms: Alarms,
+}
+
+/// What sets off an alarm: an event of a kind of its own.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Alarms {
+    /// So many failed sign-ins and refused credentials within `window`, of one account or from one address. 0: no alarm.
+    #[schemars(range(max = 1000))]
+    pub repeated_failures: u32,
+    /// So many people deactivated or removed by one administrator or directory within `window`. 0: no alarm.
+    #[schemars(range(max = 1000))]
+    pub mass_deprovisioning: u32,
+    pub window: Span,
+}
+
+impl Default for Alarms {
+    fn default() -> Self {
+        Self { repeated_failures: 30, mass_deprovisioning: 20, window: Span::seconds(300) }
+    }
 }
 
 impl Audit {
@@ -253,6 +274,7 @@ impl Default for Audit {
             journal_size: 64 * 1024 * 1024,
             sinks: Vec::new(),
             source: None,
+            alarms: Alarms::default(),
         }
     }
 }

@@ -361,6 +361,22 @@ events! {
         /// The event, where it was one.
         event: Option<String>,
     }
+    /// Many tries failed within a short time, for one account or from one address; always an alarm, once in each such time.
+    RepeatedFailures = "repeated_failures" {
+        /// `account` or `address`.
+        by: Option<&'static str>,
+        /// So many, or more.
+        failures: Option<u64>,
+        /// Seconds.
+        within: Option<u64>,
+    }
+    /// One administrator or directory removed or deactivated many people within a short time; always an alarm, once in each such time.
+    MassDeprovisioning = "mass_deprovisioning" {
+        /// So many, or more.
+        people: Option<u64>,
+        /// Seconds.
+        within: Option<u64>,
+    }
     /// The configuration was reloaded, or refused.
     ConfigurationReloaded = "configuration_reloaded" {}
     /// Where the chains of the trail stand, signed: to be kept elsewhere, to prove the trail with.

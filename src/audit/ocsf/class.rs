@@ -60,9 +60,13 @@ pub(super) fn classify(entry: &Entry) -> (Class, Activity) {
 
 pub(super) const fn class(kind: Kind) -> Class {
     match kind {
-        Kind::SignIn | Kind::SignInLinkSent | Kind::SignOut | Kind::SessionEnded | Kind::BreakGlassUsed | Kind::TokenIssued => {
-            Class::Authentication
-        }
+        Kind::SignIn
+        | Kind::SignInLinkSent
+        | Kind::SignOut
+        | Kind::SessionEnded
+        | Kind::BreakGlassUsed
+        | Kind::RepeatedFailures
+        | Kind::TokenIssued => Class::Authentication,
         Kind::AccountLocked
         | Kind::BreakGlassChanged
         | Kind::UserCreated
@@ -71,6 +75,7 @@ pub(super) const fn class(kind: Kind) -> Class {
         | Kind::UserReactivated
         | Kind::UserDeleted
         | Kind::UserErased
+        | Kind::MassDeprovisioning
         | Kind::RoleAssigned
         | Kind::RoleUnassigned
         | Kind::FactorAdded
@@ -106,6 +111,8 @@ fn activity(kind: Kind, entry: &Entry) -> Activity {
     match kind {
         Kind::SignIn | Kind::BreakGlassUsed => (1, "Logon"),
         Kind::SignOut | Kind::SessionEnded => (2, "Logoff"),
+        Kind::RepeatedFailures => (OTHER, "Repeated Failures"),
+        Kind::MassDeprovisioning => (OTHER, "Mass Deprovisioning"),
         Kind::SignInLinkSent => (6, "Preauth"),
         Kind::TokenIssued => (3, "Authentication Ticket"),
         Kind::AccountLocked => (9, "Lock"),

@@ -95,6 +95,7 @@ fn durations(config: &Config, problems: &mut Problems) {
         (within("limits", "handshake_timeout"), limits.handshake_timeout),
         (within("limits", "keep_alive"), limits.keep_alive),
         (within("audit", "retention"), audit.retention),
+        (within("audit", "alarms").key("window"), audit.alarms.window),
     ];
     for (path, span) in spans {
         not_zero(path, span, problems);

@@ -3,6 +3,7 @@
 mod access;
 mod access_events;
 mod administration;
+mod alarms;
 mod at_once;
 mod audit_events;
 mod chart;
