@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio_util::task::TaskTracker;
 
+use super::strangers::Strangers;
 use crate::admin;
 use crate::audit::alarm::{Rules, Watched};
 use crate::audit::sink::{Cursors, Delivery, Fare, Planned};
@@ -20,7 +21,8 @@ use crate::config::{Config, SessionServer};
 use crate::crypto::weekly::Unsigned;
 use crate::db::{self, Database, OpenError, Terms, Unavailable};
 use crate::directory::{
-    self, Answers, Connections, Directory, Factors, Invitations, Provisioning, ScimCalls, ScimTokens, SqlDirectory,
+    self, Answers, Connections, Directory, Factors, Invitations, Networks, Provisioning, ScimCalls, ScimTokens, SqlDirectory,
+    Visits,
 };
 use crate::login::{Means, UsedCodes};
 use crate::mail::Post;
@@ -68,6 +70,9 @@ pub struct Memory {
     pub cursors: Cursors,
     pub seen: Arc<session::Renewals>,
     pub used: Arc<directory::Renewals>,
+    /// From which networks keys and clients are used.
+    pub networks: Arc<dyn Networks>,
+    visits: Arc<Visits>,
     used_codes: Arc<UsedCodes>,
     clock: SharedClock,
     follower: Arc<Follower>,
@@ -136,8 +141,12 @@ impl Memory {
         };
         let watched = Arc::new(Watched::new(Arc::clone(&trail)));
         watched.follow(Rules::of(config));
+        let audit = Recorder::start(watched.clone());
+        let networks: Arc<dyn Networks> = people.clone();
         Ok(Self {
-            audit: Recorder::start(watched.clone()),
+            visits: visits(&networks, &watched, &audit, clock),
+            networks,
+            audit,
             watched,
             delivery,
             cursors,
@@ -175,6 +184,7 @@ impl Memory {
         };
         let journal = Journal::open(&base, config.audit.journal_size)?;
         self.audit = Recorder::start_with(self.watched.clone(), journal).map_err(MemoryError::Thread)?;
+        self.visits = visits(&self.networks, &self.watched, &self.audit, &self.clock);
         Ok(())
     }
 
@@ -186,6 +196,7 @@ impl Memory {
             sessions: Arc::clone(&self.sessions),
             seen: Arc::clone(&self.seen),
             used: Arc::clone(&self.used),
+            visits: Arc::clone(&self.visits),
             metrics: Arc::clone(metrics),
             refresher: None,
         }
@@ -275,6 +286,7 @@ impl Memory {
         }
         flush(&self.seen).await;
         flush(&self.used).await;
+        flush(&self.visits).await;
         flush(&self.scim_calls).await;
         if !self.audit.flush().await {
             tracing::warn!("audit events were not written");
@@ -283,6 +295,12 @@ impl Memory {
             delivery.finish().await;
         }
     }
+}
+
+/// Learns from which networks programs are used, and has it told by `audit`.
+fn visits(networks: &Arc<dyn Networks>, watched: &Arc<Watched>, audit: &Recorder, clock: &SharedClock) -> Arc<Visits> {
+    let strangers = Strangers { watched: Arc::clone(watched), audit: audit.clone() };
+    Arc::new(Visits::start(Arc::clone(networks), Arc::new(strangers), Arc::clone(clock), RENEWAL))
 }
 
 async fn flush<G: Gathered>(last: &Batched<G>) {

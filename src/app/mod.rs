@@ -9,4 +9,5 @@ pub mod reload;
 pub mod run;
 pub mod serve;
 mod severance;
+mod strangers;
 pub mod upkeep;

@@ -22,6 +22,9 @@ const EXPIRED_SESSIONS: Duration = Duration::from_secs(24 * 3600);
 /// How long a sign-in by mail counts against its address.
 const MAILED_LINKS: Duration = Duration::from_secs(25 * 3600);
 
+/// How long a network is known to a key that is not used from it.
+const NETWORKS: Duration = Duration::from_secs(180 * 24 * 3600);
+
 /// Removes old sessions, and audit events older than `retention`, now and every hour until the handle is dropped.
 pub fn start(memory: Memory, clock: SharedClock, retention: Duration) -> AbortOnDropHandle<()> {
     AbortOnDropHandle::new(tokio::spawn(async move {
@@ -61,6 +64,10 @@ async fn purge(memory: &Memory, clock: &SharedClock, retention: Duration) {
     match memory.links.purge_links(now.before(MAILED_LINKS)).await {
         Ok(links) => tracing::debug!(links, "old sign-ins by mail were removed"),
         Err(error) => tracing::warn!(%error, "old sign-ins by mail were not removed"),
+    }
+    match memory.networks.purge_networks(now.before(NETWORKS)).await {
+        Ok(networks) => tracing::debug!(networks, "networks that no key is used from any more were forgotten"),
+        Err(error) => tracing::warn!(%error, "networks that no key is used from any more were not forgotten"),
     }
     match memory.trail.purge(now.before(retention)).await {
         Ok(events) => tracing::debug!(events, "old audit events were removed"),

@@ -48,9 +48,14 @@ impl Severity {
     #[must_use]
     pub const fn of(kind: Kind, outcome: Outcome) -> Self {
         match (kind, outcome) {
-            (Kind::BreakGlassUsed | Kind::BreakGlassChanged | Kind::RepeatedFailures | Kind::MassDeprovisioning, _) => {
-                Self::Alarm
-            }
+            (
+                Kind::BreakGlassUsed
+                | Kind::BreakGlassChanged
+                | Kind::RepeatedFailures
+                | Kind::MassDeprovisioning
+                | Kind::CredentialNewNetwork,
+                _,
+            ) => Self::Alarm,
             (Kind::RequestRefused, _) => Self::Notice,
             (Kind::RequestServed, _)
             | (

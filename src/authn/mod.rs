@@ -8,6 +8,7 @@ mod freshness;
 mod granted;
 mod jwt;
 mod license;
+mod noted;
 mod program;
 mod reason;
 mod session;
@@ -141,6 +142,8 @@ pub struct Stores {
     pub sessions: Arc<dyn SessionStore>,
     pub seen: Arc<sessions::Renewals>,
     pub used: Arc<directory::Renewals>,
+    /// Where it is learnt from which networks programs are used.
+    pub visits: Arc<directory::Visits>,
     /// Where it is counted how often memory knew the answer.
     pub metrics: Arc<Metrics>,
     /// Whoever can ask a provider for new tokens; `None` where nobody is to.

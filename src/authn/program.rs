@@ -4,7 +4,6 @@
 //! time (threats M6).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use moka::Expiry;
@@ -12,8 +11,9 @@ use moka::future::Cache;
 
 use super::freshness::{Freshness, Mark, Subject};
 use super::granted::{Claims, Grants, secret_name};
+use super::noted::Noted;
 use super::reason::Reason;
-use super::{AuthnError, Caller, NOTED_EVERY, Stores, unavailable_shared};
+use super::{AuthnError, Caller, Stores, unavailable_shared};
 use crate::clock::Timestamp;
 use crate::crypto::{Digest, token};
 use crate::directory::{Directory, DirectoryError};
@@ -43,8 +43,7 @@ struct Known {
     identity: Arc<Identity>,
     /// Until when this very secret is taken.
     secret_expires: Option<Timestamp>,
-    /// When its use was last noted, in milliseconds since the epoch; behind by a second at most.
-    noted: AtomicI64,
+    noted: Noted,
 }
 
 struct Kept;
@@ -238,10 +237,10 @@ impl Programs {
     /// Judges, and notes the use of what was right.
     fn judge(&self, answer: &Answer, kind: CredentialKind, caller: Caller) -> Result<Arc<Identity>, AuthnError> {
         let known = judge(answer, kind, caller)?;
-        let noted = Timestamp::from_millis(known.noted.load(Ordering::Relaxed));
-        if caller.now.since(noted) >= NOTED_EVERY {
-            known.noted.fetch_max(caller.now.millis(), Ordering::Relaxed);
-            self.stores.used.used(known.program.kind, &known.program.id, caller.now);
+        if known.noted.is_due(caller.client, caller.now) {
+            let Program { kind, id, .. } = &known.program;
+            self.stores.used.used(*kind, id, caller.now);
+            self.stores.visits.seen(*kind, id, caller.client, caller.now);
         }
         Ok(Arc::clone(&known.identity))
     }
@@ -262,7 +261,7 @@ impl Programs {
         let owner = owner(&program, self.stores.directory.as_ref()).await?;
         let found = identity(&program, owner.as_ref(), sought.credential(), &self.roles).map(|identity| {
             let identity = Arc::new(sought.narrow(identity));
-            Known { program, identity, secret_expires, noted: AtomicI64::new(0) }
+            Known { program, identity, secret_expires, noted: Noted::default() }
         });
         answer(owner_mark, found)
     }

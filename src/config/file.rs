@@ -237,11 +237,21 @@ pub struct Alarms {
     #[schemars(range(max = 1000))]
     pub mass_deprovisioning: u32,
     pub window: Span,
+    /// Whether it is an alarm that a key or client is used from a network (IPv4: a /24; IPv6: a /48) it never was used from before.
+    pub new_networks: bool,
+    /// How long the networks of a key or client are learnt first, from its first use on, without an alarm.
+    pub learning: Span,
 }
 
 impl Default for Alarms {
     fn default() -> Self {
-        Self { repeated_failures: 30, mass_deprovisioning: 20, window: Span::seconds(300) }
+        Self {
+            repeated_failures: 30,
+            mass_deprovisioning: 20,
+            window: Span::seconds(300),
+            new_networks: true,
+            learning: Span::seconds(7 * 24 * 3600),
+        }
     }
 }
 

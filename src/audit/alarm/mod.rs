@@ -9,6 +9,7 @@ mod watched;
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
@@ -30,6 +31,10 @@ impl Alarms {
     /// Puts other rules in force. What was counted still counts.
     pub(super) fn follow(&self, rules: Rules) {
         self.rules.store(Arc::new(rules));
+    }
+
+    fn learning(&self) -> Option<Duration> {
+        self.rules.load().learning
     }
 
     /// Hears of an event; says which alarms follow from it.

@@ -14,6 +14,8 @@ pub struct Rules {
     /// People that one removes within [`Self::window`]; 0: never.
     pub mass_deprovisioning: u32,
     pub window: Duration,
+    /// How long it is learnt from where a key or client is used before a new network is worth an alarm; `None`: never.
+    pub learning: Option<Duration>,
 }
 
 impl Rules {
@@ -24,6 +26,7 @@ impl Rules {
             repeated_failures: alarms.repeated_failures,
             mass_deprovisioning: alarms.mass_deprovisioning,
             window: alarms.window.0,
+            learning: if alarms.new_networks { Some(alarms.learning.0) } else { None },
         }
     }
 }

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use uuid::Uuid;
@@ -55,6 +56,12 @@ impl Watched {
     /// Puts other rules in force.
     pub fn follow(&self, rules: Rules) {
         self.alarms.follow(rules);
+    }
+
+    /// How long it is learnt from where a key or client is used; `None`: nobody wants to know of a new network.
+    #[must_use]
+    pub fn learning(&self) -> Option<Duration> {
+        self.alarms.learning()
     }
 
     fn unwritten(&self) -> MutexGuard<'_, Unwritten> {
@@ -162,7 +169,7 @@ mod tests {
     async fn what_is_written_at_a_second_try_counts_once_and_an_alarm_outlives_the_event_that_set_it_off() {
         let trail = Arc::new(Moody::default());
         let watched = Watched::new(trail.clone());
-        watched.follow(Rules { mass_deprovisioning: 3, window: std::time::Duration::from_secs(60), ..Rules::default() });
+        watched.follow(Rules { mass_deprovisioning: 3, window: Duration::from_secs(60), ..Rules::default() });
         let again = removal();
         trail.down.store(true, Ordering::SeqCst);
         for _ in 0..5 {

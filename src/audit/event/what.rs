@@ -377,6 +377,12 @@ events! {
         /// Seconds.
         within: Option<u64>,
     }
+    /// A key or client is used from a network that it never was used from before; always an alarm, once for each network.
+    CredentialNewNetwork = "credential_new_network" {
+        /// A /24, or a /48 of IPv6; `source` is the first address of it.
+        network: Option<Personal<IpNet>>,
+        owner: Option<UserId>,
+    }
     /// The configuration was reloaded, or refused.
     ConfigurationReloaded = "configuration_reloaded" {}
     /// Where the chains of the trail stand, signed: to be kept elsewhere, to prove the trail with.

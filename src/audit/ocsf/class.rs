@@ -66,6 +66,7 @@ pub(super) const fn class(kind: Kind) -> Class {
         | Kind::SessionEnded
         | Kind::BreakGlassUsed
         | Kind::RepeatedFailures
+        | Kind::CredentialNewNetwork
         | Kind::TokenIssued => Class::Authentication,
         Kind::AccountLocked
         | Kind::BreakGlassChanged
@@ -112,6 +113,7 @@ fn activity(kind: Kind, entry: &Entry) -> Activity {
         Kind::SignIn | Kind::BreakGlassUsed => (1, "Logon"),
         Kind::SignOut | Kind::SessionEnded => (2, "Logoff"),
         Kind::RepeatedFailures => (OTHER, "Repeated Failures"),
+        Kind::CredentialNewNetwork => (OTHER, "New Network"),
         Kind::MassDeprovisioning => (OTHER, "Mass Deprovisioning"),
         Kind::SignInLinkSent => (6, "Preauth"),
         Kind::TokenIssued => (3, "Authentication Ticket"),

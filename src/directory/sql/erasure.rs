@@ -2,7 +2,7 @@
 //!
 //! Refuses to stop half-way: everything goes in one transaction, or nothing.
 
-use super::{Outcome, scim_token, user};
+use super::{Outcome, network, scim_token, user};
 use crate::clock::Timestamp;
 use crate::db::{Connection, query};
 use crate::model::{EmailAddress, User};
@@ -17,6 +17,7 @@ pub(super) async fn erase(connection: &mut Connection, person: User, now: Timest
         .bind(ERASED)
         .execute(&mut *connection)
         .await?;
+    network::forget_of(connection, &id).await?;
     let named: Option<EmailAddress> = person.user_name.parse().ok();
     for address in person.email.iter().chain(&named) {
         query("DELETE FROM invitations WHERE tenant = $1 AND lower(address) = $2")

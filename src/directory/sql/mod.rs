@@ -8,6 +8,7 @@ mod erasure;
 mod factor;
 mod group;
 mod invitation;
+mod network;
 mod program;
 mod provision_search;
 mod provisioned;

@@ -74,7 +74,7 @@ impl FromRow for Stored {
     }
 }
 
-fn kind_of(text: &str) -> Result<ProgramKind, sqlx::Error> {
+pub(super) fn kind_of(text: &str) -> Result<ProgramKind, sqlx::Error> {
     [ProgramKind::ApiKey, ProgramKind::Client]
         .into_iter()
         .find(|kind| kind.as_str() == text)

@@ -39,6 +39,7 @@ pub(crate) fn stores(database: Database, follower: Follower) -> Stores {
         invitations: Arc::new(SqlDirectory::new(database.clone())),
         answers: Arc::new(SqlDirectory::new(database.clone())),
         provisioning: Arc::new(SqlDirectory::new(database.clone())),
+        networks: Arc::new(SqlDirectory::new(database.clone())),
         audit: Arc::new(SqlAudit::new(database, source())),
         bus: follower.bus().clone(),
         _keeper: Box::new(follower),

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Door, curl, eventually};
+use crate::support::{Door, curl, eventually, part};
 
 const CONFIGURATION: &str = "\
 version: 1
@@ -63,4 +63,44 @@ fn many_people_deactivated_by_one_are_one_alarm_and_a_few_are_none() {
     }
     let alarm = &door.events("mass_deprovisioning")[0];
     assert_eq!((&alarm["credential"], &alarm["details"]["people"]), (&"api_key".into(), &3.into()));
+}
+#[test]
+fn a_key_from_a_network_it_never_was_used_from_is_one_alarm_and_a_restart_forgets_nothing() {
+    let upstream = part("echo", &[]);
+    let configuration = CONFIGURATION.replace("127.0.0.1:9", &format!("127.0.0.1:{}", upstream.port()));
+    let audit = "trusted_proxies: [127.0.0.1/32]\naudit: { alarms: { learning: 0s } }\n";
+    let mut door = Door::serve(&format!("{configuration}{audit}"), |_| {});
+    let made = door.command(&["key", "create", "--name", "deploy", "--role", "viewer"]);
+    let (id, key) = (made["id"].as_str().unwrap(), format!("X-Api-Key: {}", made["secret"].as_str().unwrap()));
+    let used_from = |door: &Door, addresses: &[&str]| {
+        for address in addresses {
+            let from = format!("X-Forwarded-For: {address}");
+            assert_eq!(curl(&["-H", &key, "-H", &from, &format!("http://{}/", door.listener(0))]).status, 200);
+        }
+    };
+    // What was gathered is written at the end at the latest.
+    used_from(&door, &["192.0.2.1", "192.0.2.1"]);
+    door.restart();
+    used_from(&door, &["192.0.2.200"]);
+    door.restart();
+    assert_eq!(door.events("credential_new_network"), [0; 0].map(Value::from), "a neighbour is no stranger");
+    used_from(&door, &["192.0.2.1", "198.51.100.7", "192.0.2.1", "198.51.100.7"]);
+    door.restart();
+    used_from(&door, &["198.51.100.8", "192.0.2.1"]);
+    door.restart();
+    let alarms = door.events("credential_new_network");
+    assert_eq!(alarms.len(), 1, "{alarms:?}");
+    assert_eq!(
+        (&alarms[0]["actor"], &alarms[0]["target"], &alarms[0]["credential"]),
+        (&id.into(), &id.into(), &"api_key".into())
+    );
+    assert_eq!((&alarms[0]["source"], &alarms[0]["details"]["network"]), (&"198.51.100.7".into(), &"198.51.100.0/24".into()));
+    assert_eq!(door.command(&["audit", "list", "--severity", "alarm"]).as_array().map(Vec::len), Some(1));
+
+    let text = std::fs::read_to_string(door.config()).unwrap();
+    std::fs::write(door.config(), text.replace("learning: 0s", "new_networks: false")).unwrap();
+    door.restart();
+    used_from(&door, &["203.0.113.1"]);
+    door.restart();
+    assert_eq!(door.events("credential_new_network").len(), 1, "it is turned off");
 }

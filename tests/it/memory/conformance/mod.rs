@@ -9,6 +9,7 @@ pub(crate) mod factors;
 pub(crate) mod groups;
 pub(crate) mod listing;
 pub(crate) mod mail;
+pub(crate) mod networks;
 pub(crate) mod provisioning;
 pub(crate) mod sessions;
 
@@ -20,7 +21,7 @@ use async_trait::async_trait;
 use doorward::audit::{AuditStore, Source};
 use doorward::clock::Timestamp;
 use doorward::crypto::{Digest, Secret};
-use doorward::directory::{Answers, Connections, Directory, Factors, Invitations, Provisioning};
+use doorward::directory::{Answers, Connections, Directory, Factors, Invitations, Networks, Provisioning};
 use doorward::model::{FederatedLink, Program, ProgramKind, ProgramSecret, Session, SessionHandle, TenantId, User, UserId};
 use doorward::revocation::Bus;
 use doorward::session::{MailedLinks, SessionStore};
@@ -40,6 +41,7 @@ pub(crate) struct Stores {
     pub(crate) invitations: Arc<dyn Invitations>,
     pub(crate) answers: Arc<dyn Answers>,
     pub(crate) provisioning: Arc<dyn Provisioning>,
+    pub(crate) networks: Arc<dyn Networks>,
     pub(crate) audit: Arc<dyn AuditStore>,
     pub(crate) bus: Bus,
     /// Whatever has to live for the bus to hear.
@@ -130,6 +132,14 @@ macro_rules! conformance {
             whoever_makes_and_revokes_again_and_again_leaves_a_bounded_number_behind
             use_of_a_program_never_moves_backwards
             uses_are_gathered_and_written_together
+        );
+        conformance!(@tests $backend, networks:
+            a_network_is_new_to_a_key_once_and_after_the_learning
+            a_network_that_was_forgotten_is_new_again
+            a_key_that_is_used_from_everywhere_is_bounded
+            of_many_who_learn_the_same_network_at_once_one_tells_it
+            what_one_did_not_come_to_tell_another_tells_once
+            what_is_kept_of_the_networks_of_somebodys_keys_goes_with_them
         );
         conformance!(@tests $backend, groups:
             groups_of_either_keeper_are_their_members_and_one_tenants
