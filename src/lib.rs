@@ -15,6 +15,7 @@ pub mod proxy;
 pub mod route;
 // doors
 pub mod admin;
+pub mod kube;
 pub mod login;
 pub mod scim;
 // memory

@@ -22,7 +22,7 @@ const RANKS: &[(u32, &[&str])] = &[
     (9, &["policy"]),
     (10, &["authn"]),
     (11, &["forward"]),
-    (12, &["admin", "login", "scim"]),
+    (12, &["admin", "kube", "login", "scim"]),
     (13, &["proxy"]),
     (14, &["app"]),
     (15, &["cli"]),
@@ -32,6 +32,8 @@ const RANKS: &[(u32, &[&str])] = &[
 const FORBIDDEN: &[(&str, &str)] = &[
     ("admin", "authn"),
     ("admin", "edge"),
+    ("kube", "authn"),
+    ("kube", "edge"),
     ("login", "authn"),
     ("login", "edge"),
     ("scim", "authn"),

@@ -6,7 +6,8 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::parser::ValueSource;
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::model::ProgramKind;
 
@@ -20,6 +21,7 @@ mod explain;
 mod factor;
 mod group;
 mod health;
+mod inject;
 mod invitation;
 mod password;
 mod place;
@@ -109,6 +111,8 @@ enum Command {
     Explain(Box<explain::Explain>),
     /// Ask a running server whether it is ready.
     Health(health::Health),
+    /// Put a door into annotated pods of a Kubernetes cluster: the admission webhook, or what it would do (`--dry-run`).
+    Inject(inject::Inject),
     /// Identity providers: what is known of each, and what to do there.
     Presets(presets::Presets),
     /// Print the JSON Schema of the configuration file, for editors.
@@ -117,8 +121,9 @@ enum Command {
 
 /// Reads the command line, runs the command and says how it ended. Errors go to standard error, one line each.
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
-    match cli.run() {
+    let typed = Cli::command().get_matches();
+    let named = typed.value_source("config") == Some(ValueSource::CommandLine);
+    match Cli::from_arg_matches(&typed).unwrap_or_else(|error| error.exit()).run(named) {
         Ok(exit) => exit.into(),
         Err(error) => {
             eprintln!("doorward: {error:#}");
@@ -128,7 +133,8 @@ pub fn run() -> ExitCode {
 }
 
 impl Cli {
-    fn run(self) -> anyhow::Result<Exit> {
+    /// `named`: whether the configuration was named on the command line.
+    fn run(self, named: bool) -> anyhow::Result<Exit> {
         match self.command.unwrap_or(Command::Serve(serve::Serve::default())) {
             Command::Serve(command) => command.run(self.config),
             Command::Demo(command) => command.run(),
@@ -144,6 +150,8 @@ impl Cli {
             Command::Store(command) => command.run(),
             Command::Explain(command) => store::beside(&self.config, async |store| command.run(store).await),
             Command::Health(command) => command.run(&self.config),
+            // The environment names the door's own configuration, which this is not.
+            Command::Inject(command) => command.run(named.then_some(self.config.as_path())),
             Command::Presets(command) => command.run(&self.config),
             Command::Schema(command) => command.run(),
         }
@@ -152,8 +160,6 @@ impl Cli {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

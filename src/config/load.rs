@@ -61,7 +61,7 @@ pub(super) fn connection_of(text: &str, name: &str, schema: Schema<'_>) -> Resul
 }
 
 /// What was typed, with its references followed; and the same as a type, once `complete` has added what presets know.
-fn filled<T: DeserializeOwned>(
+pub(super) fn filled<T: DeserializeOwned>(
     path: &Path,
     environment: Environment<'_>,
     schema: Schema<'_>,

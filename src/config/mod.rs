@@ -22,6 +22,7 @@ mod watch;
 
 pub mod access;
 pub mod connection;
+pub mod inject;
 pub mod listener;
 pub mod postgres;
 pub mod preset;

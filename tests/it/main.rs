@@ -4,6 +4,7 @@
 
 mod admin;
 mod journey;
+mod kube;
 mod login;
 mod memory;
 mod operate;
