@@ -19,8 +19,6 @@ const MOST: i64 = 150_000;
 const MOST_KINDS: usize = 8;
 /// Events from one address that are put in order after they were found. Of a more frequent one a stretch of the trail has enough.
 const RARE: i64 = 2000;
-/// Whether an event makes an administrator, word for word as the index `audit_by_administrator` has it.
-const RISEN: &str = "replace(CAST(audit.details AS TEXT), '\"administrator\":', '') <> CAST(audit.details AS TEXT)";
 
 /// What an event has to be.
 enum Condition {
@@ -138,6 +136,15 @@ impl<'s> Search<'s> {
         vec!["n.part = 'actor'".to_owned(), told.to_owned(), format!("{is} = {address}")]
     }
 
+    /// Whether an event makes an administrator, word for word as the index `audit_by_administrator` has it.
+    fn risen(&self) -> &'static str {
+        if self.database.is_embedded() {
+            "instr(audit.details, '\"administrator\":') > 0"
+        } else {
+            "audit.details ? 'administrator'"
+        }
+    }
+
     /// Where an index gives exactly what is asked.
     async fn at_once(&self, arms: &[Arm<'_>]) -> Result<Listing, AuditError> {
         let stretch = Stretch { after: self.filter.from, end: None };
@@ -212,7 +219,7 @@ impl<'s> Search<'s> {
         let mut text = Text::default();
         let places = self.places(&mut text, arms, stretch, most);
         let mut fits = vec!["audit.seq = page.seq".to_owned()];
-        fits.extend(self.conditions.iter().map(|condition| condition.sql(&mut text)));
+        fits.extend(self.conditions.iter().map(|condition| condition.sql(&mut text, self.risen())));
         let (fits, order, limit) = (fits.join(" AND "), self.order("audit."), text.bind(limit));
         // The order of a `CROSS JOIN` is kept by SQLite: the few places first, then the events at them.
         (text, format!("{WHOLE} ({places}) AS page CROSS JOIN audit WHERE {fits} ORDER BY {order} LIMIT {limit}"))
@@ -238,7 +245,7 @@ impl<'s> Search<'s> {
                 fits.push("audit.seq = n.seq".to_owned());
                 within(fits, "audit_facts AS n CROSS JOIN audit")
             }
-            Arm::Risen => within(vec![RISEN.to_owned()], "audit"),
+            Arm::Risen => within(vec![self.risen().to_owned()], "audit"),
         });
         match (found.next(), found.next()) {
             (None, _) => within(Vec::new(), "audit"),
@@ -333,7 +340,8 @@ impl Condition {
         }
     }
 
-    fn sql(&self, text: &mut Text) -> String {
+    /// `risen`: what an administrator is known by.
+    fn sql(&self, text: &mut Text, risen: &str) -> String {
         match self {
             Self::Is(column, value) => format!("audit.{column} = {}", text.bind(value)),
             Self::Kinds(kinds) => text.one_of(kinds),
@@ -344,7 +352,7 @@ impl Condition {
                 };
                 let (succeeded, failed) = (of(Outcome::Success), of(Outcome::Failure));
                 // A new administrator is an alarm, whatever kind of event says so.
-                format!("({succeeded} OR {failed} OR {RISEN})")
+                format!("({succeeded} OR {failed} OR {risen})")
             }
             Self::Who { parts, names } => {
                 let mut any = Vec::new();
