@@ -13,6 +13,9 @@ use super::value::{Bind, Value};
 use crate::clock::Timestamp;
 use crate::model::Change;
 
+/// Values of a statement that may each have a name in SQLite.
+const NAMES: usize = 16;
+
 /// A statement in the making.
 ///
 /// The text is what both engines understand: `$1` for values, `"user"` and `"groups"` quoted, `ON CONFLICT`, `RETURNING`,
@@ -166,10 +169,13 @@ impl Query {
 
     fn for_sqlite(self) -> Result<sqlx::query::Query<'static, Sqlite, SqliteArguments>, sqlx::Error> {
         let mut arguments = SqliteArguments::default();
+        let values = self.values.len();
         for value in self.values {
             value.add_to_sqlite(&mut arguments).map_err(sqlx::Error::Encode)?;
         }
-        Ok(sqlx::query_with(self.text, arguments))
+        let nameless = if values > NAMES { nameless(self.text.as_str()) } else { None };
+        let text = nameless.map_or(self.text, |text| AssertSqlSafe(text).into_sql_str());
+        Ok(sqlx::query_with(text, arguments))
     }
 
     fn for_postgres(self) -> Result<sqlx::query::Query<'static, Postgres, PgArguments>, sqlx::Error> {
@@ -182,5 +188,42 @@ impl Query {
         let text = if self.locks { locking() } else { self.text };
         // Not prepared to be used again: a newer replica's migration changes what `*` means, and a pooler in between forgets.
         Ok(sqlx::query_with(text, arguments).persistent(false))
+    }
+}
+
+/// The same text with `?` for each value; `None` where they are not written in the order in which they are bound. To bind a value that has a
+/// name (`$1`), SQLite goes through the names of all: with thousands of values that takes longer than to write them.
+fn nameless(text: &str) -> Option<String> {
+    let mut pieces = text.split('$');
+    let mut written = pieces.next()?.to_owned();
+    for (place, piece) in pieces.enumerate() {
+        let digits = piece.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(piece.len());
+        let (number, rest) = piece.split_at(digits);
+        if number.parse() != Ok(place + 1) {
+            return None;
+        }
+        written.push('?');
+        written.push_str(rest);
+    }
+    Some(written)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_lose_their_names_only_where_they_are_bound_in_the_order_of_the_text() {
+        assert_eq!(nameless("VALUES ($1, $2), ($3,$4)").as_deref(), Some("VALUES (?, ?), (?,?)"));
+        let many = format!("IN ({})", list(1, 120));
+        assert_eq!(
+            nameless(&many),
+            Some(
+                many.split('$').map(|piece| piece.trim_start_matches(|c: char| c.is_ascii_digit())).collect::<Vec<_>>().join("?")
+            )
+        );
+        for other in ["a = $2 AND b = $1", "a = $1 OR b = $1", "a = $2", "a = $1 AND b = '$x'", "a = $1 AND b = 'x$'"] {
+            assert_eq!(nameless(other), None, "{other}");
+        }
     }
 }
