@@ -12,6 +12,8 @@ use crate::audit::health::Health;
 use crate::audit::recorder::{BATCH, RETRY};
 use crate::audit::{AuditError, AuditStore, Event};
 
+/// How long more is waited for where few events came: each transaction costs as much as many events do.
+const GATHERING: Duration = Duration::from_millis(50);
 /// How long the trail may take before what waits is made safe from a loss of power.
 const PROMPT: Duration = Duration::from_millis(100);
 /// How often it is looked for what a dead process left.
@@ -21,7 +23,11 @@ const LOOK: Duration = Duration::from_secs(60);
 pub(in crate::audit) async fn feed(trail: Arc<dyn AuditStore>, health: Health, journal: Arc<Journal>) {
     let mut kept = journal.kept.subscribe();
     loop {
-        while empty_next(&*trail, &health, &journal).await {}
+        while let Some(count) = empty_next(&*trail, &health, &journal).await {
+            if count < BATCH {
+                tokio::time::sleep(GATHERING).await;
+            }
+        }
         adopt(&*trail, &journal).await;
         let more = async { kept.wait_for(|end| *end > *journal.taken.borrow()).await.is_ok() };
         if let Ok(false) = tokio::time::timeout(LOOK, more).await {
@@ -30,15 +36,12 @@ pub(in crate::audit) async fn feed(trail: Arc<dyn AuditStore>, health: Health, j
     }
 }
 
-/// Moves the oldest events; says whether there were any.
-async fn empty_next(trail: &dyn AuditStore, health: &Health, journal: &Arc<Journal>) -> bool {
-    let Some((events, count)) = on_disk(journal, oldest).await else { return false };
-    if count == 0 {
-        return false;
-    }
+/// Moves the oldest events; says how many, if there were any.
+async fn empty_next(trail: &dyn AuditStore, health: &Health, journal: &Arc<Journal>) -> Option<usize> {
+    let (events, count) = on_disk(journal, oldest).await.filter(|(_, count)| *count > 0)?;
     append_at_last(trail, health, journal, &events).await;
     on_disk(journal, move |journal| taken(journal, count)).await;
-    true
+    Some(count)
 }
 
 /// What dead processes left, for as long as the trail takes it.

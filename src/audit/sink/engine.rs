@@ -21,6 +21,8 @@ use crate::clock::Timestamp;
 
 /// Events read at once.
 const PAGE: u32 = 1000;
+/// The same while the receiver does not take any: each try makes all of them ready to be sent.
+const TRIED: u32 = 50;
 /// How often a cursor that is held is claimed anew while nothing moves it.
 const RENEWAL: Duration = Duration::from_secs(3);
 /// How long another replica's events may lie before they are taken over.
@@ -232,7 +234,8 @@ impl Engine {
         {
             return Ok(Next::At(*until));
         }
-        let page = self.trail.following(&head.chain, cursor.link, PAGE).await?;
+        let most = if self.meter.is_failing() { TRIED } else { PAGE };
+        let page = self.trail.following(&head.chain, cursor.link, most).await?;
         let Some(first) = page.first() else {
             // The head was read before somebody else moved the cursor, or all of it left with retention.
             if head.link > cursor.link && head.first_link > head.link {
@@ -244,7 +247,7 @@ impl Engine {
             return Ok(Next::At(Instant::now() + STORE));
         };
         self.meter.waits(&head.chain, head.link - cursor.link, first.at);
-        let full = page.len() >= self.sink.most().events;
+        let full = page.len() >= self.sink.most().events.min(most as usize);
         let age = self.cursors.now().since(first.at);
         let wait = self.sink.typed.batch.wait.0;
         if !full && age < wait && !self.is_finishing() {
@@ -254,7 +257,7 @@ impl Engine {
         }
         self.state.gathering.remove(&head.chain);
         self.page(cursor, &page).await?;
-        let ended = page.len() < PAGE as usize;
+        let ended = page.len() < most as usize;
         if self.state.held.get(&head.chain).is_none_or(|cursor| cursor.link >= head.link) {
             self.meter.waits_not(&head.chain);
         }

@@ -63,6 +63,11 @@ impl Meter {
         since
     }
 
+    /// Whether the last try failed.
+    pub(super) fn is_failing(&self) -> bool {
+        self.now().failing.is_some()
+    }
+
     /// Something was delivered again. Says since when nothing was.
     pub(super) fn succeed(&self) -> Option<Timestamp> {
         self.now().failing.take().map(|(since, _)| since)
