@@ -16,6 +16,13 @@ from .alone import free_port
 PARTS = Path(__file__).resolve().parent.parent.parent / "tests/parts"
 
 
+def forget(paths):
+    for path in paths:
+        with open(path, "rb") as file:
+            os.fsync(file.fileno())
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
 class Sqlite:
     """Files, one for each store."""
 
@@ -36,6 +43,10 @@ class Sqlite:
         store = sqlite3.connect(f"{folder}/doorward.db")
         store.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         store.close()
+
+    def forget(self, folder):
+        """What the system has of the files in its memory goes; the next to ask waits for the disk."""
+        forget([f"{folder}/{name}" for name in os.listdir(folder) if name.startswith("doorward.db")])
 
     def mib(self, folder):
         return sum(os.path.getsize(f"{folder}/{name}") for name in os.listdir(folder) if name.startswith("doorward.db")) / 2**20
@@ -66,7 +77,8 @@ class Postgres:
         environment = dict(os.environ, PGPASSWORD=self.told["password"])
         command = ["psql", "-q", "-A", "-t", "-h", "127.0.0.1", "-p", str(self.told["port"]), "-U", "doorward", "-d", database,
                    "-v", "ON_ERROR_STOP=1", "-c", statement]
-        done = subprocess.run(command, input=given, check=True, env=environment, capture_output=True)
+        done = subprocess.run(command, input=given, env=environment, capture_output=True)
+        assert done.returncode == 0, done.stderr.decode()
         return done.stdout.decode()
 
     def fill(self, folder, table, columns, rows):
@@ -80,6 +92,12 @@ class Postgres:
     def settle(self, folder):
         """What the server's own cleaning does within minutes."""
         self.psql(self.databases[folder], "VACUUM ANALYZE")
+
+    def forget(self, folder):
+        """The same, but for the 64 MiB that the server itself keeps."""
+        self.psql("postgres", "CHECKPOINT")
+        data = self.psql("postgres", "SHOW data_directory").strip()
+        forget([f"{place}/{name}" for place, _, names in os.walk(f"{data}/base") for name in names])
 
     def mib(self, folder):
         return int(self.psql(self.databases[folder], "SELECT pg_database_size(current_database())")) / 2**20
