@@ -84,8 +84,8 @@ pub struct Rules {
     lifetimes: Lifetimes,
     /// Of sealed sessions; `login` makes them with the same.
     pub seals: Arc<Seals>,
-    /// Whether the application is given a provider's access tokens.
-    access_tokens: bool,
+    /// Whether the application is given a provider's tokens.
+    provider_tokens: bool,
     /// Who may have a break-glass session; `login` knows them.
     break_glass: HashSet<UserId>,
     failures_per_minute: u32,
@@ -101,7 +101,7 @@ impl Rules {
         Self {
             lifetimes: config.sessions,
             seals,
-            access_tokens: config.identity_headers.access_token,
+            provider_tokens: config.identity_headers.access_token || config.identity_headers.id_token,
             break_glass: HashSet::new(),
             failures_per_minute: config.limits.failures_per_minute,
             issuers: jwt::Issuers::compile(config, problems),
@@ -172,7 +172,7 @@ impl Authn {
             stores: stores.clone(),
             roles: Arc::clone(roles),
             seals: checks.seals,
-            access_tokens: checks.access_tokens,
+            provider_tokens: checks.provider_tokens,
             break_glass: checks.break_glass,
         };
         let (known, limit) = (Arc::clone(&freshness), Arc::clone(&failures));

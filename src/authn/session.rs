@@ -9,6 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderValue;
 use moka::Expiry;
 use moka::future::Cache;
@@ -19,7 +21,7 @@ use crate::clock::Timestamp;
 use crate::config::{SessionMode, Sessions as Lifetimes};
 use crate::crypto::{Digest, Secret};
 use crate::edge::Clean;
-use crate::model::{AccessToken, CredentialKind, ForwardMemo, Identity, Session, User, UserId};
+use crate::model::{CredentialKind, ForwardMemo, Identity, ProviderToken, Session, User, UserId};
 use crate::policy::role::Roles;
 use crate::session::{Carried, Due, ProviderTokens, Seals};
 
@@ -81,8 +83,8 @@ pub(super) struct People {
     pub(super) stores: Stores,
     pub(super) roles: Arc<Roles>,
     pub(super) seals: Arc<Seals>,
-    /// Whether the application is given the provider's access tokens.
-    pub(super) access_tokens: bool,
+    /// Whether the application is given the provider's tokens.
+    pub(super) provider_tokens: bool,
     /// Who has a break-glass account now.
     pub(super) break_glass: HashSet<UserId>,
 }
@@ -217,13 +219,14 @@ impl Sessions {
         let user_mark = Some(self.freshness.mark(Subject::User(session.user)));
         let user = self.people.stores.directory.user(session.user).await?;
         let Some(user) = user.filter(|user| user.active) else { return nobody(user_mark) };
-        let token = match key {
-            Some(key) => self.access_token(&session, key, now).await,
+        let tokens = match key {
+            Some(key) => self.provider_tokens(&session, key, now).await,
             None => None,
         };
         let mut live = self.live(&session, user, None);
-        if let (Some(token), Some(identity)) = (token, Arc::get_mut(&mut live.identity)) {
-            identity.forward.access_token = Some(token);
+        if let (Some(tokens), Some(identity)) = (tokens, Arc::get_mut(&mut live.identity)) {
+            identity.forward.id_token = tokens.id_token.and_then(as_bearer);
+            identity.forward.access_token = tokens.access_token.and_then(|token| sensitive(&token, tokens.expires_at));
         }
         let live = Some(live);
         Ok(Arc::new(Answer { session: mark, user: user_mark, loaded_at: now, live, kept: KEPT }))
@@ -231,25 +234,23 @@ impl Sessions {
 
     /// The cookie's value, where a provider's tokens have to be opened with it.
     fn key(&self, value: &str) -> Option<Secret> {
-        self.people.access_tokens.then(|| Secret::new(value.to_owned()))
+        self.people.provider_tokens.then(|| Secret::new(value.to_owned()))
     }
 
-    /// The access token that goes to the application. One that has ended is worth waiting for a new one, since the request that
+    /// The tokens that go to the application. An access token that has ended is worth waiting for a new one, since the request that
     /// comes with it would fail; this is asked for only where the session is not in memory. Where that changes the store, the
     /// session is looked up again.
-    async fn access_token(&self, session: &Session, key: &Secret, now: Timestamp) -> Option<AccessToken> {
+    async fn provider_tokens(&self, session: &Session, key: &Secret, now: Timestamp) -> Option<ProviderTokens> {
         let tokens = ProviderTokens::open(key.expose(), session)?;
         let over = tokens.expires_at.is_some_and(|end| end <= now);
         if let Some(refresher) = self.people.stores.refresher.as_ref().filter(|_| over && session.refresh_at.is_some()) {
             let refreshed = refresher.begin(Due { digest: session.digest, value: key.clone() });
             if tokio::time::timeout(REFRESH_PATIENCE, refreshed).await.is_err() {
-                tracing::debug!("the request goes on without an access token");
+                tracing::debug!("the request goes on without its provider's tokens");
             }
             return None;
         }
-        let mut value = HeaderValue::try_from(tokens.access_token?).ok()?;
-        value.set_sensitive(true);
-        Some(AccessToken { value, expires_at: tokens.expires_at })
+        Some(tokens)
     }
 
     /// What the store knows counts: that the session was ended, that the person is inactive, or what the person is now. What it
@@ -313,6 +314,24 @@ impl Sessions {
     }
 }
 
+/// A token as the value of a header.
+fn sensitive(text: &str, expires_at: Option<Timestamp>) -> Option<ProviderToken> {
+    let mut value = HeaderValue::try_from(text).ok()?;
+    value.set_sensitive(true);
+    Some(ProviderToken { value, expires_at })
+}
+
+/// An ID token as a bearer token, until the end that it states (`exp`). Its signature was checked at sign-in.
+fn as_bearer(token: String) -> Option<ProviderToken> {
+    #[derive(serde::Deserialize)]
+    struct End {
+        exp: i64,
+    }
+    let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
+    let End { exp } = serde_json::from_slice(&payload).ok()?;
+    sensitive(&format!("Bearer {token}"), Some(Timestamp::from_seconds(exp)))
+}
+
 /// What the store knows about a sealed session.
 enum Known {
     /// That it has ended, or that its holder is inactive.
@@ -344,6 +363,6 @@ pub(super) fn identity(session: &Session, user: User, roles: &Roles) -> Identity
         issuer: None,
         session_digest: Some(session.digest),
         renew_at: None,
-        forward: ForwardMemo::default(),
+        forward: ForwardMemo { provider_subject: session.provider_subject.clone(), ..ForwardMemo::default() },
     }
 }

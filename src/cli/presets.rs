@@ -88,6 +88,8 @@ struct Own {
     /// `https://app.example.com/.doorward`
     base: String,
     id: String,
+    /// Where the provider sends people back to.
+    redirect_uri: String,
 }
 
 impl Own {
@@ -107,15 +109,19 @@ impl Own {
             || "https://app.example.com/.doorward".to_owned(),
             |config| format!("{}{}", home(config), config.prefix),
         );
+        let redirect_uri =
+            config.zip(known).map(|(config, known)| format!("{}{}", home(config), config.callback_path(&known.id)));
         let id = id.map(str::to_owned).or_else(|| known.map(|connection| connection.id.to_string()));
-        Self { base, id: id.unwrap_or_else(|| name.to_owned()) }
+        let id = id.unwrap_or_else(|| name.to_owned());
+        let redirect_uri = redirect_uri.unwrap_or_else(|| format!("{base}/callback/{id}"));
+        Self { base, id, redirect_uri }
     }
 
     /// Placeholder and address.
     fn addresses(&self) -> [(&'static str, String); 6] {
-        let Self { base, id } = self;
+        let Self { base, id, redirect_uri } = self;
         [
-            ("{redirect_uri}", format!("{base}/callback/{id}")),
+            ("{redirect_uri}", redirect_uri.clone()),
             ("{sign_out_uri}", format!("{base}/signed-out")),
             ("{backchannel_logout_uri}", format!("{base}/backchannel-logout/{id}")),
             ("{acs_url}", format!("{base}/saml/{id}/acs")),

@@ -249,13 +249,22 @@ pub struct IdentityHeaders {
     /// The access token of the person's provider, as `X-Forwarded-Access-Token`, for an application that calls the provider's
     /// interfaces. Only sessions in the store have one; one that has ended is left out.
     pub access_token: bool,
-    /// Own headers: name → template such as `{email}`; `{user}`, `{email}`, `{name}`, `{groups}`, `{roles}`, `{role}`, `{tenant}`, `{scopes}`, `{credential}`, `{session}`.
+    /// The ID token of the person's provider, as `Authorization: Bearer`, for an application that checks it by itself. Only sessions in
+    /// the store have one; one that has ended is left out. It replaces what the client sent there.
+    pub id_token: bool,
+    /// Own headers: name → template such as `{email}`; `{user}`, `{email}`, `{name}`, `{groups}`, `{roles}`, `{role}`, `{tenant}`, `{scopes}`, `{credential}`, `{session}`, `{provider_subject}`.
     pub custom: BTreeMap<String, String>,
 }
 
 impl Default for IdentityHeaders {
     fn default() -> Self {
-        Self { presets: vec![Preset::Oauth2Proxy], assertion: None, access_token: false, custom: BTreeMap::new() }
+        Self {
+            presets: vec![Preset::Oauth2Proxy],
+            assertion: None,
+            access_token: false,
+            id_token: false,
+            custom: BTreeMap::new(),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use saphyr_parser::{Event, Parser, ScalarStyle, StrInput};
 use serde_yaml::Value;
 
-use super::report::{Findings, Place};
+use super::report::{Finding, Findings, Place, Report};
 
 /// Deeper than any configuration, shallower than any stack.
 const MAX_DEPTH: usize = 64;
@@ -17,13 +17,13 @@ const MAX_NODES: usize = 100_000;
 
 /// A value and where it begins.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
-    pub(super) place: Place,
-    pub(super) content: Content,
+pub struct Node {
+    pub place: Place,
+    pub content: Content,
 }
 
 #[derive(Clone, Debug)]
-pub(super) enum Content {
+pub enum Content {
     /// Null, a truth value, a number or a text.
     Single(Value),
     List(Vec<Node>),
@@ -31,10 +31,10 @@ pub(super) enum Content {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
-    pub(super) key: String,
-    pub(super) key_place: Place,
-    pub(super) value: Node,
+pub struct Entry {
+    pub key: String,
+    pub key_place: Place,
+    pub value: Node,
 }
 
 impl Node {
@@ -52,6 +52,16 @@ pub(super) fn parse(text: &str, findings: &mut Findings) -> Option<Node> {
     let mut reader = Reader { parser: Parser::new_from_str(text), anchors: HashMap::new(), nodes: 0, findings };
     let root = reader.document().ok()?;
     Some(root)
+}
+
+/// Reads one document that is no configuration of Doorward's.
+///
+/// # Errors
+/// What is wrong with it, with its places.
+pub fn outline(text: &str) -> Result<Node, Vec<Finding>> {
+    let mut findings = Findings::default();
+    let root = parse(text, &mut findings).filter(|_| findings.is_empty());
+    root.ok_or_else(|| Report::of(std::path::PathBuf::new(), findings).findings)
 }
 
 /// What an unquoted word means, as serde_yaml has it: null, a truth value, a number, else text.

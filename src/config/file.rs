@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::access::{AdminApi, Bearer, ClientCertificates, Credentials, IdentityHeaders, License, Roles, Route};
+use super::compatibility::Compatibility;
 use super::connection::Connection;
 use super::listener::Listener;
 use super::mail::Mail;
@@ -96,6 +97,9 @@ pub struct Config {
     pub routes: Vec<Route>,
     #[serde(default)]
     pub identity_headers: IdentityHeaders,
+    /// Addresses of other front doors that are answered too.
+    #[serde(default)]
+    pub compatibility: Compatibility,
     #[serde(default)]
     pub audit: Audit,
     #[serde(default)]

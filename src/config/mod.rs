@@ -4,7 +4,6 @@
 //! What the words mean is decided later, in `app::plan`.
 
 mod advice;
-mod document;
 mod file;
 mod fill;
 mod fit;
@@ -21,7 +20,9 @@ mod value;
 mod watch;
 
 pub mod access;
+pub mod compatibility;
 pub mod connection;
+pub mod document;
 pub mod inject;
 pub mod listener;
 pub mod postgres;
@@ -38,6 +39,7 @@ pub use file::{Audit, Config, Limits, LogFormat, Logging, Operations, SessionMod
 pub use load::{LoadError, Loaded, load};
 pub use mail::Mail;
 pub use problem::{Path, Problem, Problems};
+pub use reference::variables;
 pub use report::{Finding, Place, Report};
 pub use review::{is_loopback, review};
 pub use shown::shown_address;

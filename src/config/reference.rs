@@ -49,6 +49,11 @@ pub(super) fn process_environment(name: &str) -> Result<String, std::env::VarErr
     std::env::var(name)
 }
 
+/// Every variable of the process' environment that is text.
+pub fn variables() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
 pub(super) fn from_environment(name: &str, environment: Environment<'_>) -> Result<String, ReferenceError> {
     match environment(name) {
         Ok(text) if text.is_empty() => Err(ReferenceError::EmptyVariable(name.to_owned())),

@@ -58,9 +58,9 @@ pub(super) struct Site<'s> {
 }
 
 impl Site<'_> {
-    /// The door's own address for this connection: `https://app.example.com/.doorward/{door}/{id}`.
-    pub(super) fn address(&self, door: &str) -> Option<Url> {
-        self.origins.own().join(&format!("{}/{door}/{}", self.config.prefix, self.id)).ok()
+    /// Where its provider sends people back to.
+    fn callback(&self) -> Option<Url> {
+        self.origins.own().join(&self.config.callback_path(self.id)).ok()
     }
 }
 
@@ -69,11 +69,11 @@ impl Way {
     fn compile(kind: Kind<'_>, site: &Site<'_>, problems: &mut Problems) -> Option<Self> {
         match kind {
             Kind::Oidc(oidc) => {
-                let provider = Provider::compile(oidc, site.address("callback")?, &site.place, problems)?;
+                let provider = Provider::compile(oidc, site.callback()?, &site.place, problems)?;
                 Some(Self::Oidc(Box::new(provider)))
             }
             Kind::OAuth2(typed) => {
-                let provider = oauth2::Provider::compile(typed, site.address("callback")?, &site.place, problems)?;
+                let provider = oauth2::Provider::compile(typed, site.callback()?, &site.place, problems)?;
                 Some(Self::OAuth2(Box::new(provider)))
             }
             Kind::Saml(saml) => saml::Provider::compile(saml, site, problems).map(|provider| Self::Saml(Arc::new(provider))),

@@ -80,21 +80,28 @@ impl Login {
     async fn sign_out(&self, visitor: &Visitor, token: &str) -> Result<Response, SignInError> {
         self.rules.forms.check(Purpose::SignOut, &visitor.headers, token, self.now())?;
         let here = self.pages().address("/signed-out");
-        let mut answer = None;
+        let answer = match self.end_present(visitor).await? {
+            Some((id, session)) => self.provider_sign_out(&session, &id, &here).await,
+            None => None,
+        };
+        let mut answer = answer.map_or_else(|| redirect(&here, []), Ok)?;
+        cookie::add(answer.headers_mut(), cookie::remove_session(&visitor.headers).map_err(SignInError::internal)?);
+        Ok(answer)
+    }
+
+    /// Ends the session that the request's cookies hold, and says which it was, with its id.
+    pub(super) async fn end_present(&self, visitor: &Visitor) -> Result<Option<(String, Session)>, SignInError> {
         let present = match self.present_session(visitor).await {
             // Nothing can be ended without the store; the cookie goes all the same, and this kind ends soon.
             Err(SignInError::Unavailable(_)) if self.is_break_glass(visitor) => None,
             present => present?,
         };
-        if let Some((id, session)) = present {
-            if self.means.sessions.end(&session.handle, self.now()).await? {
-                self.record_sign_out(visitor, &session).await?;
-            }
-            answer = self.provider_sign_out(&session, &id, &here).await;
+        if let Some((_, session)) = &present
+            && self.means.sessions.end(&session.handle, self.now()).await?
+        {
+            self.record_sign_out(visitor, session).await?;
         }
-        let mut answer = answer.map_or_else(|| redirect(&here, []), Ok)?;
-        cookie::add(answer.headers_mut(), cookie::remove_session(&visitor.headers).map_err(SignInError::internal)?);
-        Ok(answer)
+        Ok(present)
     }
 
     fn is_break_glass(&self, visitor: &Visitor) -> bool {
@@ -120,7 +127,7 @@ impl Login {
 
     /// To where the provider signs people out (OpenID Connect RP-Initiated Logout 1.0, SAML Profiles §4.4). Being signed out here does
     /// not wait for it.
-    async fn provider_sign_out(&self, session: &Session, value: &str, back: &str) -> Option<Response> {
+    pub(super) async fn provider_sign_out(&self, session: &Session, value: &str, back: &str) -> Option<Response> {
         let connections = self.connections();
         match &connections.find(session.connection.as_str())?.way {
             Way::Oidc(provider) => {

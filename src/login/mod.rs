@@ -7,6 +7,7 @@ mod attempt;
 mod book;
 mod break_glass;
 mod chooser;
+mod compatibility;
 mod complete;
 mod connection;
 mod enforcement;
@@ -97,6 +98,8 @@ pub struct Rules {
     break_glass: Arc<BreakGlass>,
     lifetimes: Lifetimes,
     seals: Arc<Seals>,
+    /// Where oauth2-proxy answered.
+    compatibility: Option<compatibility::Rules>,
     /// Whether the directory outlives the process.
     keeps_people: bool,
 }
@@ -205,6 +208,7 @@ impl Shared {
             lifetimes: config.sessions,
             seals: Arc::clone(&self.seals),
             keeps_people: config.store.is_some(),
+            compatibility: compatibility::Rules::compile(config),
             own_keys: keys::Rules::compile(config),
             second_factors,
             origins,
@@ -248,7 +252,9 @@ pub fn router(login: Arc<Login>) -> Router {
         .route(&at("/session"), get(whoami::session))
         .route(&at("/sessions"), get(sessions::list).post(sessions::end))
         .route(&at("/assets/{name}"), get(asset));
+    let other = login.rules.compatibility.as_ref().map(compatibility::Rules::routes);
     keys::routes(mfa::routes(router, at), at)
+        .merge(other.unwrap_or_default())
         .fallback(routing::nowhere)
         .method_not_allowed_fallback(routing::wrong_method)
         .layer(DefaultBodyLimit::max(FORM_BYTES))

@@ -91,11 +91,15 @@ pub struct ForwardMemo {
     pub headers: OnceLock<Box<[(HeaderName, HeaderValue)]>>,
     pub assertion: ArcSwapOption<MintedAssertion>,
     /// Of the person's provider, where the application is given it.
-    pub access_token: Option<AccessToken>,
+    pub access_token: Option<ProviderToken>,
+    /// The provider's ID token as the value of `Authorization`, where the application is given it.
+    pub id_token: Option<ProviderToken>,
+    /// The provider's name for the person (`sub`, `NameID`).
+    pub provider_subject: Option<String>,
 }
 
-/// A provider's access token. No Debug, so that no record can hold it.
-pub struct AccessToken {
+/// A provider's token as the application is given it. No Debug, so that no record can hold it.
+pub struct ProviderToken {
     pub value: HeaderValue,
     /// `None` where the provider did not say.
     pub expires_at: Option<Timestamp>,

@@ -19,7 +19,7 @@ pub use change::{Change, Listeners};
 pub use connection::StoredConnection;
 pub use factor::{Factor, FactorKind};
 pub use group::{Group, GroupId, Keeper, Member, Membership, Provisioned, Provisioner};
-pub use identity::{AccessToken, CredentialKind, ForwardMemo, Identity, MintedAssertion};
+pub use identity::{CredentialKind, ForwardMemo, Identity, MintedAssertion, ProviderToken};
 pub use invitation::{Invitation, InvitationId};
 pub use mailed_link::MailedLink;
 pub use name::{ConnectionId, Domain, EmailAddress, InvalidName, Scope, SinkId, TenantId};

@@ -20,6 +20,9 @@ pub const RESOURCE_METADATA: &str = "/.well-known/oauth-protected-resource";
 /// Where they look for whoever gives tokens, when that is Doorward itself (RFC 8414 §3).
 pub const SERVER_METADATA: &str = "/.well-known/oauth-authorization-server";
 
+/// What oauth2-proxy says to search engines in the application's place.
+pub const ROBOTS: &str = "/robots.txt";
+
 /// Where a request goes once it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
@@ -92,6 +95,7 @@ impl Table {
     /// `upstream_of` says which upstream a configured route has: the file's (0) or its own.
     pub fn compile(config: &Config, problems: &mut Problems) -> Self {
         let mut routes: Vec<Arc<Route>> = provisioning(config)
+            .chain(compatibility(config))
             .chain(own(config))
             .enumerate()
             .map(|(place, route)| Arc::new(Route { place, ..route }))
@@ -202,6 +206,20 @@ fn provisioning(config: &Config) -> impl Iterator<Item = Route> {
         target: Target::Door,
         ..otherwise()
     })
+}
+
+/// Where another front door answered, for what was written for it.
+fn compatibility(config: &Config) -> Vec<Route> {
+    let Some(other) = &config.compatibility.oauth2_proxy else { return Vec::new() };
+    let at = |path: &str| Pattern::parse(path).unwrap_or_else(|_| Pattern::everything());
+    let name = || "oauth2-proxy".into();
+    let public = |path: &str| Route { name: name(), path: at(path), access: Access::Public, ..doors(&config.prefix) };
+    let mut routes = vec![public(&other.ping), public(&other.ready), public(ROBOTS)];
+    // Who is asked about may have come with any credential.
+    let asks = |path: &str| Route { name: name(), path: at(path), accept: Box::new([]), ..doors(&config.prefix) };
+    routes.push(asks(&format!("{}/userinfo", other.prefix)));
+    routes.push(Route { name: name(), path: at(&format!("{}/**", other.prefix)), ..doors(&config.prefix) });
+    routes
 }
 
 /// Doorward's own pages: each decides for itself what it needs, so the rule looks at who it is but demands nothing.

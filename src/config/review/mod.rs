@@ -5,6 +5,7 @@
 
 mod access;
 mod address;
+mod compatibility;
 mod connections;
 mod lines;
 mod listeners;
@@ -39,6 +40,7 @@ pub fn review(config: &Config, problems: &mut Problems) {
             problems.add(path, "the alias takes Doorward's own pages", "choose a path of its own, such as `/scim/v2`");
         }
     }
+    compatibility::review(config, problems);
     listeners::review(config, problems);
     upstream::review(&config.upstream, &Path::from("upstream"), problems);
     secret_key(&config.secret_key, Path::from("secret_key"), problems);

@@ -52,7 +52,7 @@ impl Carriers {
         }
     }
 
-    fn keeps(&self, kind: CredentialKind) -> bool {
+    pub(super) fn keeps(&self, kind: CredentialKind) -> bool {
         self.forwarded.contains(&kind)
     }
 

@@ -18,7 +18,7 @@ use crate::config::access::Preset;
 use crate::config::{Config, Path, Problems};
 use crate::credential::Sources;
 use crate::edge::fields;
-use crate::model::Identity;
+use crate::model::{CredentialKind, Identity};
 use credential::Carriers;
 pub use origin::Origin;
 use reserved::Reserved;
@@ -40,6 +40,7 @@ pub struct Headers {
     templates: Box<[Template]>,
     assertion_names: Box<[HeaderName]>,
     access_token: bool,
+    id_token: bool,
 }
 
 impl Headers {
@@ -65,6 +66,7 @@ impl Headers {
             templates,
             assertion_names: assertion_names.into(),
             access_token: typed.access_token,
+            id_token: typed.id_token,
         }
     }
 
@@ -78,7 +80,7 @@ impl Headers {
         for (name, value) in said.into_iter().flatten() {
             fields.insert(name, value.clone());
         }
-        self.access_token(outbound, fields);
+        self.provider_tokens(outbound, fields);
         if let Some(assertion) = assertion {
             for name in &self.assertion_names {
                 fields.insert(name, assertion.clone());
@@ -86,19 +88,25 @@ impl Headers {
         }
     }
 
-    /// The provider's access token, unless it has ended: none is better than one that does not work.
-    fn access_token(&self, outbound: &Outbound, fields: &mut HeaderMap) {
-        let token = outbound.identity.as_ref().and_then(|identity| identity.forward.access_token.as_ref());
-        let live = token.filter(|token| token.expires_at.is_none_or(|end| outbound.now < end));
-        if let Some(token) = live.filter(|_| self.access_token) {
-            fields.insert(ACCESS_TOKEN, token.value.clone());
+    /// The provider's tokens, unless they have ended: none is better than one that does not work.
+    fn provider_tokens(&self, outbound: &Outbound, fields: &mut HeaderMap) {
+        let Some(memo) = outbound.identity.as_ref().map(|identity| &identity.forward) else { return };
+        let given = [
+            (ACCESS_TOKEN, memo.access_token.as_ref().filter(|_| self.access_token)),
+            (header::AUTHORIZATION, memo.id_token.as_ref().filter(|_| self.id_token)),
+        ];
+        for (name, token) in given {
+            let live = token.filter(|token| token.expires_at.is_none_or(|end| outbound.now < end));
+            if let Some(token) = live {
+                fields.insert(name, token.value.clone());
+            }
         }
     }
 
     fn strip(&self, outbound: &Outbound, fields: &mut HeaderMap) {
         let used = outbound.identity.as_ref().map(|identity| identity.credential);
         let is_doomed = |name: &HeaderName, value: &HeaderValue| {
-            self.reserved.holds(name.as_str()) || self.carriers.dooms(used, name, value.as_bytes())
+            self.reserved.holds(name.as_str()) || self.carriers.dooms(used, name, value.as_bytes()) || self.poses(used, name)
         };
         // One look at each field. Empty, and so without an allocation, for most requests.
         let doomed: Vec<HeaderName> =
@@ -108,6 +116,12 @@ impl Headers {
             self.carriers.strip_companion(name, fields);
         }
         credential::cookies(fields);
+    }
+
+    /// Whether a field stands where the application looks for the provider's token, and is not the bearer token that was taken here.
+    fn poses(&self, used: Option<CredentialKind>, name: &HeaderName) -> bool {
+        let taken = used == Some(CredentialKind::Bearer) && self.carriers.keeps(CredentialKind::Bearer);
+        self.id_token && *name == header::AUTHORIZATION && !taken
     }
 
     /// All that is said about an identity; made once for each, then shared by its requests.

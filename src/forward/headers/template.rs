@@ -35,10 +35,11 @@ enum Placeholder {
     Scopes,
     Credential,
     Session,
+    ProviderSubject,
 }
 
 impl Placeholder {
-    const ALL: [(&'static str, Self); 12] = [
+    const ALL: [(&'static str, Self); 13] = [
         ("user", Self::User),
         ("issuer", Self::Issuer),
         ("user_name", Self::UserName),
@@ -51,6 +52,7 @@ impl Placeholder {
         ("scopes", Self::Scopes),
         ("credential", Self::Credential),
         ("session", Self::Session),
+        ("provider_subject", Self::ProviderSubject),
     ];
 
     fn of(self, identity: &Identity) -> Option<String> {
@@ -68,6 +70,7 @@ impl Placeholder {
             Self::Scopes => value::joined(identity.scopes.iter().map(Scope::as_str), Separator::Space),
             Self::Credential => value::text(identity.credential.as_str()),
             Self::Session => identity.session.as_ref().and_then(|handle| value::text(&handle.0)),
+            Self::ProviderSubject => identity.forward.provider_subject.as_deref().and_then(value::text),
         }
     }
 }

@@ -42,20 +42,25 @@ pub(crate) async fn callback(
     RawQuery(query): RawQuery,
     visitor: Visitor,
 ) -> Response {
+    came_back(&login, &id, query.as_deref(), &visitor).await
+}
+
+/// Somebody comes back from the provider of the connection `id`.
+pub(crate) async fn came_back(login: &Login, id: &str, query: Option<&str>, visitor: &Visitor) -> Response {
     let connections = login.connections();
-    let found = connections.find(&id).and_then(|connection| Some((connection, Remote::of(&connection.way)?)));
+    let found = connections.find(id).and_then(|connection| Some((connection, Remote::of(&connection.way)?)));
     let Some((connection, remote)) = found else {
-        return login.refuse(&visitor, &Failed::NOWHERE, &SignInError::UnknownConnection);
+        return login.refuse(visitor, &Failed::NOWHERE, &SignInError::UnknownConnection);
     };
     let failed = Failed { connection: Some(&connection.id), ..Failed::NOWHERE };
-    let answer = match Answer::read(query.as_deref()) {
+    let answer = match Answer::read(query) {
         Ok(answer) => answer,
-        Err(error) => return login.refuse(&visitor, &failed, &error),
+        Err(error) => return login.refuse(visitor, &failed, &error),
     };
     match login.rules.attempts.find(&visitor.headers, &answer.state, login.now()) {
-        Found::Unknown => login.without_attempt(&visitor).unwrap_or_else(|error| login.refuse(&visitor, &failed, &error)),
-        Found::Expired(attempt) => login.again(&visitor, remote, &attempt).await,
-        Found::Live(attempt) => login.come_back(&visitor, connection, remote, answer, attempt).await,
+        Found::Unknown => login.without_attempt(visitor).unwrap_or_else(|error| login.refuse(visitor, &failed, &error)),
+        Found::Expired(attempt) => login.again(visitor, remote, &attempt).await,
+        Found::Live(attempt) => login.come_back(visitor, connection, remote, answer, attempt).await,
     }
 }
 

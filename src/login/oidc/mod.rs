@@ -23,7 +23,7 @@ use openidconnect::{AuthType, ClientId, ClientSecret, IssuerUrl, RedirectUrl, Sc
 use url::Url;
 
 pub(super) use back_channel::back_channel;
-pub(super) use callback::callback;
+pub(super) use callback::{callback, came_back};
 pub(super) use front_channel::front_channel;
 pub(super) use refresh::Background;
 pub(super) use remote::Remote;

@@ -17,6 +17,7 @@ mod lifetime;
 mod mail;
 mod mfa;
 mod oauth2;
+mod oauth2_proxy;
 mod oidc;
 mod own_keys;
 mod pages;
