@@ -23,6 +23,7 @@ mod group;
 mod health;
 mod inject;
 mod invitation;
+mod migrate;
 mod password;
 mod place;
 mod presets;
@@ -113,6 +114,9 @@ enum Command {
     Health(health::Health),
     /// Put a door into annotated pods of a Kubernetes cluster: the admission webhook, or what it would do (`--dry-run`).
     Inject(inject::Inject),
+    /// Make a configuration out of one for another front door.
+    #[command(subcommand)]
+    Migrate(migrate::Command),
     /// Identity providers: what is known of each, and what to do there.
     Presets(presets::Presets),
     /// Print the JSON Schema of the configuration file, for editors.
@@ -152,6 +156,7 @@ impl Cli {
             Command::Health(command) => command.run(&self.config),
             // The environment names the door's own configuration, which this is not.
             Command::Inject(command) => command.run(named.then_some(self.config.as_path())),
+            Command::Migrate(command) => command.run(),
             Command::Presets(command) => command.run(&self.config),
             Command::Schema(command) => command.run(),
         }

@@ -48,7 +48,7 @@ fn an_application_made_for_oauth2_proxy_finds_its_links_and_headers() {
     assert_eq!(received(&echo, "x-forwarded-user"), Some("ada"), "the provider's `sub`, as oauth2-proxy has it");
     assert_eq!(received(&echo, "x-forwarded-email"), Some("ada@acme.example"));
     assert_eq!(received(&echo, "x-forwarded-preferred-username"), Some("ada@acme.example"), "what they sign in by here");
-    assert_eq!(received(&echo, "x-forwarded-groups"), Some("Engineering,Platform,Chess"));
+    assert_eq!(received(&echo, "x-forwarded-groups"), Some("Chess,Engineering,Platform"));
     let access = received(&echo, "x-forwarded-access-token").unwrap().to_owned();
     let bearer = received(&echo, "authorization").unwrap().strip_prefix("Bearer ").unwrap().to_owned();
     assert_ne!(access, bearer);
@@ -56,7 +56,7 @@ fn an_application_made_for_oauth2_proxy_finds_its_links_and_headers() {
 
     let told = person.ask(&house.url("/oauth2/userinfo"), &["-H", "Accept: application/json"]);
     let expected = json!({
-        "user": "ada", "email": "ada@acme.example", "groups": ["Engineering", "Platform", "Chess"], "preferredUsername": "ada@acme.example",
+        "user": "ada", "email": "ada@acme.example", "groups": ["Chess", "Engineering", "Platform"], "preferredUsername": "ada@acme.example",
     });
     assert_eq!((told.status, told.header("content-type"), told.json()), (200, Some("application/json"), expected));
     assert_eq!(house.person().ask(&house.url("/oauth2/userinfo"), &[]).status, 401);
@@ -97,7 +97,7 @@ fn a_return_address_elsewhere_is_not_gone_to() {
         assert!(walk.url.starts_with(&house.url("/")), "{trick}: {}", walk.url);
         let out = person.ask(&house.url(&format!("/oauth2/sign_out?rd={trick}")), &["-H", "Sec-Fetch-Site: same-origin"]);
         let location = out.header("location").unwrap();
-        assert!(!location.contains("evil"), "{trick}: {location}");
+        assert!(location.starts_with(&house.url("/")) || location.contains("/session/end?"), "{trick}: {location}");
     }
     let person = house.person();
     let form = person.walk(&house.url("/oauth2/start?rd=https%3A%2F%2Felsewhere.test%3A4443%2Fdeep"));

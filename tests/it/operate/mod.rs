@@ -15,6 +15,7 @@ mod explain;
 mod full_disk;
 mod journal;
 mod lines;
+mod migrate;
 mod presets;
 mod probes;
 mod replicas;
