@@ -29,6 +29,8 @@ fn a_dead_webhook_stops_only_pods_that_ask_for_a_door() {
         assert!(rules[0].2.iter().any(|excluded| excluded == namespace), "{namespace}: {rules:?}");
     }
     assert_eq!(rules[1], ("doorward.dev/injection".to_owned(), "NotIn".to_owned(), vec!["disabled".to_owned()]));
+    let no = &webhook["objectSelector"]["matchExpressions"][0];
+    assert_eq!((&no["key"], &no["operator"], &no["values"][0]), (&"doorward.dev/inject".into(), &"NotIn".into(), &"false".into()));
     assert_eq!(webhook["rules"][0]["operations"].as_sequence().unwrap(), &["CREATE"]);
     assert_eq!(webhook["rules"][0]["resources"].as_sequence().unwrap(), &["pods"]);
     assert_eq!((&webhook["sideEffects"], &webhook["reinvocationPolicy"]), (&"None".into(), &"IfNeeded".into()));
