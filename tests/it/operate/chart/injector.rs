@@ -1,8 +1,11 @@
 //! The webhook may stop pods that ask for a door, and nothing else in the cluster; its account may change two objects.
 
+use std::fs;
+
 use serde_yaml::Value;
 
 use super::{find, object, rendered, shape};
+use crate::support::doorward;
 
 fn webhook(name: &str) -> Value {
     object(&rendered(Some(&shape(name)), &[]), "MutatingWebhookConfiguration")["webhooks"][0].clone()
@@ -30,7 +33,10 @@ fn a_dead_webhook_stops_only_pods_that_ask_for_a_door() {
     }
     assert_eq!(rules[1], ("doorward.dev/injection".to_owned(), "NotIn".to_owned(), vec!["disabled".to_owned()]));
     let no = &webhook["objectSelector"]["matchExpressions"][0];
-    assert_eq!((&no["key"], &no["operator"], &no["values"][0]), (&"doorward.dev/inject".into(), &"NotIn".into(), &"false".into()));
+    assert_eq!(
+        (&no["key"], &no["operator"], &no["values"][0]),
+        (&"doorward.dev/inject".into(), &"NotIn".into(), &"false".into())
+    );
     assert_eq!(webhook["rules"][0]["operations"].as_sequence().unwrap(), &["CREATE"]);
     assert_eq!(webhook["rules"][0]["resources"].as_sequence().unwrap(), &["pods"]);
     assert_eq!((&webhook["sideEffects"], &webhook["reinvocationPolicy"]), (&"None".into(), &"IfNeeded".into()));
@@ -89,3 +95,34 @@ fn a_certificate_of_somebody_else_needs_no_rights_at_all() {
     let objects = rendered(Some(&shape("injector-existing")), &[]);
     assert!(object(&objects, "MutatingWebhookConfiguration")["webhooks"][0]["clientConfig"]["caBundle"].is_string());
 }
+
+#[test]
+fn the_injector_takes_what_the_chart_writes_and_does_what_it_says() {
+    for (name, image) in [
+        ("injector", "registry.example.com/doorward:1.2.3"),
+        ("injector-cert-manager", "doorward:0.1.0"),
+        ("injector-existing", "doorward:0.1.0"),
+    ] {
+        let objects = rendered(Some(&shape(name)), &[]);
+        let folder = tempfile::TempDir::new().unwrap();
+        let (file, pod) = (folder.path().join("inject.yaml"), folder.path().join("pod.yaml"));
+        fs::write(&file, object(&objects, "ConfigMap")["data"]["inject.yaml"].as_str().unwrap()).unwrap();
+        fs::write(&pod, POD).unwrap();
+        let output = doorward(&["inject", "--dry-run", "--config"]).arg(&file).arg("-f").arg(&pod).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{name}: {output:?}");
+        let patch = String::from_utf8(output.stdout).unwrap();
+        assert!(patch.contains(&format!("\"image\": \"{image}\"")), "{name}: {patch}");
+        // Where the pod of the chart finds it.
+        let container = &object(&objects, "Deployment")["spec"]["template"]["spec"]["containers"][0];
+        assert_eq!(container["args"].as_sequence().unwrap(), &["inject", "--config", "/etc/doorward/inject.yaml"]);
+        assert_eq!(container["volumeMounts"][0]["mountPath"], "/etc/doorward/inject.yaml");
+    }
+}
+
+/// A pod that asks for a door, of an application with one port.
+const POD: &str = "\
+apiVersion: v1
+kind: Pod
+metadata: { name: shop, annotations: { doorward.dev/inject: 'true', doorward.dev/config: door } }
+spec: { containers: [{ name: shop, image: shop, ports: [{ name: http, containerPort: 3000 }] }] }
+";
