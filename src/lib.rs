@@ -35,6 +35,7 @@ pub mod latest;
 pub mod limit;
 pub mod mail;
 pub mod telemetry;
+pub mod trace;
 pub mod valkey;
 // commands
 pub mod cli;

@@ -13,7 +13,7 @@ const RANKS: &[(u32, &[&str])] = &[
     (0, &["clock"]),
     (1, &["crypto"]),
     (2, &["model"]),
-    (3, &["config"]),
+    (3, &["config", "trace"]),
     (4, &["batch", "http_client", "db", "latest", "limit", "mail", "telemetry", "valkey"]),
     (5, &["directory", "session", "revocation", "audit"]),
     (6, &["edge"]),

@@ -27,7 +27,7 @@ use crate::proxy::token;
 use crate::route::Table;
 use crate::scim;
 use crate::session::Seals;
-use crate::telemetry::Telemetry;
+use crate::telemetry::{PlannedExport, Telemetry, compile_export};
 use crate::valkey;
 
 /// A configuration that was understood.
@@ -47,6 +47,8 @@ pub struct Plan {
     standing: Standing,
     /// Where audit events are delivered.
     pub sinks: Vec<sink::Planned>,
+    /// Where telemetry is sent.
+    pub export: Option<PlannedExport>,
 }
 
 /// One address to listen on, and with which TLS.
@@ -75,11 +77,24 @@ pub fn compile(config: Config) -> Result<Plan, Problems> {
     let hygiene = Hygiene::new(config.limits, &config.trusted_proxies);
     let clock: SharedClock = Arc::new(SystemClock);
     let sinks = sink::compile(&config.audit.sinks, &clock, &mut problems);
+    let export = compile_export(&config, &mut problems);
     let config = Arc::new(config);
     match login::Rules::compile(&config, &standing.tenancy, &seals, &mut problems) {
-        Some(login) if problems.is_empty() => {
-            Ok(Plan { listeners, roles, config, hygiene, routes, credentials, authn, seals, forwarding, login, standing, sinks })
-        }
+        Some(login) if problems.is_empty() => Ok(Plan {
+            listeners,
+            roles,
+            config,
+            hygiene,
+            routes,
+            credentials,
+            authn,
+            seals,
+            forwarding,
+            login,
+            standing,
+            sinks,
+            export,
+        }),
         _ => Err(problems),
     }
 }

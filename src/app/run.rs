@@ -87,6 +87,7 @@ pub async fn start(
     let store = plan.config.store.clone();
     let planned = std::mem::take(&mut plan.listeners);
     let sinks = std::mem::take(&mut plan.sinks);
+    telemetry.export.apply(plan.export.take());
     let destination = Arc::new(ArcSwap::from_pointee(plan.destination()));
     let gateway = Arc::new(ArcSwap::from_pointee(plan.gateway(&memory, &telemetry)));
     gateway.load().authn.warm_up(clock.now());
@@ -154,6 +155,7 @@ impl Running {
     pub async fn replace(&self, mut plan: Plan) {
         let planned = std::mem::take(&mut plan.listeners);
         self.memory.deliver(std::mem::take(&mut plan.sinks));
+        self.telemetry.export.apply(plan.export.take());
         let destination = plan.destination();
         let gateway = plan.gateway(&self.memory, &self.telemetry);
         gateway.forwarding.upstreams.begin().await;

@@ -81,6 +81,9 @@ const SIGXFSZ: i32 = 25;
 /// How long writing what was gathered may take when stopping at once.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
+/// How long the OTLP receiver may take for the last spans and metrics.
+const LAST_SPANS: Duration = Duration::from_secs(2);
+
 /// How it went down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
@@ -125,9 +128,11 @@ pub async fn serve(file: PathBuf, sockets: Sockets, lines: AccessLines, ready: i
         clock: Arc::clone(&clock),
         stopping: Arc::clone(&stopping),
     };
+    let view = Arc::new(view);
+    telemetry.export.start(view.clone(), Arc::clone(&clock));
     let (operations, address) = operations.unzip();
     if let Some(socket) = operations {
-        operate(socket, router(Arc::clone(&telemetry.metrics), Arc::new(view)));
+        operate(socket, router(Arc::clone(&telemetry.metrics), view));
     }
     ready(&Ready { listeners: running.addresses.clone(), operations: address });
     while let Heard::Reload = heard(&mut signals, &mut changes).await {
@@ -154,6 +159,7 @@ pub async fn serve(file: PathBuf, sockets: Sockets, lines: AccessLines, ready: i
     {
         tracing::warn!(%error, "it could not be stated where the audit trail stands");
     }
+    telemetry.export.finish(LAST_SPANS).await;
     telemetry.close();
     Ok(ended)
 }

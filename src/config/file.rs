@@ -16,6 +16,7 @@ use super::mail::Mail;
 use super::programs::{OwnKeys, TokenEndpoint};
 use super::sign_in::SignIn;
 use super::sink::Sink;
+use super::telemetry::Telemetry;
 use super::tenant::Tenant;
 use super::upstream::Upstream;
 use super::value::{FilePath, Span};
@@ -106,6 +107,8 @@ pub struct Config {
     pub limits: Limits,
     #[serde(default)]
     pub logging: Logging,
+    #[serde(default)]
+    pub telemetry: Telemetry,
     #[serde(default)]
     pub shutdown: Shutdown,
 }

@@ -31,6 +31,7 @@ pub mod programs;
 pub mod schema;
 pub mod sign_in;
 pub mod sink;
+pub mod telemetry;
 pub mod tenant;
 pub mod upstream;
 

@@ -8,6 +8,7 @@ mod compatibility;
 mod copy;
 mod error;
 mod postgres;
+mod recorded;
 mod row;
 mod sqlite;
 mod statement;
@@ -171,10 +172,13 @@ impl Database {
         E: Send + 'static,
         F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, Failure<E>>> + Send + 'static,
     {
-        match &self.engine {
+        let span = recorded::transaction(if self.is_embedded() { recorded::SQLITE } else { recorded::POSTGRES });
+        let outcome = match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.write(work).await,
             Engine::Postgres(postgres) => postgres.write(work).await,
-        }
+        };
+        recorded::end_transaction(span, &outcome);
+        outcome
     }
 
     /// Who hears of a change that was made here once it is committed, and before its maker is answered.

@@ -8,6 +8,7 @@ use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnection, SqlitePool};
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
 use super::postgres::{Lease, answered};
+use super::recorded;
 use super::row::FromRow;
 use super::value::{Bind, Value};
 use crate::clock::Timestamp;
@@ -93,7 +94,10 @@ macro_rules! run {
                 $made
             }
             On::Readers(Readers(Pool::Sqlite(pool))) => {
-                let $outcome = $query.for_sqlite()?.$run(pool).await?;
+                let span = recorded::statement(recorded::SQLITE, $query.text.as_str());
+                let asked = $query.for_sqlite()?.$run(pool).await;
+                recorded::end(span, &asked);
+                let $outcome = asked?;
                 $made
             }
             On::Connection(Connection { wire: Wire::Postgres(connection), .. }) => {
@@ -102,7 +106,10 @@ macro_rules! run {
                 $made
             }
             On::Readers(Readers(Pool::Postgres(pool))) => {
-                let $outcome = $query.for_postgres()?.$run(pool).await?;
+                let span = recorded::statement(recorded::POSTGRES, $query.text.as_str());
+                let asked = $query.for_postgres()?.$run(pool).await;
+                recorded::end(span, &asked);
+                let $outcome = asked?;
                 $made
             }
         }

@@ -5,6 +5,7 @@
 //! it (threats H6, D8, L5, L6).
 
 mod address;
+mod recorded;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -136,19 +137,14 @@ impl HttpClient {
         let client = self.client_for(&url).await?;
         let host = url.host_str().unwrap_or_default().to_owned();
         let no_answer = |source| HttpClientError::NoAnswer { host: host.clone(), source };
-        let request = reqwest::Request::try_from(request).map_err(no_answer)?;
-        let mut answer = client.execute(request).await.map_err(no_answer)?;
-        let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(no_answer)? {
-            if body.len() + chunk.len() > LARGEST_BODY {
-                return Err(HttpClientError::TooLarge);
-            }
-            body.extend_from_slice(&chunk);
-        }
-        let mut response = Response::new(body);
-        *response.status_mut() = answer.status();
-        *response.headers_mut() = std::mem::take(answer.headers_mut());
-        Ok(response)
+        let mut request = reqwest::Request::try_from(request).map_err(no_answer)?;
+        let span = recorded::begin(&mut request);
+        let answered = exchange(client, request).await.map_err(|failed| match failed {
+            Failed::TooLarge => HttpClientError::TooLarge,
+            Failed::NoAnswer(source) => no_answer(source),
+        });
+        recorded::end(span, &answered);
+        answered
     }
 
     /// Sends a GET that asks for JSON; see [`Self::send`].
@@ -175,6 +171,34 @@ impl HttpClient {
             _ => Err(HttpClientError::Private(url.to_string())),
         }
     }
+}
+
+/// Why there is no whole answer.
+enum Failed {
+    TooLarge,
+    NoAnswer(reqwest::Error),
+}
+
+impl From<reqwest::Error> for Failed {
+    fn from(error: reqwest::Error) -> Self {
+        Self::NoAnswer(error)
+    }
+}
+
+/// The whole answer.
+async fn exchange(client: &reqwest::Client, request: reqwest::Request) -> Result<Response<Vec<u8>>, Failed> {
+    let mut answer = client.execute(request).await?;
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await? {
+        if body.len() + chunk.len() > LARGEST_BODY {
+            return Err(Failed::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    let mut response = Response::new(body);
+    *response.status_mut() = answer.status();
+    *response.headers_mut() = std::mem::take(answer.headers_mut());
+    Ok(response)
 }
 
 /// Whether an address is https, or http that does not leave this machine: what secrets and browsers may be sent to.

@@ -22,7 +22,7 @@ use crate::policy::Standing;
 use crate::policy::tenancy::SiteId;
 use crate::route;
 use crate::session::Seals;
-use crate::telemetry::{AccessLog, RouteMeter, Telemetry, UpstreamMeter};
+use crate::telemetry::{AccessLog, RouteMeter, Telemetry, Tracer, UpstreamMeter};
 
 /// Sites whose pages are kept at a time, and for how long after somebody was there.
 const KEPT_DOORS: u64 = 256;
@@ -98,6 +98,7 @@ pub struct Observed {
     /// In the order of `forward`'s upstreams.
     pub(super) upstreams: Box<[Arc<UpstreamMeter>]>,
     pub(super) access_log: Option<AccessLog>,
+    pub(super) tracer: Option<Tracer>,
     pub(super) audit: Recorder,
 }
 
@@ -113,6 +114,7 @@ impl Observed {
             unrouted: metrics.route("none"),
             upstreams: std::iter::once("default".to_owned()).chain(own).map(|name| metrics.upstream(&name)).collect(),
             access_log: telemetry.access_log(&config.logging),
+            tracer: telemetry.tracer(config),
             audit,
         }
     }

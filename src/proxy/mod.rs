@@ -176,7 +176,12 @@ impl ProxyHttp for Doorward {
         if let Some(facts) = ConnectionFacts::of(session) {
             ctx.account.greet(&session.req_header().headers, facts, &ctx.gateway);
         }
-        let outbound = match travel(&ctx.gateway, session, ctx.account.at()).await {
+        let now = ctx.account.at();
+        let travelled = match ctx.account.scope() {
+            None => travel(&ctx.gateway, session, now).await,
+            Some(scope) => Box::pin(scope.around(travel(&ctx.gateway, session, now))).await,
+        };
+        let outbound = match travelled {
             Ok(outbound) => outbound,
             Err(rejection) => {
                 ctx.stage = Stage::Answered;
@@ -195,7 +200,10 @@ impl ProxyHttp for Doorward {
         }
         if outbound.target() == Target::Door {
             ctx.stage = Stage::Answered;
-            doors::open(session, &ctx.gateway, outbound, &ctx.account).await?;
+            match ctx.account.scope() {
+                None => doors::open(session, &ctx.gateway, outbound, &ctx.account).await?,
+                Some(scope) => Box::pin(scope.around(doors::open(session, &ctx.gateway, outbound, &ctx.account))).await?,
+            }
             drain::drain(session).await;
             return Ok(true);
         }

@@ -2,6 +2,8 @@
 //!
 //! Refuses regular expressions, because allow rules with unanchored ones are a class of bypass of their own (threats P3).
 
+use std::fmt;
+
 use crate::edge::understood;
 
 /// A compiled pattern. Compared byte for byte and case-sensitively.
@@ -100,6 +102,19 @@ impl Pattern {
             (Segment::Exact(ours), Segment::Exact(theirs)) => ours == theirs,
             (Segment::Exact(_), Segment::Any) => false,
         })
+    }
+}
+
+/// As it is typed, decoded.
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for segment in &self.segments {
+            match segment {
+                Segment::Exact(text) => write!(f, "/{text}")?,
+                Segment::Any => f.write_str("/*")?,
+            }
+        }
+        if self.open { f.write_str("/**") } else { Ok(()) }
     }
 }
 

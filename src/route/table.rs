@@ -65,6 +65,12 @@ impl Route {
         self.accept.is_empty() || self.accept.contains(&kind)
     }
 
+    /// The pattern of its paths.
+    #[must_use]
+    pub const fn pattern(&self) -> &Pattern {
+        &self.path
+    }
+
     fn matches(&self, clean: &Clean<'_>) -> bool {
         self.host.as_ref().is_none_or(|host| **host == *clean.host)
             && (self.methods.is_empty() || self.methods.contains(&clean.head.method))

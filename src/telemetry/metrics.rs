@@ -9,6 +9,7 @@ use super::outcome::{Decision, STATUS_CLASSES, status_class};
 use super::tally::{Durations, Level, Tally};
 use crate::clock::Timestamp;
 use crate::model::CredentialKind;
+use crate::trace;
 
 /// The requests of one route. The name outlives a reload, and so does the meter.
 #[derive(Debug, Default)]
@@ -142,6 +143,63 @@ impl ReloadMeter {
     }
 }
 
+/// What is sent to the OTLP receiver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Signal {
+    Traces,
+    Metrics,
+}
+
+impl Signal {
+    const ALL: [Self; 2] = [Self::Traces, Self::Metrics];
+
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Traces => "traces",
+            Self::Metrics => "metrics",
+        }
+    }
+}
+
+/// How the export of traces and metrics goes.
+#[derive(Debug, Default)]
+pub struct OtlpMeter {
+    /// Where spans wait for it.
+    pub spans: Arc<trace::Queue>,
+    taken: [Tally; Signal::ALL.len()],
+    failed: [Tally; Signal::ALL.len()],
+    /// Spans that were taken.
+    pub(super) sent: Tally,
+    /// Spans for which the receiver was too long not there.
+    pub(super) given_up: Tally,
+    /// Spans that it will not have.
+    pub(super) refused: Tally,
+}
+
+impl OtlpMeter {
+    /// One request was made, and was taken or not.
+    pub(super) fn count(&self, signal: Signal, taken: bool) {
+        let tallies = if taken { &self.taken } else { &self.failed };
+        tallies[signal as usize].one();
+    }
+
+    pub(super) fn exports(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
+        let of = |signal: Signal| {
+            let (taken, failed) = (&self.taken[signal as usize], &self.failed[signal as usize]);
+            [(signal.as_str(), "taken", taken.read()), (signal.as_str(), "failed", failed.read())]
+        };
+        Signal::ALL.into_iter().flat_map(of)
+    }
+
+    pub(super) fn dropped(&self) -> [(&'static str, u64); 3] {
+        [("queue_full", self.spans.dropped()), ("not_taken", self.given_up.read()), ("refused", self.refused.read())]
+    }
+
+    pub(super) fn waiting(&self) -> i64 {
+        i64::try_from(self.spans.waiting()).unwrap_or(i64::MAX)
+    }
+}
+
 /// All meters of the process.
 #[derive(Debug, Default)]
 pub struct Metrics {
@@ -155,6 +213,7 @@ pub struct Metrics {
     pub reloads: ReloadMeter,
     /// Access lines that were dropped because nobody took them off fast enough.
     pub lost_access_lines: Tally,
+    pub otlp: OtlpMeter,
     routes: Meters<RouteMeter>,
     upstreams: Meters<UpstreamMeter>,
 }

@@ -5,9 +5,11 @@
 
 mod access;
 mod exposition;
+mod families;
 mod hex;
 mod mask;
 mod metrics;
+mod otlp;
 mod outcome;
 mod process;
 mod request_id;
@@ -19,9 +21,12 @@ pub mod log;
 pub mod operations;
 
 pub use access::{AccessLine, AccessLog, Server};
-pub use exposition::{Sample, SampleKind};
+pub use families::{Sample, SampleKind};
 pub use mask::path as masked_path;
-pub use metrics::{AuthnMeter, CacheMeter, ConnectionMeter, Metrics, OpenConnection, ReloadMeter, RouteMeter, UpstreamMeter};
+pub use metrics::{
+    AuthnMeter, CacheMeter, ConnectionMeter, Metrics, OpenConnection, OtlpMeter, ReloadMeter, RouteMeter, UpstreamMeter,
+};
+pub use otlp::{Export, Planned as PlannedExport, Tracer, compile as compile_export};
 pub use outcome::Decision;
 pub use request_id::{RequestId, RequestIds};
 pub use tally::{Durations, Level, Tally};
@@ -31,13 +36,15 @@ pub use writer::LineWriter;
 use std::io::Write;
 use std::sync::Arc;
 
-use crate::config::Logging;
+use crate::config::{Config, Logging};
 
 /// What outlives a reload: the meters, the names of requests, the thread that writes access lines.
 #[derive(Debug)]
 pub struct Telemetry {
     pub metrics: Arc<Metrics>,
     pub ids: RequestIds,
+    /// To a receiver by OTLP.
+    pub export: Export,
     lines: Arc<LineWriter>,
 }
 
@@ -58,13 +65,20 @@ impl Telemetry {
     pub fn start(out: impl Write + Send + 'static) -> Result<Self, TelemetryError> {
         let metrics = Arc::new(Metrics::default());
         let lines = Arc::new(LineWriter::start(out, Arc::clone(&metrics))?);
-        Ok(Self { metrics, ids: RequestIds::new()?, lines })
+        let export = Export::new(Arc::clone(&metrics));
+        Ok(Self { metrics, ids: RequestIds::new()?, export, lines })
     }
 
     /// Where access lines go under this configuration; `None`: nowhere.
     #[must_use]
     pub fn access_log(&self, logging: &Logging) -> Option<AccessLog> {
         logging.access.then(|| AccessLog::new(logging.format, Arc::clone(&self.lines)))
+    }
+
+    /// What decides which requests are recorded under this configuration; `None`: none is.
+    #[must_use]
+    pub fn tracer(&self, config: &Config) -> Option<Tracer> {
+        Tracer::new(config, &self.metrics.otlp.spans)
     }
 
     /// Writes what waits to be written.

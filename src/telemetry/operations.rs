@@ -13,7 +13,7 @@ use axum::routing::get;
 use serde::Serialize;
 
 use super::exposition::{self, CONTENT_TYPE};
-use super::{Metrics, Sample};
+use super::{Metrics, Sample, families};
 
 /// Something that is needed and not there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -76,7 +76,7 @@ async fn readyz(State(shared): State<Shared>) -> (StatusCode, axum::Json<Status>
 
 async fn scrape(State(shared): State<Shared>) -> Response {
     let samples = shared.insight.samples().await;
-    match exposition::text(&shared.metrics, samples) {
+    match exposition::text(families::read(&shared.metrics, samples)) {
         Ok(text) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),
         Err(error) => {
             tracing::error!(%error, "the metrics could not be written");

@@ -4,7 +4,9 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::hex;
 use super::request_id::RequestIds;
+use crate::trace::{Parent, SpanId, TraceId};
 
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 pub const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
@@ -19,8 +21,9 @@ const MOST_MEMBERS: usize = 32;
 pub struct TraceContext {
     /// 32 lower-case hexadecimal digits.
     trace_id: [u8; 32],
+    /// 16 of them; `None`: it begins here.
+    parent: Option<[u8; 16]>,
     sampled: bool,
-    begun_here: bool,
 }
 
 impl TraceContext {
@@ -36,7 +39,35 @@ impl TraceContext {
     /// does, would otherwise stop recording the moment a front door is put before it.
     #[must_use]
     pub const fn begin(trace_id: [u8; 32]) -> Self {
-        Self { trace_id, sampled: true, begun_here: true }
+        Self { trace_id, parent: None, sampled: true }
+    }
+
+    /// Whether somebody before us began it.
+    #[must_use]
+    pub const fn came(&self) -> bool {
+        self.parent.is_some()
+    }
+
+    #[must_use]
+    pub const fn is_sampled(&self) -> bool {
+        self.sampled
+    }
+
+    /// Decides for all who follow whether it is recorded.
+    pub const fn sample(&mut self, sampled: bool) {
+        self.sampled = sampled;
+    }
+
+    /// As spans name it.
+    #[must_use]
+    pub fn id(&self) -> TraceId {
+        hex::read(&self.trace_id)
+    }
+
+    /// The span that it came with.
+    #[must_use]
+    pub fn parent(&self) -> Option<Parent> {
+        Some(Parent { id: hex::read(&self.parent?), remote: true })
     }
 
     #[must_use]
@@ -44,12 +75,12 @@ impl TraceContext {
         std::str::from_utf8(&self.trace_id).unwrap_or_default()
     }
 
-    /// The `traceparent` to send on, with a parent id of our own.
+    /// The `traceparent` to send on, with a parent id of our own: the one of `span`, if that is recorded.
     #[must_use]
-    pub fn traceparent(&self, ids: &RequestIds) -> HeaderValue {
+    pub fn traceparent(&self, ids: &RequestIds, span: Option<SpanId>) -> HeaderValue {
         let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
         text[3..35].copy_from_slice(&self.trace_id);
-        text[36..52].copy_from_slice(&ids.next_span());
+        text[36..52].copy_from_slice(&span.map_or_else(|| ids.next_span(), |span| hex::of(u64::from_be_bytes(span))));
         text[54] = if self.sampled { b'1' } else { b'0' };
         // Digits and dashes always are a header's value.
         HeaderValue::from_bytes(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
@@ -58,7 +89,7 @@ impl TraceContext {
     /// Whether the `tracestate` that came along may go on (§3.3): it belongs to a trace that came from outside, and is well-formed.
     #[must_use]
     pub fn keeps_state(&self, headers: &HeaderMap) -> bool {
-        !self.begun_here && state_is_well_formed(headers)
+        self.came() && state_is_well_formed(headers)
     }
 }
 
@@ -78,7 +109,7 @@ fn parse(text: &[u8]) -> Option<TraceContext> {
         return None;
     }
     let sampled = matches!(flags[1], b'1' | b'3' | b'5' | b'7' | b'9' | b'b' | b'd' | b'f');
-    Some(TraceContext { trace_id: trace.try_into().ok()?, sampled, begun_here: false })
+    Some(TraceContext { trace_id: trace.try_into().ok()?, parent: Some(parent.try_into().ok()?), sampled })
 }
 
 fn state_is_well_formed(headers: &HeaderMap) -> bool {
@@ -123,12 +154,15 @@ mod tests {
     fn a_valid_trace_goes_on_under_a_new_parent() {
         let ids = RequestIds::new().expect("randomness");
         let trace = TraceContext::of(&headers(&[(TRACEPARENT, GOOD)])).expect("a trace");
-        let sent = trace.traceparent(&ids);
+        let sent = trace.traceparent(&ids, None);
         let sent = sent.to_str().expect("ASCII");
         assert_eq!(&sent[..36], &GOOD[..36]);
         assert_ne!(&sent[36..52], &GOOD[36..52]);
         assert_eq!(&sent[52..], "-01");
         assert!(parse(sent.as_bytes()).is_some());
+        let named = trace.traceparent(&ids, Some([0xab; 8]));
+        assert_eq!(named.to_str().expect("ASCII")[36..52], *"abababababababab");
+        assert_eq!(trace.parent().map(|parent| u64::from_be_bytes(parent.id)), Some(0x00f0_67aa_0ba9_02b7));
     }
 
     #[test]

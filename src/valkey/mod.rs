@@ -7,6 +7,7 @@ mod address;
 pub mod changes;
 mod line;
 mod open;
+mod recorded;
 mod writer;
 
 use std::fmt;
@@ -92,7 +93,10 @@ impl Valkey {
                 answer => answer,
             }
         };
-        read(within_deadline(asked).await?)
+        let span = recorded::begin(command);
+        let answer = within_deadline(asked).await;
+        recorded::end(span, &answer);
+        read(answer?)
     }
 
     /// The answer to a command or script that changes something, once the change is as safe as the server makes it.
@@ -100,11 +104,13 @@ impl Valkey {
     /// # Errors
     /// [`Unavailable`] within seconds.
     pub async fn change<T: FromRedisValue>(&self, command: Cmd) -> Result<T, Unavailable> {
+        let span = recorded::begin(&command);
         let answer = match &self.writer {
-            Some(writer) => within_deadline(writer.write(command)).await?,
-            None => within_deadline(self.line.ask(&command)).await?,
+            Some(writer) => within_deadline(writer.write(command)).await,
+            None => within_deadline(self.line.ask(&command)).await,
         };
-        read(answer)
+        recorded::end(span, &answer);
+        read(answer?)
     }
 
     /// Who hears of a change that was made here, before its maker is answered; told by whoever made it.

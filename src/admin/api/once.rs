@@ -24,6 +24,7 @@ use crate::crypto::Digest;
 use crate::crypto::seal::Sealer;
 use crate::directory::Begun;
 use crate::model::Identity;
+use crate::trace;
 
 /// Its name.
 pub(super) const HEADER: &str = "idempotency-key";
@@ -78,7 +79,7 @@ async fn answer_once(admin: &Admin, identity: &Identity, request: Request, next:
     };
     // In a task of its own: the caller's connection may end, and what was begun with it not.
     let done = once.answer(next.run(Request::from_parts(parts, Body::from(body))));
-    tokio::spawn(done).await.map_err(Undone::internal)?
+    tokio::spawn(trace::carried(done)).await.map_err(Undone::internal)?
 }
 
 /// A request that is to be done once.

@@ -17,6 +17,7 @@ use url::Url;
 use super::keys::{InvalidKeySet, KeySet};
 use crate::clock::Timestamp;
 use crate::http_client::{HttpClient, HttpClientError};
+use crate::trace;
 
 /// Keys older than this are not used, however long the issuer is down.
 const STALE: Duration = Duration::from_secs(24 * 3600);
@@ -165,7 +166,8 @@ impl Keyring {
         forced: bool,
     ) -> Result<Arc<Held>, KeysError> {
         let ring = Arc::clone(self);
-        tokio::spawn(async move { ring.fetch_in_turn(before, now, forced).await }).await.map_err(|_| KeysError::BrokenOff)?
+        let fetch = async move { ring.fetch_in_turn(before, now, forced).await };
+        tokio::spawn(trace::carried(fetch)).await.map_err(|_| KeysError::BrokenOff)?
     }
 
     async fn fetch_in_turn(&self, before: Option<Arc<Held>>, now: Timestamp, forced: bool) -> Result<Arc<Held>, KeysError> {

@@ -12,7 +12,8 @@ use crate::config::sink::{File, Otlp, Sink, Syslog, Way};
 use crate::config::{Path, Problems};
 
 /// What the sink writes itself.
-const OWN_HEADERS: [&str; 6] = ["connection", "content-encoding", "content-length", "content-type", "host", "transfer-encoding"];
+pub(super) const OWN_HEADERS: [&str; 6] =
+    ["connection", "content-encoding", "content-length", "content-type", "host", "transfer-encoding"];
 /// Characters of a header's fields (RFC 5424 §6).
 const HOSTNAME: usize = 255;
 const APP_NAME: usize = 48;

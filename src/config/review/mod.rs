@@ -14,6 +14,7 @@ mod saml;
 mod sign_in;
 mod sinks;
 mod store;
+mod telemetry;
 mod tenants;
 mod upstream;
 mod vendors;
@@ -52,6 +53,7 @@ pub fn review(config: &Config, problems: &mut Problems) {
     source(config.audit.source.as_deref(), problems);
     durations(config, problems);
     level(config, problems);
+    telemetry::review(config, problems);
     connections::review(config, problems);
     sign_in::review(config, problems);
     tenants::review(config, problems);

@@ -27,6 +27,7 @@ use crate::login::person::Asserted;
 use crate::login::{Login, SignInError};
 use crate::model::{Session, User};
 use crate::session::{Due, ProviderTokens, Refresher, SealedTokens};
+use crate::trace;
 
 /// How long one process has the turn: longer than all the calls of one refresh can take.
 const TURN: Duration = Duration::from_secs(60);
@@ -63,7 +64,7 @@ impl Refresher for Background {
                 tracing::warn!(error = &error as &dyn std::error::Error, "a session's tokens were not refreshed; it goes on");
             }
         };
-        self.tasks.spawn_on(refresh, &self.runtime).map(drop).boxed()
+        self.tasks.spawn_on(trace::carried(refresh), &self.runtime).map(drop).boxed()
     }
 }
 

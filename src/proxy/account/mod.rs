@@ -3,6 +3,7 @@
 //! Refuses to be part of the judgement: it only listens, so that a stage never has to think of records.
 
 mod exchanged;
+mod recorded;
 mod served;
 mod visit;
 
@@ -26,6 +27,7 @@ use crate::model::{CredentialKind, Identity};
 use crate::policy::tenancy::SiteId;
 use crate::route::{Route, Target};
 use crate::telemetry::{AccessLine, Decision, RequestId, TRACEPARENT, TRACESTATE, Telemetry, TraceContext};
+use crate::trace::Scope;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -44,6 +46,8 @@ pub(super) struct Account {
     reason: Option<&'static str>,
     visit: Option<Visit>,
     lingering: Option<Box<Lingering>>,
+    /// Of a request that is recorded.
+    scope: Option<Arc<Scope>>,
 }
 
 impl Account {
@@ -65,6 +69,7 @@ impl Account {
             reason: None,
             visit: None,
             lingering: None,
+            scope: None,
         }
     }
 
@@ -76,12 +81,21 @@ impl Account {
         {
             self.trace = trace;
         }
-        if gateway.hygiene.trusts(facts.peer)
+        let trusted = gateway.hygiene.trusts(facts.peer);
+        if let Some(tracer) = &gateway.observed.tracer {
+            self.scope = tracer.open(&mut self.trace, trusted, self.at, self.started, &self.telemetry.ids);
+        }
+        if trusted
             && let Some(given) = headers.get(REQUEST_ID)
             && let Some(id) = RequestId::parse(given)
         {
             self.id = id;
         }
+    }
+
+    /// What is done for it is recorded there; `None`: nothing is.
+    pub(super) fn scope(&self) -> Option<Arc<Scope>> {
+        self.scope.clone()
     }
 
     pub(super) fn id(&self) -> &RequestId {
@@ -135,7 +149,9 @@ impl Account {
     /// Its way to the application begins; again, if another server has to be asked.
     pub(super) fn set_out(&mut self, gateway: &Gateway, target: Target) {
         let Target::Upstream(upstream) = target else { return };
-        self.visit = gateway.observed.upstreams.get(upstream).map(Visit::begin);
+        let tries = self.visit.take().map_or(0, |last| last.tries() + 1);
+        let recorded = self.scope.as_ref();
+        self.visit = gateway.observed.upstreams.get(upstream).map(|meter| Visit::begin(meter, tries, recorded));
     }
 
     /// A server was reached.
@@ -147,7 +163,7 @@ impl Account {
 
     /// No server was reached.
     pub(super) fn miss(&mut self) {
-        if let Some(visit) = &self.visit {
+        if let Some(visit) = &mut self.visit {
             visit.miss();
         }
     }
@@ -158,7 +174,8 @@ impl Account {
         if fields::holds(fields, &TRACESTATE) && !self.trace.keeps_state(fields) {
             fields.remove(TRACESTATE);
         }
-        fields.insert(TRACEPARENT, self.trace.traceparent(&self.telemetry.ids));
+        let span = self.visit.as_ref().and_then(Visit::span);
+        fields.insert(TRACEPARENT, self.trace.traceparent(&self.telemetry.ids, span));
     }
 
     /// The application answered.
@@ -205,10 +222,16 @@ impl Account {
         }
     }
 
-    fn tell(&self, exchanged: &Exchanged, gateway: &Gateway) -> Duration {
+    fn tell(&mut self, exchanged: &Exchanged, gateway: &Gateway) -> Duration {
         let took = self.started.elapsed();
-        if let Some(visit) = &self.visit {
+        if let Some(visit) = &mut self.visit {
             visit.end();
+        }
+        if let Some(scope) = self.scope.take() {
+            if let Some(visit) = &mut self.visit {
+                visit.record(exchanged, self.route.as_deref());
+            }
+            scope.close(self.span_name(exchanged), self.span_attributes(exchanged, scope.tells_paths()), self.failure(exchanged));
         }
         let meter =
             self.route.as_ref().and_then(|route| gateway.observed.routes.get(route.place)).unwrap_or(&gateway.observed.unrouted);
