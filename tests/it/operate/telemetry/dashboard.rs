@@ -85,7 +85,7 @@ fn the_dashboard_and_the_alerts_name_only_numbers_that_the_door_counts() {
     assert_eq!(groups["data"]["groups"][0]["rules"].as_array().map(Vec::len), Some(alerts().len()), "{groups}");
     // What the dashboard is opened for.
     for question in
-        questions().iter().filter(|question| question.contains("doorward_requests_total") && question.starts_with("sum"))
+        questions().iter().filter(|question| question.contains("doorward_requests_total") && question.starts_with("sum by"))
     {
         eventually("it says something", || {
             let found = query(question);
