@@ -23,6 +23,7 @@ use crate::policy::tenancy::Tenancy;
 use crate::proxy::challenge::Challenges;
 use crate::proxy::gateway::{Doors, Gateway, Observed, Reception};
 use crate::proxy::metadata::Resource;
+use crate::proxy::outer::Decisions;
 use crate::proxy::token;
 use crate::route::Table;
 use crate::scim;
@@ -57,6 +58,8 @@ pub struct ListenerPlan {
     pub tls: Option<Arc<rustls::ServerConfig>>,
     /// Whether it only sends people to the public address.
     pub redirect: bool,
+    /// Whether it speaks HTTP/2 without TLS.
+    pub h2c: bool,
     pub proxy_protocol_from: Arc<[ipnet::IpNet]>,
 }
 
@@ -177,6 +180,7 @@ impl Plan {
             doors,
             forwarding: self.forwarding,
             prefix: self.config.prefix.as_str().into(),
+            decisions: self.config.forward_auth.map(|typed| Decisions { grpc: typed.grpc }),
         }
     }
 }
@@ -186,6 +190,7 @@ fn listeners(config: &Config, problems: &mut Problems) -> Vec<ListenerPlan> {
         address: typed.address.clone(),
         tls: typed.tls.as_ref().and_then(|tls| tls::compile(tls, &Path::from("listeners").item(index).key("tls"), problems)),
         redirect: typed.redirect,
+        h2c: typed.h2c,
         proxy_protocol_from: typed.proxy_protocol_from.as_slice().into(),
     });
     compiled.collect()

@@ -123,7 +123,8 @@ pub async fn start(
         let (slots, streams, metrics) = (Arc::clone(&slots), streams.clone(), Arc::clone(&telemetry.metrics));
         let witness = Arc::clone(&witness);
         let proxy_protocol_from = typed.proxy_protocol_from;
-        let listener = Listener::new(socket, Welcome { tls, proxy_protocol_from, limits, slots, streams, metrics, witness });
+        let h2c = typed.h2c;
+        let listener = Listener::new(socket, Welcome { tls, h2c, proxy_protocol_from, limits, slots, streams, metrics, witness });
         if typed.redirect {
             listeners.spawn(listener.serve(Arc::clone(&redirect), stopped.clone(), connections.clone()));
         } else {

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::access::{AdminApi, Bearer, ClientCertificates, Credentials, IdentityHeaders, License, Roles, Route};
 use super::compatibility::Compatibility;
 use super::connection::Connection;
+use super::forward_auth::ForwardAuth;
 use super::listener::Listener;
 use super::mail::Mail;
 use super::programs::{OwnKeys, TokenEndpoint};
@@ -101,6 +102,9 @@ pub struct Config {
     /// Addresses of other front doors that are answered too.
     #[serde(default)]
     pub compatibility: Compatibility,
+    /// Decides for another proxy, which forwards by itself. Absent: for none.
+    #[serde(default)]
+    pub forward_auth: Option<ForwardAuth>,
     #[serde(default)]
     pub audit: Audit,
     #[serde(default)]

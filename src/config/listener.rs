@@ -19,6 +19,9 @@ pub struct Listener {
     /// Answer every request with a redirect to the same place under `public_url`.
     #[serde(default)]
     pub redirect: bool,
+    /// Only HTTP/2 without TLS (by prior knowledge, RFC 9113 §3.3), as a proxy's gRPC asks for it.
+    #[serde(default)]
+    pub h2c: bool,
     /// Peers that must begin each connection with a PROXY protocol header, v1 or v2: networks in CIDR notation.
     #[serde(default)]
     #[schemars(with = "Vec<super::value::Network>")]

@@ -23,6 +23,7 @@ pub mod access;
 pub mod compatibility;
 pub mod connection;
 pub mod document;
+pub mod forward_auth;
 pub mod inject;
 pub mod listener;
 pub mod postgres;

@@ -31,6 +31,8 @@ use crate::telemetry::Metrics;
 pub struct Welcome {
     /// TLS of new connections; swapped when certificates change. Empty: plain HTTP.
     pub tls: Arc<ArcSwapOption<ServerConfig>>,
+    /// Without TLS: HTTP/2 by prior knowledge (RFC 9113 §3.3), and nothing else.
+    pub h2c: bool,
     /// Peers that must begin with a PROXY protocol header.
     pub proxy_protocol_from: Arc<[IpNet]>,
     pub limits: Limits,
@@ -145,7 +147,8 @@ impl Welcome {
         let descriptor = io.as_raw_fd();
         let witness = Arc::clone(&self.witness);
         let Some(tls) = self.tls.load_full() else {
-            return Ok(Box::new(Connection::new(io, &descriptor, None, facts, head, spans, witness)?));
+            let alpn = self.h2c.then_some(ALPN::H2);
+            return Ok(Box::new(Connection::new(io, &descriptor, alpn, facts, head, spans, witness)?));
         };
         let stream = tokio_rustls::TlsAcceptor::from(tls).accept(io).await?;
         let (_, session) = stream.get_ref();

@@ -14,7 +14,7 @@ use pingora::http::ResponseHeader;
 use pingora::{Error, ErrorType};
 
 pub use assertion::Assertions;
-pub use headers::{Headers, Origin};
+pub use headers::{Headers, Origin, Told};
 pub use upstream::{Late, Lease, NO_AUTHORITIES, Pool, ServerState, Upstreams, Way};
 
 use crate::clock::Timestamp;
@@ -88,6 +88,21 @@ impl Forwarding {
         self.headers.apply(outbound, assertion, fields);
         self.upstreams.apply(index, outbound.lease.as_ref(), fields);
         Ok(())
+    }
+
+    /// What a proxy that forwards by itself is told about the fields that were `sent`.
+    ///
+    /// # Errors
+    /// An internal error when a header cannot be made; the request may not pass then.
+    pub fn tell(&self, outbound: &Outbound, sent: &HeaderMap) -> pingora::Result<Told> {
+        let assertion = self.assertion(outbound)?;
+        Ok(self.headers.tell(outbound, assertion, sent))
+    }
+
+    /// Whether some application would read one of the fields as what only Doorward says, though no proxy takes it away.
+    #[must_use]
+    pub fn holds_alias(&self, sent: &HeaderMap) -> bool {
+        self.headers.alias(sent).is_some()
     }
 
     fn assertion(&self, outbound: &Outbound) -> pingora::Result<Option<HeaderValue>> {

@@ -14,6 +14,7 @@ use serde_json::json;
 
 use super::account::Account;
 use super::gateway::{Gateway, Reception};
+use super::outer::{self, Audience};
 use super::reject::{Cause, Rejection};
 use super::renewal;
 use crate::credential;
@@ -28,6 +29,7 @@ struct Answering<'a> {
     reception: &'a Reception,
     rejection: &'a Rejection,
     account: &'a Account,
+    audience: Audience,
     /// Where to sign in, with the way back.
     sign_in: String,
     /// Where a person can mend what the sign-in lacks.
@@ -52,6 +54,7 @@ pub(super) async fn answer(
     gateway: &Gateway,
     rejection: &Rejection,
     account: &Account,
+    audience: Audience,
 ) -> pingora::Result<()> {
     if matches!(rejection.cause, Cause::Unclean(_) | Cause::Client(_)) {
         session.set_keepalive(None);
@@ -68,6 +71,7 @@ pub(super) async fn answer(
         reception,
         rejection,
         account,
+        audience,
         sign_in: reception.pages.sign_in_address(back(session), false),
         step_up: rejection.need().map(|need| reception.pages.step_up_address(back(session), need)),
         session_ended: nobody && credential::carries_session(&head.headers),
@@ -161,9 +165,16 @@ impl Answering<'_> {
         } else {
             renewal::renew(session, self.gateway, rejection.identity().map(Arc::as_ref), self.account.at(), &mut head)?;
         }
-        head.insert_header(header::CONTENT_LENGTH, body.len().to_string())?;
         self.account.label(&mut head)?;
-        let bodiless = body.is_empty() || session.req_header().method == Method::HEAD;
+        outer::suit(self.audience, &mut head)?;
+        if self.audience == Audience::Call {
+            return outer::tell_call(session, &head, body).await;
+        }
+        let is_head = session.req_header().method == Method::HEAD;
+        // A proxy that was asked with HEAD may itself have asked with GET, and would wait for a body of that length.
+        let length = if is_head && self.audience != Audience::Client { 0 } else { body.len() };
+        head.insert_header(header::CONTENT_LENGTH, length.to_string())?;
+        let bodiless = body.is_empty() || is_head;
         session.write_response_header(Box::new(head), bodiless).await?;
         if bodiless { Ok(()) } else { session.write_response_body(Some(body.into()), true).await }
     }

@@ -9,6 +9,7 @@ use axum::Router;
 use moka::future::Cache;
 
 use super::challenge::Challenges;
+use super::outer::Decisions;
 use crate::audit::Recorder;
 use crate::authn::Authn;
 use crate::config::Config;
@@ -47,6 +48,8 @@ pub struct Gateway {
     pub doors: Doors,
     /// `/.doorward`
     pub prefix: Box<str>,
+    /// How other proxies may ask for decisions; `None`: they may not.
+    pub decisions: Option<Decisions>,
 }
 
 /// Doorward's own pages, put together for a site when somebody comes there and kept while they do: all of them together are a hundred

@@ -12,6 +12,7 @@ pub mod explain;
 pub mod gateway;
 pub mod journey;
 pub mod metadata;
+pub mod outer;
 mod record;
 pub mod reject;
 mod renewal;
@@ -43,6 +44,7 @@ use crate::route::Target;
 use crate::telemetry::Telemetry;
 use account::Account;
 use gateway::Gateway;
+use outer::Audience;
 use reject::Rejection;
 
 /// The application that the engine drives, one for each thread.
@@ -177,11 +179,13 @@ impl ProxyHttp for Doorward {
             ctx.account.greet(&session.req_header().headers, facts, &ctx.gateway);
         }
         let now = ctx.account.at();
-        let travelled = match ctx.account.scope() {
-            None => travel(&ctx.gateway, session, now).await,
-            Some(scope) => Box::pin(scope.around(travel(&ctx.gateway, session, now))).await,
+        let audience = Audience::of(session.req_header(), &ctx.gateway);
+        let judging = judge(&ctx.gateway, session, now, audience);
+        let judged = match ctx.account.scope() {
+            None => judging.await,
+            Some(scope) => Box::pin(scope.around(judging)).await,
         };
-        let outbound = match travelled {
+        let outbound = match judged {
             Ok(outbound) => outbound,
             Err(rejection) => {
                 ctx.stage = Stage::Answered;
@@ -189,7 +193,7 @@ impl ProxyHttp for Doorward {
                 if let Some(event) = record::event(session, &ctx.gateway, &ctx.account, &rejection) {
                     self.audit.note_before_answer(event).await;
                 }
-                answer::answer(session, &ctx.gateway, &rejection, &ctx.account).await?;
+                answer::answer(session, &ctx.gateway, &rejection, &ctx.account, audience).await?;
                 drain::drain(session).await;
                 return Ok(true);
             }
@@ -197,6 +201,12 @@ impl ProxyHttp for Doorward {
         ctx.account.admit(&outbound);
         if let Some(event) = record::reported(session, &ctx.account, &outbound) {
             self.audit.note(event);
+        }
+        if audience != Audience::Client {
+            ctx.stage = Stage::Answered;
+            outer::allow(session, &ctx.gateway, &outbound, &ctx.account, audience).await?;
+            drain::drain(session).await;
+            return Ok(true);
         }
         if outbound.target() == Target::Door {
             ctx.stage = Stage::Answered;
@@ -339,7 +349,7 @@ impl ProxyHttp for Doorward {
         let error_code = rejection.status().as_u16();
         // A response that has begun cannot be taken back; the connection is closed instead, behind what was read of it.
         let told = match session.response_written() {
-            None => answer::answer(session, &ctx.gateway, &rejection, &ctx.account).await,
+            None => answer::answer(session, &ctx.gateway, &rejection, &ctx.account, Audience::Client).await,
             Some(_) => answer::last_words(session).await,
         };
         if told.is_err() {
@@ -349,10 +359,24 @@ impl ProxyHttp for Doorward {
     }
 }
 
-/// The journey of the request that `session` holds.
-async fn travel(gateway: &Gateway, session: &mut Session, now: Timestamp) -> Result<Outbound, Rejection> {
+/// What becomes of the request that `session` holds, or of the one that it asks about.
+async fn judge(gateway: &Gateway, session: &mut Session, now: Timestamp, audience: Audience) -> Result<Outbound, Rejection> {
+    if audience == Audience::Client {
+        return travel(gateway, session, now, None).await;
+    }
+    let facts = outer::turn(session, gateway, audience).await?;
+    travel(gateway, session, now, Some(&facts)).await.and_then(outer::judge)
+}
+
+/// The journey of the request that `session` holds. `told`: where it comes from, if not from where its connection does.
+async fn travel(
+    gateway: &Gateway,
+    session: &mut Session,
+    now: Timestamp,
+    told: Option<&ConnectionFacts>,
+) -> Result<Outbound, Rejection> {
     settle(session.req_header_mut())?;
-    let facts = ConnectionFacts::of(session).ok_or(Rejection::UNJUDGED)?;
+    let facts = told.or_else(|| ConnectionFacts::of(session)).ok_or(Rejection::UNJUDGED)?;
     let arrival = Arrival { head: session.req_header(), facts, now };
     journey::journey(gateway, arrival).await
 }

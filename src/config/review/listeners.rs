@@ -23,6 +23,7 @@ pub(super) fn review(config: &Config, problems: &mut Problems) {
     if config.listeners.iter().all(|listener| listener.redirect) {
         problems.add(at, "every listener only redirects, so nothing is ever served", "add one with `tls`");
     }
+    forward_auth(config, problems);
     let shown_certificates =
         config.listeners.iter().filter_map(|listener| listener.tls.as_ref()).any(|tls| tls.client_ca.is_some());
     if config.client_certificates.is_some() && !shown_certificates {
@@ -31,6 +32,18 @@ pub(super) fn review(config: &Config, problems: &mut Problems) {
             "no listener asks for client certificates",
             "set `client_ca` in the `tls` of a listener",
         );
+    }
+}
+
+/// Whoever may ask has to be known, and has to be able to.
+fn forward_auth(config: &Config, problems: &mut Problems) {
+    let Some(typed) = config.forward_auth else { return };
+    let path = Path::from("forward_auth");
+    if config.trusted_proxies.is_empty() {
+        problems.add(path.clone(), "nobody may ask for decisions", "name the proxy's network in `trusted_proxies`");
+    }
+    if typed.grpc && !config.listeners.iter().any(|listener| listener.h2c || listener.tls.is_some()) {
+        problems.add(path.key("grpc"), "no listener speaks HTTP/2, which gRPC needs", "add one with `h2c: true` or `tls`");
     }
 }
 
@@ -60,6 +73,10 @@ fn listen_address<'c>(path: &Path, address: &'c str, seen: &mut HashMap<&'c str,
 fn combination(path: &Path, listener: &Listener, problems: &mut Problems) {
     if listener.redirect && listener.tls.is_some() {
         problems.add(path.key("redirect"), "a listener with `tls` serves, it does not redirect", "remove `tls` or `redirect`");
+    }
+    if listener.h2c && (listener.redirect || listener.tls.is_some()) {
+        let hint = "with `tls` clients choose HTTP/2 themselves; one that redirects speaks HTTP/1.1";
+        problems.add(path.key("h2c"), "this is for listeners without `tls` that serve", hint);
     }
     let Some(tls) = &listener.tls else { return };
     if tls.client_certificate == ClientCertificateRule::Required && tls.client_ca.is_none() {

@@ -45,6 +45,12 @@ impl Carriers {
             || (*name == header::AUTHORIZATION && self.is_spent(used, value))
     }
 
+    /// The fields that may hold one.
+    pub(super) fn names(&self) -> [HeaderName; 6] {
+        let Self { api_key, client_id, client_secret, license, .. } = self;
+        [api_key, client_id, client_secret, license, &header::AUTHORIZATION, &header::COOKIE].map(Clone::clone)
+    }
+
     /// A client's id goes with its secret.
     pub(super) fn strip_companion(&self, doomed: &HeaderName, fields: &mut HeaderMap) {
         if *doomed == self.client_secret && !self.keeps(CredentialKind::ClientSecret) {

@@ -8,6 +8,7 @@ mod origin;
 mod preset;
 mod reserved;
 mod template;
+mod told;
 mod value;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -23,6 +24,7 @@ use credential::Carriers;
 pub use origin::Origin;
 use reserved::Reserved;
 use template::Template;
+pub use told::Told;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 /// As oauth2-proxy calls it; like all of `X-Forwarded-`, it is taken off every request that comes in.
@@ -73,11 +75,15 @@ impl Headers {
     /// Rewrites the head that goes to the application: first strip, then set.
     pub(super) fn apply(&self, outbound: &Outbound, assertion: Option<HeaderValue>, fields: &mut HeaderMap) {
         self.strip(outbound, fields);
-        let said = outbound.identity.as_ref().map(|identity| identity.forward.headers.get_or_init(|| self.make(identity)));
         // A map that grows is built anew each time it does.
-        fields.reserve(SET_FOR_ALL + self.assertion_names.len() + said.map_or(0, |said| said.len()));
+        fields.reserve(SET_FOR_ALL + self.assertion_names.len() + self.said(outbound).map_or(0, <[_]>::len));
         outbound.origin.apply(fields);
-        for (name, value) in said.into_iter().flatten() {
+        self.say(outbound, assertion, fields);
+    }
+
+    /// Sets what is said about who is calling.
+    fn say(&self, outbound: &Outbound, assertion: Option<HeaderValue>, fields: &mut HeaderMap) {
+        for (name, value) in self.said(outbound).into_iter().flatten() {
             fields.insert(name, value.clone());
         }
         self.provider_tokens(outbound, fields);
@@ -86,6 +92,10 @@ impl Headers {
                 fields.insert(name, assertion.clone());
             }
         }
+    }
+
+    fn said<'a>(&self, outbound: &'a Outbound) -> Option<&'a [(HeaderName, HeaderValue)]> {
+        outbound.identity.as_ref().map(|identity| &**identity.forward.headers.get_or_init(|| self.make(identity)))
     }
 
     /// The provider's tokens, unless they have ended: none is better than one that does not work.

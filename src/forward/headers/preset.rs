@@ -10,6 +10,48 @@ use crate::model::{Identity, Scope};
 
 pub(super) type Fields = Vec<(HeaderName, HeaderValue)>;
 
+/// Every name that some preset, an assertion or an access token goes by, whatever is in use.
+pub(super) const NAMES: [&str; 38] = [
+    "x-doorward-user",
+    "x-doorward-issuer",
+    "x-doorward-email",
+    "x-doorward-name",
+    "x-doorward-groups",
+    "x-doorward-roles",
+    "x-doorward-role",
+    "x-doorward-tenant",
+    "x-doorward-scopes",
+    "x-doorward-credential",
+    "x-doorward-session",
+    "x-doorward-assertion",
+    "x-forwarded-user",
+    "x-forwarded-email",
+    "x-forwarded-preferred-username",
+    "x-forwarded-groups",
+    "x-forwarded-roles",
+    "x-forwarded-access-token",
+    "x-auth-request-user",
+    "x-auth-request-email",
+    "x-auth-request-preferred-username",
+    "x-auth-request-groups",
+    "x-auth-request-access-token",
+    "x-authentik-username",
+    "x-authentik-email",
+    "x-authentik-name",
+    "x-authentik-uid",
+    "x-authentik-groups",
+    "x-pomerium-jwt-assertion",
+    "x-pomerium-claim-sub",
+    "x-pomerium-claim-user",
+    "x-pomerium-claim-email",
+    "x-pomerium-claim-name",
+    "x-pomerium-claim-groups",
+    "remote-user",
+    "remote-email",
+    "remote-name",
+    "remote-groups",
+];
+
 /// Adds what `preset` says about `identity`.
 pub(super) fn add(preset: Preset, identity: &Identity, fields: &mut Fields) {
     let facts = Facts(identity);

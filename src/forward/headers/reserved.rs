@@ -59,6 +59,12 @@ impl Reserved {
         if plain { self.holds_folded(name) } else { self.holds_folded(&fold(name)) }
     }
 
+    /// Whether a name, in lower case, is a reserved one in another spelling.
+    pub(super) fn is_alias(&self, name: &str) -> bool {
+        let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        !plain && self.holds_folded(&fold(name))
+    }
+
     fn holds_folded(&self, name: &str) -> bool {
         let general = match name.as_bytes().first() {
             Some(b'x' | b'r' | b'f' | b't' | b'c') => {
@@ -109,6 +115,12 @@ mod tests {
             "_",
         ] {
             assert!(reserved.holds(name), "{name}");
+        }
+        for name in ["x_forwarded_user", "x.legacy.user", "remote!user"] {
+            assert!(reserved.is_alias(name), "{name}");
+        }
+        for name in ["x-forwarded-user", "x-legacy-user", "any_name", "x.trace"] {
+            assert!(!reserved.is_alias(name), "{name}");
         }
         for name in
             ["x-custom", "accept", "content-type", "x-requested-with", "x-csrf-token", "authorization", "x.trace", "range"]

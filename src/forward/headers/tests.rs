@@ -52,6 +52,19 @@ fn bench(more: &str) -> Bench {
 impl Bench {
     /// What the application gets when `identity` sends these fields.
     fn send(&self, path: &str, identity: Option<Identity>, fields: &[(&'static str, &str)]) -> RequestHeader {
+        let (outbound, head) = self.judge(path, identity, fields);
+        let mut sent = head.as_owned_parts();
+        self.forwarding.request(&outbound, &mut sent.headers).unwrap();
+        sent.into()
+    }
+
+    /// What another proxy is told then.
+    fn tell(&self, path: &str, identity: Option<Identity>, fields: &[(&'static str, &str)]) -> Told {
+        let (outbound, head) = self.judge(path, identity, fields);
+        self.forwarding.tell(&outbound, &head.headers).unwrap()
+    }
+
+    fn judge(&self, path: &str, identity: Option<Identity>, fields: &[(&'static str, &str)]) -> (Outbound, RequestHeader) {
         let mut head = RequestHeader::build("GET", path.as_bytes(), None).unwrap();
         head.insert_header("Host", "app.example.com:8443").unwrap();
         for (name, value) in fields {
@@ -68,10 +81,36 @@ impl Bench {
         let clean = self.hygiene.inspect(arrival).unwrap();
         let permit = policy::decide(&self.standing, self.routes.find(&clean), &clean, identity.map(Arc::new)).unwrap();
         let outbound = self.forwarding.prepare(permit, &clean);
-        let mut sent = head.as_owned_parts();
-        self.forwarding.request(&outbound, &mut sent.headers).unwrap();
-        sent.into()
+        (outbound, head)
     }
+}
+
+#[test]
+fn another_proxy_is_told_of_every_name_that_doorward_speaks_by() {
+    let bench = bench(&format!("identity_headers: {{ presets: {ALL}, custom: {{ X-Legacy-Login: '{{user_name}}' }} }}"));
+    let spoken = bench.tell("/", Some(odd()), &[]).set;
+    assert!(spoken.len() > 20, "{spoken:?}");
+    let key = ("x-api-key", "dw_abc_secret");
+    let sent: Vec<(&'static str, &str)> = [
+        key,
+        ("cookie", "__Host-doorward=1; a=b"),
+        ("authorization", "Digest x"),
+        ("x_forwarded_user", "root"),
+        ("x-real-ip", "1.1.1.1"),
+    ]
+    .into_iter()
+    .chain(preset::NAMES.into_iter().map(|name| (name, "root")))
+    .collect();
+    let nobody = bench.tell("/public/a", None, &sent);
+    for name in spoken.keys() {
+        assert!(nobody.remove.contains(name), "{name} is left to whoever sends it");
+    }
+    for name in preset::NAMES.into_iter().chain(["x-api-key", "x_forwarded_user"]) {
+        assert!(nobody.remove.iter().any(|removed| removed == name), "{name}");
+    }
+    let left: Vec<_> = nobody.set.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
+    assert_eq!(left, [("authorization", "Digest x"), ("cookie", "a=b")]);
+    assert!(!nobody.remove.iter().any(|name| name == "x-real-ip"), "it is the proxy's own");
 }
 
 fn value<'a>(head: &'a RequestHeader, name: &str) -> Option<&'a str> {

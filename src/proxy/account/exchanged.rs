@@ -7,6 +7,7 @@ use http::{HeaderValue, Method, StatusCode, Uri, Version};
 use pingora::proxy::Session;
 
 use crate::edge::ConnectionFacts;
+use crate::proxy::outer::Answered;
 
 /// What a line tells of the two sides of an exchange.
 pub(super) struct Exchanged<'a> {
@@ -45,7 +46,10 @@ impl<'a> Exchanged<'a> {
             agent: head.headers.get(http::header::USER_AGENT),
             version: head.version,
             tls: ConnectionFacts::of(session).and_then(|facts| facts.tls_version),
-            status: session.response_written().map_or(0, |head| head.status.as_u16()),
+            status: match head.extensions.get::<Answered>() {
+                Some(told) => told.0.as_u16(),
+                None => session.response_written().map_or(0, |head| head.status.as_u16()),
+            },
             received: downstream.body_bytes_read() as u64,
             sent: downstream.body_bytes_sent() as u64,
         }

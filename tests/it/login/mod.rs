@@ -19,6 +19,7 @@ mod mfa;
 mod oauth2;
 mod oauth2_proxy;
 mod oidc;
+mod outer;
 mod own_keys;
 mod pages;
 mod passkey;

@@ -99,6 +99,11 @@ impl Process {
         assert!(sent.success());
     }
 
+    /// Whether it has ended already.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
+    }
+
     /// Waits for its end, and for all that it said until then; says its exit code (`None`: killed by a signal).
     #[track_caller]
     pub(crate) fn wait(&mut self) -> Option<i32> {

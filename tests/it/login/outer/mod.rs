@@ -1,0 +1,5 @@
+//! Deciding for another proxy: what it is told, and the published examples with the real ones.
+
+mod decisions;
+mod estate;
+mod examples;
