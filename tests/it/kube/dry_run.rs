@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::process::{Output, Stdio};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
 
 use serde::Deserialize as _;
 use serde_json::Value;
@@ -83,4 +84,27 @@ fn a_dry_run_says_what_cannot_be_done_and_goes_by_the_configuration() {
     let junk = run("a: [", &[]);
     assert_eq!(junk.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&junk.stderr).contains("no manifest"), "{junk:?}");
+}
+
+#[test]
+fn the_injector_takes_what_the_chart_writes_for_it() {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for shape in ["injector", "injector-cert-manager"] {
+        let mut helm = Command::new(repository.join("tests/parts/.tools/helm"));
+        helm.args(["template", "door"]).arg(repository.join("helm/doorward"));
+        let output = helm.arg("-f").arg(repository.join(format!("helm/doorward/ci/{shape}.yaml"))).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let objects = documents(&output.stdout);
+        let configuration = objects.iter().find_map(|object| object["data"]["inject.yaml"].as_str()).unwrap();
+        let folder = tempfile::TempDir::new().unwrap();
+        let file = folder.path().join("inject.yaml");
+        fs::write(&file, configuration).unwrap();
+        let named = MANIFEST.replace("config: shop-door", "config: shop-door, doorward.dev/port: http");
+        let output = run(&named, &["--output", "yaml", "--config", file.to_str().unwrap()]);
+        assert!(output.status.success(), "{shape}: {}", String::from_utf8_lossy(&output.stderr));
+        valid::check(&documents(&output.stdout));
+        // A door would not be asked for the pods of the injector itself.
+        let own = objects.iter().find(|object| object["kind"] == "Deployment").unwrap().to_string();
+        assert!(String::from_utf8_lossy(&run(&own, &[]).stderr).contains("untouched"));
+    }
 }
