@@ -117,6 +117,7 @@ pub async fn serve(file: PathBuf, sockets: Sockets, lines: AccessLines, ready: i
     let delay = plan.config.shutdown.delay.0;
     let _upkeep = upkeep::start(memory.clone(), Arc::clone(&clock), plan.config.audit.retention.0);
     let _checkpoints = upkeep::checkpoints(&memory);
+    let _giving_back = upkeep::give_back();
     let _spool = plan.config.sign_in.break_glass_file.as_deref().map(|file| upkeep::follow_spool(&memory, file));
     let operations = bind_operations(&plan, sockets.operations).await?;
     let running =

@@ -25,12 +25,31 @@ const MAILED_LINKS: Duration = Duration::from_secs(25 * 3600);
 /// How long a network is known to a key that is not used from it.
 const NETWORKS: Duration = Duration::from_secs(180 * 24 * 3600);
 
+/// When the allocator is first asked to give memory back, and how often then.
+const STARTED: Duration = Duration::from_secs(2);
+const GIVE_BACK: Duration = Duration::from_secs(60);
+/// Bytes that the allocator does not keep for another time.
+const LARGE: usize = 4 * 1024 * 1024;
+
 /// Removes old sessions, and audit events older than `retention`, now and every hour until the handle is dropped.
 pub fn start(memory: Memory, clock: SharedClock, retention: Duration) -> AbortOnDropHandle<()> {
     AbortOnDropHandle::new(tokio::spawn(async move {
         loop {
             purge(&memory, &clock, retention).await;
             tokio::time::sleep(EVERY).await;
+        }
+    }))
+}
+
+/// Lets the allocator give back what starting, a reload or a burst of requests has used, until the handle is dropped. It does so when
+/// something large is freed, and a door that nobody asks frees nothing.
+pub fn give_back() -> AbortOnDropHandle<()> {
+    AbortOnDropHandle::new(tokio::spawn(async {
+        tokio::time::sleep(STARTED).await;
+        loop {
+            // Never written to, it takes no memory itself.
+            drop(std::hint::black_box(Vec::<u8>::with_capacity(LARGE)));
+            tokio::time::sleep(GIVE_BACK).await;
         }
     }))
 }
