@@ -68,9 +68,8 @@ impl Administration {
         };
         let members = distinct(members);
         self.means.provisioning.create_group(&group, &members).await.map_err(explained)?;
-        let gives = self.roles.of(&acting.tenant, &[], std::slice::from_ref(&group.display_name));
         let what = GroupCreated {
-            administrator: !members.is_empty() && self.administers(&gives),
+            administrator: !members.is_empty() && self.roles.group_administers(&acting.tenant, &group.display_name),
             name: Some(Personal(group.display_name.clone())),
             joined: Some(Members::of(&members)),
             ..GroupCreated::default()
@@ -176,7 +175,7 @@ impl Administration {
                 Err(DirectoryError::Stale(_)) => {}
                 Err(error) => return Err(explained(error)),
                 Ok(group) => {
-                    let gives = |name: &String| self.administers(&self.roles.of(&acting.tenant, &[], std::slice::from_ref(name)));
+                    let gives = |name: &str| self.roles.group_administers(&acting.tenant, name);
                     let renamed = !gives(&before.display_name);
                     let what = GroupChanged {
                         administrator: gives(&group.display_name) && (renamed || !new.joins.is_empty()),

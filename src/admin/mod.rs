@@ -26,7 +26,6 @@ use crate::clock::{SharedClock, Timestamp};
 use crate::config::{Config, Problems};
 use crate::directory::{Answers, Connections, Directory, Factors, Invitations, Provisioning, ScimTokens};
 use crate::mail::Post;
-use crate::model::User;
 use crate::policy::role::Roles;
 use crate::policy::tenancy::Tenancy;
 use crate::session::{MailedLinks, SessionStore};
@@ -85,17 +84,6 @@ impl Administration {
         event.user_agent.clone_from(&acting.user_agent);
         event.request_id.clone_from(&acting.request_id);
         self.means.audit.record(event).await.map_err(Undone::Unrecorded)
-    }
-
-    /// Whether one of these roles lets somebody administrate.
-    fn administers(&self, roles: &[String]) -> bool {
-        roles.iter().any(|role| self.config.admin_api.roles.contains(role))
-    }
-
-    /// Whether the person may administrate as they are `after` a change, and could not `before`.
-    fn promoted(&self, before: Option<&User>, after: &User) -> bool {
-        let administers = |user: &User| user.active && self.administers(&self.roles.of_user(user));
-        administers(after) && !before.is_some_and(administers)
     }
 
     /// Refuses a role that the configuration does not declare: it would give nothing and look as if it did.

@@ -91,7 +91,7 @@ impl Administration {
             secrets: vec![ProgramSecret { digest, created_at: now, expires_at: None }],
         };
         self.means.directory.create_program(&program).await?;
-        self.record(acting, &program.id, program::created(&program, self.administers(&program.roles))).await?;
+        self.record(acting, &program.id, program::created(&program, self.roles.administer(&program.roles))).await?;
         Ok((program, secret))
     }
 
@@ -123,7 +123,7 @@ impl Administration {
                 Err(DirectoryError::Stale(_)) => {}
                 Err(error) => return Err(error.into()),
                 Ok(()) => {
-                    let administrator = self.administers(&after.roles) && !self.administers(&before.roles);
+                    let administrator = self.roles.administer(&after.roles) && !self.roles.administer(&before.roles);
                     self.record(acting, id, program::changed(&before, &after, administrator)).await?;
                     return Ok(after);
                 }

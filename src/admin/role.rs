@@ -86,7 +86,7 @@ impl Administration {
         let (before, after) = self.amend(acting, id, None, give).await?;
         if before.roles != after.roles {
             let what = RoleAssigned {
-                administrator: self.promoted(Some(&before), &after),
+                administrator: self.roles.promotes(Some(&before), &after),
                 role: Some(role.to_owned()),
                 roles: Some(after.roles.clone()),
             };

@@ -75,7 +75,7 @@ impl Administration {
         };
         self.means.directory.create_user(&user).await?;
         let what = UserCreated {
-            administrator: self.promoted(None, &user),
+            administrator: self.roles.promotes(None, &user),
             user_name: Some(Personal(user.user_name.clone())),
             roles: Some(user.roles.clone()),
             groups: Some(Personal(user.groups.clone())),
@@ -101,7 +101,7 @@ impl Administration {
         self.check_roles(change.roles.as_deref().unwrap_or_default())?;
         let (before, after) = self.amend(acting, id, version, |user| change.apply(user)).await?;
         if before.updated_at != after.updated_at {
-            let what = UserChanged { administrator: self.promoted(Some(&before), &after), ..changed(&before, &after) };
+            let what = UserChanged { administrator: self.roles.promotes(Some(&before), &after), ..changed(&before, &after) };
             self.record(acting, &id.to_string(), what).await?;
         }
         Ok(after)
@@ -128,6 +128,7 @@ impl Administration {
         let (before, after) = self.amend(acting, id, None, |user| user.active = true).await?;
         if !before.active {
             let what = UserReactivated {
+                administrator: self.roles.promotes(Some(&before), &after),
                 user_name: Some(Personal(after.user_name.clone())),
                 active: Some(true),
                 ..UserReactivated::default()

@@ -2,6 +2,7 @@
 //!
 //! Refuses to run with a configuration that has a problem; a reload that has one keeps the old.
 
+mod expiry;
 pub mod insight;
 pub mod memory;
 pub mod plan;

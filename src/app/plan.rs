@@ -138,7 +138,7 @@ impl Plan {
         let authn = Arc::new(Authn::new(authn, &stores, &self.roles));
         let administration = Administration::new(Arc::clone(&self.config), Arc::clone(tenancy), memory.administration());
         let api = admin::api::router(Arc::new(administration));
-        let provisioning = scim::Doors::new(&self.config, tenancy, memory.provisioning());
+        let provisioning = scim::Doors::new(&self.config, tenancy, &self.roles, memory.provisioning());
         let resource = {
             let (config, tenancy) = (Arc::clone(&self.config), Arc::clone(tenancy));
             move |site| Resource::compile(&config, &tenancy.site(site).public_url, |tenant| tenancy.serves(site, tenant))

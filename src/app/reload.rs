@@ -7,9 +7,10 @@ use std::path::Path;
 
 use super::plan::{self, Plan};
 use super::run::Running;
-use crate::audit::{Event, Kind, Outcome};
+use crate::audit::what::ConfigurationReloaded;
+use crate::audit::{Event, Outcome};
 use crate::clock::SharedClock;
-use crate::config::{self, LoadError, Loaded, Sources, Watch};
+use crate::config::{self, Difference, LoadError, Loaded, Outline, Sources, Watch};
 use crate::model::TenantId;
 use crate::telemetry::Telemetry;
 
@@ -24,6 +25,7 @@ pub fn understand(file: &Path) -> Result<(Plan, Sources), LoadError> {
 
 /// Puts what the file says now in force.
 pub async fn reload(file: &Path, running: &Running, telemetry: &Telemetry, clock: &SharedClock, changes: &mut Changes) {
+    let mut what = ConfigurationReloaded::default();
     let refused = match understand(file) {
         Ok((plan, sources)) if plan.config.store != *running.store() => {
             changes.follow(&sources);
@@ -35,6 +37,8 @@ pub async fn reload(file: &Path, running: &Running, telemetry: &Telemetry, clock
         }
         Ok((plan, sources)) => {
             running.replace(plan).await;
+            what = told(changes.outline.until(sources.outline()));
+            changes.outline = sources.outline().clone();
             changes.follow(&sources);
             telemetry.metrics.reloads.succeed(clock.now());
             tracing::info!("the configuration was reloaded");
@@ -55,35 +59,41 @@ pub async fn reload(file: &Path, running: &Running, telemetry: &Telemetry, clock
         }
     };
     let outcome = if refused.is_none() { Outcome::Success } else { Outcome::Failure };
-    let mut event = Event::new(clock.now(), Kind::ConfigurationReloaded, outcome, &TenantId::default());
+    let mut event = Event::new(clock.now(), what, outcome, &TenantId::default());
     event.reason = refused.map(Into::into);
     running.audit().note(event);
 }
 
+fn told(difference: Difference) -> ConfigurationReloaded {
+    let Difference { parts, added, changed, removed } = difference;
+    ConfigurationReloaded { parts, added, changed, removed }
+}
+
 /// Changes of the files that a configuration came from. Where the system cannot watch, there are none, and SIGHUP remains.
-pub struct Changes(Option<Watch>);
+pub struct Changes {
+    watch: Option<Watch>,
+    /// Of the configuration that is in force.
+    outline: Outline,
+}
 
 impl Changes {
     #[must_use]
     pub fn of(sources: &Sources) -> Self {
-        match Watch::new(sources.files()) {
-            Ok(watch) => Self(Some(watch)),
-            Err(error) => {
-                tracing::warn!(%error, "files cannot be watched; send SIGHUP to reload");
-                Self(None)
-            }
-        }
+        let watch = Watch::new(sources.files()).inspect_err(|error| {
+            tracing::warn!(%error, "files cannot be watched; send SIGHUP to reload");
+        });
+        Self { watch: watch.ok(), outline: sources.outline().clone() }
     }
 
     fn follow(&mut self, sources: &Sources) {
-        if let Some(watch) = &mut self.0 {
+        if let Some(watch) = &mut self.watch {
             watch.files(sources.files());
         }
     }
 
     /// Waits for the next change.
     pub async fn next(&mut self) {
-        match &mut self.0 {
+        match &mut self.watch {
             Some(watch) => watch.changed().await,
             None => pending().await,
         }

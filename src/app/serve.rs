@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::expiry;
 use super::insight::View;
 use super::memory::{Memory, MemoryError};
 use super::plan::Plan;
@@ -116,6 +117,7 @@ pub async fn serve(file: PathBuf, sockets: Sockets, lines: AccessLines, ready: i
     memory.keep_journal(&plan.config)?;
     let delay = plan.config.shutdown.delay.0;
     let _upkeep = upkeep::start(memory.clone(), Arc::clone(&clock), plan.config.audit.retention.0);
+    let _expiry = expiry::tell(memory.clone(), Arc::clone(&clock), plan.config.sessions.idle.0);
     let _checkpoints = upkeep::checkpoints(&memory);
     let _giving_back = upkeep::give_back();
     let _spool = plan.config.sign_in.break_glass_file.as_deref().map(|file| upkeep::follow_spool(&memory, file));

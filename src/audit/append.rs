@@ -13,6 +13,7 @@ use sqlx::AssertSqlSafe;
 use super::chain::{Columns, FORM, NOTHING, Source, whole};
 use super::facts::{Facts, Part};
 use super::{AuditError, Event};
+use crate::clock::Timestamp;
 use crate::crypto::Digest;
 use crate::db::{Connection, Failure, FromRow, Json, Query, Row, Unavailable, list, query};
 use crate::model::CredentialKind;
@@ -20,8 +21,8 @@ use crate::model::CredentialKind;
 /// Rows of one statement; a statement has room for 32,766 values.
 const ROWS: usize = 250;
 const COLUMNS: &str = "seq, at, kind, outcome, reason, tenant, actor, target, credential, session, request_id, details, \
-                       actor_digest, target_digest, id, chain, link, form, hash";
-const WIDTH: usize = 19;
+                       actor_digest, target_digest, id, chain, link, form, hash, logged_at";
+const WIDTH: usize = 20;
 const FACTS: &str = "seq, part, person, name, facts, salt";
 
 /// Nothing was added, because some are there already.
@@ -99,6 +100,7 @@ pub(super) async fn append(
     source: Source,
     events: Arc<[Prepared]>,
     checked: bool,
+    now: Timestamp,
 ) -> Done<Appended> {
     let found = lock(connection, &source.chain).await?;
     let events: Vec<&Prepared> = if checked { unwritten(connection, &events).await? } else { events.iter().collect() };
@@ -115,7 +117,7 @@ pub(super) async fn append(
         seq += 1;
     }
     for rows in rows.chunks(ROWS) {
-        write(connection, &source.chain, rows).await?;
+        write(connection, &source.chain, rows, now).await?;
     }
     query("UPDATE audit_heads SET link = $2, hash = $3, at = $4 WHERE chain = $1")
         .bind(&*source.chain)
@@ -169,9 +171,10 @@ async fn numbers(connection: &mut Connection, count: usize) -> Result<i64, sqlx:
     Ok(newest - count + 1)
 }
 
-async fn write(connection: &mut Connection, chain: &str, rows: &[(Columns, Mark, &Prepared)]) -> Done<()> {
+async fn write(connection: &mut Connection, chain: &str, rows: &[(Columns, Mark, &Prepared)], now: Timestamp) -> Done<()> {
     let text = format!("INSERT INTO audit ({COLUMNS}) VALUES {} ON CONFLICT (id) DO NOTHING", places(rows.len(), WIDTH));
-    let written = rows.iter().fold(query(AssertSqlSafe(text)), |query, (columns, mark, _)| bound(query, chain, columns, mark));
+    let written =
+        rows.iter().fold(query(AssertSqlSafe(text)), |query, (columns, mark, _)| bound(query, chain, columns, mark, now));
     if written.execute(&mut *connection).await? != rows.len() as u64 {
         return Err(Failure::Refused(Repeated));
     }
@@ -200,7 +203,7 @@ fn places(rows: usize, width: usize) -> String {
 }
 
 /// In the order of [`COLUMNS`].
-fn bound(query: Query, chain: &str, columns: &Columns, mark: &Mark) -> Query {
+fn bound(query: Query, chain: &str, columns: &Columns, mark: &Mark, now: Timestamp) -> Query {
     query
         .bind(columns.seq)
         .bind(columns.at)
@@ -221,6 +224,7 @@ fn bound(query: Query, chain: &str, columns: &Columns, mark: &Mark) -> Query {
         .bind(mark.link)
         .bind(FORM)
         .bind(mark.hash.as_bytes().as_slice())
+        .bind(now.millis())
 }
 
 /// What a caller typed must not stop the trail: U+0000 can be kept by no store, and is shown as a character that could not be read.

@@ -68,7 +68,7 @@ async fn checkpoint(
         settle(connection, &head.chain, head.link).await?;
     }
     if occasion == Occasion::Regular {
-        let left = append::append(connection, source.clone(), Arc::new([event(&signed, at)?]), false).await?.left;
+        let left = append::append(connection, source.clone(), Arc::new([event(&signed, at)?]), false, at).await?.left;
         // That there was a checkpoint is no reason for another.
         settle(connection, &source.chain, left.link).await?;
     }

@@ -175,6 +175,7 @@ impl FromRow for Entry {
             chain: part("chain")?.unwrap_or_default(),
             link: row.try_get::<Option<i64>>("link")?.unwrap_or_default(),
             at: Timestamp::from_millis(row.try_get("at")?),
+            logged_at: row.try_get::<Option<i64>>("logged_at")?.map(Timestamp::from_millis),
             kind: row.try_get("kind")?,
             outcome: row.try_get("outcome")?,
             reason: row.try_get("reason")?,

@@ -75,6 +75,9 @@ pub struct Entry {
     /// Its place in the chain: 1, 2, 3 …; 0 for what is older.
     pub link: i64,
     pub at: Timestamp,
+    /// When it was written down; no part of what is proved, and not known of what is older.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logged_at: Option<Timestamp>,
     pub kind: String,
     pub outcome: String,
     #[serde(skip_serializing_if = "Option::is_none")]

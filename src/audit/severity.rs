@@ -59,7 +59,12 @@ impl Severity {
             (Kind::RequestRefused, _) => Self::Notice,
             (Kind::RequestServed, _)
             | (
-                Kind::SignIn | Kind::SignInLinkSent | Kind::SignOut | Kind::TokenIssued | Kind::AuditCheckpoint,
+                Kind::SignIn
+                | Kind::SignInLinkSent
+                | Kind::SignOut
+                | Kind::SessionExpired
+                | Kind::TokenIssued
+                | Kind::AuditCheckpoint,
                 Outcome::Success,
             ) => Self::Info,
             (Kind::AccountLocked | Kind::DeadLettersDropped, _) | (_, Outcome::Failure) => Self::Warning,

@@ -52,8 +52,8 @@ impl SqlAudit {
     }
 
     async fn link(&self, events: Arc<[Prepared]>, checked: bool) -> Result<(), Failure<Repeated>> {
-        let (source, before) = (self.source.clone(), self.seen());
-        let done = self.database.write(move |connection| Box::pin(append::append(connection, source, events, checked)));
+        let (source, before, now) = (self.source.clone(), self.seen(), self.database.now());
+        let done = self.database.write(move |connection| Box::pin(append::append(connection, source, events, checked, now)));
         let Appended { found, left } = done.await?;
         // Others may have gone on since; what was committed before this began may not be gone.
         let gone = before.filter(|before| found.link < before.link || (found.link == before.link && found.hash != before.hash));

@@ -12,6 +12,7 @@ use super::connection::Connection;
 use super::document;
 use super::fill;
 use super::fit::{Facts, Fitting, Outside};
+use super::outline::Outline;
 use super::preset;
 use super::reference::{self, Environment};
 use super::report::{Findings, Report};
@@ -87,7 +88,8 @@ fn fitted<T: DeserializeOwned>(
         complete(&mut completed);
         Some((fitting, fill::typed(completed, schema, &facts, &mut findings)?))
     });
-    let sources = Sources::new(path.to_owned(), facts);
+    let outline = typed.as_ref().map(|(fitting, _)| Outline::of(fitting)).unwrap_or_default();
+    let sources = Sources::new(path.to_owned(), facts, outline);
     match typed {
         Some((fitting, typed)) => Ok((fitting, typed, sources)),
         None => Err(LoadError::Invalid { report: Report::of(path.to_owned(), findings), sources: Box::new(sources) }),

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::path::{Path as FilePath, PathBuf};
 
 use super::fit::Facts;
+use super::outline::Outline;
 use super::problem::{Path, Problems};
 use super::report::{Finding, Place, Report};
 
@@ -14,12 +15,19 @@ use super::report::{Finding, Place, Report};
 pub struct Sources {
     file: PathBuf,
     facts: Facts,
+    outline: Outline,
 }
 
 impl Sources {
-    pub(super) fn new(file: PathBuf, mut facts: Facts) -> Self {
+    pub(super) fn new(file: PathBuf, mut facts: Facts, outline: Outline) -> Self {
         facts.files.insert(file.clone());
-        Self { file, facts }
+        Self { file, facts, outline }
+    }
+
+    /// What there was in it.
+    #[must_use]
+    pub const fn outline(&self) -> &Outline {
+        &self.outline
     }
 
     /// The configuration file.

@@ -60,6 +60,7 @@ use crate::crypto::seal::Unsealable;
 use crate::directory::{self, Directory, Factors, Invitations};
 use crate::mail::{Post, Server};
 use crate::model::{TenantId, UserId};
+use crate::policy::role::Roles;
 use crate::policy::tenancy::{SiteId, Tenancy};
 use crate::session::{MailedLinks, Refresher, Seals, SessionStore};
 use attempt::Attempts;
@@ -102,6 +103,7 @@ pub struct Rules {
     compatibility: Option<compatibility::Rules>,
     /// Whether the directory outlives the process.
     keeps_people: bool,
+    roles: Arc<Roles>,
 }
 
 /// What signing in needs of the rest of the house.
@@ -150,6 +152,8 @@ impl Rules {
             enforcement: Arc::new(Enforcement::compile(&config.sign_in)),
             tenants: Tenants::compile(config, tenancy),
             seals: Arc::clone(seals),
+            // What is wrong with them is told by whoever goes by them.
+            roles: Arc::new(Roles::compile(config, &mut Problems::default())),
         };
         // All of them, so that each tells its problems.
         let all: Vec<_> = tenancy.iter().map(|(id, site)| shared.at(id, &site.public_url, problems)).collect();
@@ -179,6 +183,7 @@ struct Shared {
     enforcement: Arc<Enforcement>,
     tenants: Tenants,
     seals: Arc<Seals>,
+    roles: Arc<Roles>,
 }
 
 impl Shared {
@@ -209,6 +214,7 @@ impl Shared {
             seals: Arc::clone(&self.seals),
             keeps_people: config.store.is_some(),
             compatibility: compatibility::Rules::compile(config),
+            roles: Arc::clone(&self.roles),
             own_keys: keys::Rules::compile(config),
             second_factors,
             origins,

@@ -126,6 +126,7 @@ impl Login {
         invitation: Option<&Invitation>,
     ) -> Result<(), SignInError> {
         let what = UserCreated {
+            administrator: self.makes_administrator(None, user),
             invitation: invitation.map(|invitation| invitation.id.clone()),
             roles: invitation.map(|invitation| invitation.roles.clone()),
             ..UserCreated::default()
@@ -134,6 +135,11 @@ impl Login {
         event.actor = Some(asserted.link.connection.to_string());
         event.target = Some(user.id.to_string());
         Ok(self.means.audit.record(event).await?)
+    }
+
+    /// Where nothing is kept everybody is new at each start, and that is no news.
+    fn makes_administrator(&self, before: Option<&User>, after: &User) -> bool {
+        self.rules.keeps_people && self.rules.roles.promotes(before, after)
     }
 
     async fn refresh(&self, connection: &Connection, user: User, asserted: &Asserted) -> Result<User, Attempted> {
@@ -168,6 +174,7 @@ impl Login {
     /// What the provider says of somebody is different from what was known.
     async fn record_refreshed(&self, connection: &Connection, before: &User, after: &User) -> Result<(), SignInError> {
         let what = UserChanged {
+            administrator: self.makes_administrator(Some(before), after),
             email: (before.email != after.email).then(|| Now(after.email.clone().map(Personal))),
             name: (before.name != after.name).then(|| Now(after.name.clone().map(Personal))),
             groups: (before.groups != after.groups).then(|| Personal(after.groups.clone())),

@@ -16,6 +16,8 @@ pub struct Roles {
     common: Mapping,
     tenants: HashMap<TenantId, Mapping>,
     scopes: BTreeMap<String, Vec<Scope>>,
+    /// Those whose holders may administrate.
+    administrators: Vec<String>,
 }
 
 /// How roles are come by.
@@ -112,7 +114,13 @@ impl Roles {
             let roles = tenant.roles.as_ref()?;
             Some((tenant.id.clone(), mapping(&roles.default, &roles.groups)))
         });
-        Self { common: mapping(&typed.default, &typed.groups), tenants: own.collect(), scopes: typed.scopes.clone(), order }
+        Self {
+            common: mapping(&typed.default, &typed.groups),
+            tenants: own.collect(),
+            scopes: typed.scopes.clone(),
+            administrators: config.admin_api.roles.clone(),
+            order,
+        }
     }
 
     /// The roles of somebody of `tenant` who was given `direct` ones and is in `groups`: highest first, each once; the default role
@@ -157,6 +165,25 @@ impl Roles {
     #[must_use]
     pub fn of_user(&self, user: &User) -> Vec<String> {
         self.of(&user.tenant, &user.roles, &user.all_groups())
+    }
+
+    /// Whether one of these roles lets somebody administrate.
+    #[must_use]
+    pub fn administer(&self, roles: &[String]) -> bool {
+        roles.iter().any(|role| self.administrators.contains(role))
+    }
+
+    /// Whether the person may administrate as they are `after` a change, and could not `before`.
+    #[must_use]
+    pub fn promotes(&self, before: Option<&User>, after: &User) -> bool {
+        let administers = |user: &User| user.active && self.administer(&self.of_user(user));
+        administers(after) && !before.is_some_and(administers)
+    }
+
+    /// Whether to be in the group called `name` lets people of `tenant` administrate.
+    #[must_use]
+    pub fn group_administers(&self, tenant: &TenantId, name: &str) -> bool {
+        self.mapping(tenant).groups.get(name).is_some_and(|role| self.administer(std::slice::from_ref(role)))
     }
 
     /// What these roles may do.

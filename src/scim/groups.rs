@@ -96,6 +96,7 @@ pub(super) async fn made(
     projection: &Projection,
 ) -> Result<Reply, ScimError> {
     let what = what::GroupCreated {
+        administrator: members > 0 && scim.roles.group_administers(&group.tenant, &group.display_name),
         name: Some(Personal(group.display_name.clone())),
         members: Some(members as u64),
         connection: Some(caller.by.connection.clone()),
@@ -225,13 +226,15 @@ async fn change(scim: &Scim, caller: &Caller, ask: &Ask, id: &str, new: &New<'_>
             Err(error) => return Err(explained(error)),
             Ok(group) => {
                 let sessions = Some(scim.sign_out(&left, caller.now).await?);
+                let gives = |name: &str| scim.roles.group_administers(&group.tenant, name);
+                let more = !redescribed.joins.is_empty() || !gives(&before.display_name);
                 let what = what::GroupChanged {
+                    administrator: more && gives(&group.display_name),
                     name: Some(Personal(group.display_name.clone())),
                     joined: Some(Members::of(&redescribed.joins)),
                     left: Some(Members::of(&redescribed.leaves)),
                     sessions,
                     connection: Some(caller.by.connection.clone()),
-                    ..Default::default()
                 };
                 scim.record(caller, group.id, what).await?;
                 return Ok(group);

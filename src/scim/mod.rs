@@ -36,6 +36,7 @@ use crate::config::Config;
 use crate::directory::{Connections, Provisioning, ScimCalls, ScimTokens};
 use crate::limit::FailureLimit;
 use crate::model::{ConnectionId, Domain};
+use crate::policy::role::Roles;
 use crate::policy::tenancy::{SiteId, Tenancy};
 use crate::session::SessionStore;
 use bearer::Proven;
@@ -64,6 +65,7 @@ pub(crate) struct Scim {
     roots: Arc<[String]>,
     /// The domains of the file's connections; those of the store's are asked for.
     domains: Arc<[(ConnectionId, Vec<Domain>)]>,
+    roles: Arc<Roles>,
     failures: Arc<FailureLimit>,
     proven: Arc<Proven>,
 }
@@ -74,7 +76,7 @@ pub struct Doors(Scim);
 
 impl Doors {
     #[must_use]
-    pub fn new(config: &Config, tenancy: &Arc<Tenancy>, means: Means) -> Self {
+    pub fn new(config: &Config, tenancy: &Arc<Tenancy>, roles: &Arc<Roles>, means: Means) -> Self {
         let roots = std::iter::once(format!("{}/scim/v2", config.prefix)).chain(config.scim.alias.clone());
         Self(Scim {
             means,
@@ -83,6 +85,7 @@ impl Doors {
             base: String::new(),
             roots: roots.collect(),
             domains: config.connections.iter().map(|typed| (typed.id.clone(), typed.domains.clone())).collect(),
+            roles: Arc::clone(roles),
             failures: Arc::new(FailureLimit::new(config.limits.failures_per_minute)),
             proven: Arc::default(),
         })

@@ -52,7 +52,10 @@ pub(super) async fn made(
     }
     let (active, connection) = (Some(person.user.active), Some(caller.by.connection.clone()));
     let what: What = match arrival {
-        Arrival::Created => what::UserCreated { active, connection, ..Default::default() }.into(),
+        Arrival::Created => {
+            let administrator = scim.roles.promotes(None, &person.user);
+            what::UserCreated { administrator, active, connection, ..Default::default() }.into()
+        }
         Arrival::Adopted => what::UserChanged { active, connection, adopted: true, ..Default::default() }.into(),
     };
     scim.record(caller, person.user.id, what).await?;
@@ -143,10 +146,13 @@ async fn change(
                 let sessions = if put_out { Some(scim.sign_out(&[person], caller.now).await?) } else { None };
                 let (changed, active) = (Some(record::changed(&old, &whole(&after))), Some(after.user.active));
                 let connection = Some(caller.by.connection.clone());
+                let administrator = scim.roles.promotes(Some(&before.user), &after.user);
                 let what: What = match (before.user.active, after.user.active) {
                     (true, false) => what::UserDeactivated { active, sessions, changed, connection, ..Default::default() }.into(),
-                    (false, true) => what::UserReactivated { active, changed, connection, ..Default::default() }.into(),
-                    _ => what::UserChanged { changed, active, connection, ..Default::default() }.into(),
+                    (false, true) => {
+                        what::UserReactivated { administrator, active, changed, connection, ..Default::default() }.into()
+                    }
+                    _ => what::UserChanged { administrator, changed, active, connection, ..Default::default() }.into(),
                 };
                 scim.record(caller, person, what).await?;
                 return Ok(after);

@@ -13,6 +13,7 @@ mod valkey;
 pub mod cookie;
 
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -55,6 +56,16 @@ impl Default for SessionFilter {
     fn default() -> Self {
         Self { tenant: None, user: None, seen_after: None, limit: 200 }
     }
+}
+
+/// Sessions that ended by themselves: after `idle` without a request, or when their time was over.
+#[derive(Clone, Copy, Debug)]
+pub struct Overdue {
+    pub idle: Duration,
+    /// Those that ended after this …
+    pub after: Timestamp,
+    /// … and until this.
+    pub until: Timestamp,
 }
 
 /// Provider tokens as a store keeps them.
@@ -120,6 +131,8 @@ pub trait SessionStore: fmt::Debug + Send + Sync {
     /// Removes what expired before `before`. Says how many sessions. What was ended earlier stays until then: its tombstone is all that
     /// keeps a copied sealed cookie out (threats C4).
     async fn purge(&self, before: Timestamp) -> Result<u64, SessionStoreError>;
+    /// Some of those that ended by themselves, as far as they are not purged, and from where to go on; `None`: there are no more.
+    async fn overdue(&self, over: Overdue, from: Option<String>) -> Result<(Vec<Session>, Option<String>), SessionStoreError>;
     /// Live sessions, for a gauge.
     async fn count(&self, now: Timestamp) -> Result<u64, SessionStoreError>;
 }

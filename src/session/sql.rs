@@ -5,7 +5,7 @@
 use async_trait::async_trait;
 use sqlx::AssertSqlSafe;
 
-use super::{Once, SealedTokens, SessionFilter, SessionStore, SessionStoreError};
+use super::{Once, Overdue, SealedTokens, SessionFilter, SessionStore, SessionStoreError};
 use crate::clock::Timestamp;
 use crate::crypto::Digest;
 use crate::db::{Connection, Database, Failure, FromRow, Json, Row, changes, list, query};
@@ -13,6 +13,8 @@ use crate::model::{Change, ProviderLogout, Session, SessionHandle, TenantId, Use
 
 /// What one transaction of a purge removes of each kind, so that none takes so long that it is given up, now and at every later try.
 const PURGED_AT_ONCE: u32 = 1000;
+/// Sessions that are told of together.
+const OVERDUE_AT_ONCE: u32 = 500;
 
 /// Sessions and one-time values in a database.
 #[derive(Clone, Debug)]
@@ -178,6 +180,24 @@ impl SessionStore for SqlSessions {
                 return Ok(all);
             }
         }
+    }
+
+    async fn overdue(&self, over: Overdue, from: Option<String>) -> Result<(Vec<Session>, Option<String>), SessionStoreError> {
+        let query = query(
+            "SELECT * FROM (SELECT sessions.*, CASE WHEN expires_at < last_seen_at + $1 THEN expires_at ELSE last_seen_at + $1 END \
+             AS ended_at FROM sessions WHERE revoked_at IS NULL AND handle > $2) AS each \
+             WHERE ended_at > $3 AND ended_at <= $4 ORDER BY handle LIMIT $5",
+        )
+        .bind(i64::try_from(over.idle.as_millis()).unwrap_or(i64::MAX / 2))
+        .bind(from.unwrap_or_default())
+        .bind(over.after.millis())
+        .bind(over.until.millis())
+        .bind(OVERDUE_AT_ONCE);
+        let found = self.database.read(query.fetch_all(self.database.readers())).await?;
+        let found: Vec<Session> = found.into_iter().map(|Stored(session)| session).collect();
+        let is_full = found.len() == OVERDUE_AT_ONCE as usize;
+        let next = found.last().filter(|_| is_full).map(|last| last.handle.0.clone());
+        Ok((found, next))
     }
 
     async fn count(&self, now: Timestamp) -> Result<u64, SessionStoreError> {

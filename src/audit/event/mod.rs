@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
-use crate::crypto::random;
+use crate::crypto::{Digest, random};
 use crate::model::TenantId;
 
 pub use declare::{Declared, Field};
@@ -108,6 +108,15 @@ impl Event {
         }
     }
 
+    /// The same under an id that follows from what it is about, `subject`, which began `since`: however often it is told, it is one event.
+    #[must_use]
+    pub fn once(self, since: Timestamp, subject: &str) -> Self {
+        let digest = Digest::of_parts(&[b"doorward audit event", self.kind.as_str().as_bytes(), subject.as_bytes()]);
+        let mut rest = [0; 10];
+        rest.iter_mut().zip(digest.as_bytes()).for_each(|(byte, of)| *byte = *of);
+        Self { id: numbered(since, &rest), ..self }
+    }
+
     /// Says `what` instead, of the same happening.
     pub fn tell(&mut self, what: impl Into<What>) {
         let what = what.into();
@@ -124,14 +133,17 @@ fn another() -> Uuid {
 /// A new id, in the order of time to the millisecond (RFC 9562 §5.7).
 fn id(at: Timestamp) -> Uuid {
     static COUNT: AtomicU64 = AtomicU64::new(0);
-    let millis = u64::try_from(at.millis()).unwrap_or_default();
     // An id has to be unique and may be guessed: what is to be recorded must not fail for want of randomness.
     let rest = random::bytes().unwrap_or_else(|_| {
         let mut rest = [0; 10];
         rest[2..].copy_from_slice(&COUNT.fetch_add(1, Ordering::Relaxed).to_be_bytes());
         rest
     });
-    uuid::Builder::from_unix_timestamp_millis(millis, &rest).into_uuid()
+    numbered(at, &rest)
+}
+
+fn numbered(at: Timestamp, rest: &[u8; 10]) -> Uuid {
+    uuid::Builder::from_unix_timestamp_millis(u64::try_from(at.millis()).unwrap_or_default(), rest).into_uuid()
 }
 
 impl Kind {

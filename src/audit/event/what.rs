@@ -52,6 +52,12 @@ events! {
         /// Whose.
         user_name: Option<Personal<String>>,
     }
+    /// A session ended by itself; `reason` is `idle` after too long without a request, or `absolute` when its time was over. Looked for every
+    /// few minutes, and told once.
+    SessionExpired = "session_expired" {
+        ended_at: Option<Timestamp>,
+        connection: Option<ConnectionId>,
+    }
     /// An account has to wait after too many wrong passwords or codes.
     AccountLocked = "account_locked" {}
     /// A break-glass account was used, or somebody tried; always an alarm.
@@ -157,6 +163,8 @@ events! {
     }
     /// Somebody is let in again.
     UserReactivated = "user_reactivated" {
+        /// Whether they may administrate from now on, and could not before; then it is an alarm.
+        administrator: bool,
         user_name: Option<Personal<String>>,
         active: Option<bool>,
         /// Names of the attributes that a directory changed.
@@ -384,7 +392,16 @@ events! {
         owner: Option<UserId>,
     }
     /// The configuration was reloaded, or refused.
-    ConfigurationReloaded = "configuration_reloaded" {}
+    ConfigurationReloaded = "configuration_reloaded" {
+        /// Keys of the file below which anything is different, once references to the environment and other files have been followed.
+        parts: Vec<String>,
+        /// What is new: `connections/ID`, `tenants/ID`, `routes/NAME`, `audit/sinks/ID`.
+        added: Vec<String>,
+        /// What is different.
+        changed: Vec<String>,
+        /// What is no more.
+        removed: Vec<String>,
+    }
     /// Where the chains of the trail stand, signed: to be kept elsewhere, to prove the trail with.
     AuditCheckpoint = "audit_checkpoint" {
         /// What `doorward audit verify --checkpoint` takes.

@@ -64,6 +64,7 @@ pub(super) const fn class(kind: Kind) -> Class {
         | Kind::SignInLinkSent
         | Kind::SignOut
         | Kind::SessionEnded
+        | Kind::SessionExpired
         | Kind::BreakGlassUsed
         | Kind::RepeatedFailures
         | Kind::CredentialNewNetwork
@@ -111,7 +112,7 @@ pub(super) const fn class(kind: Kind) -> Class {
 fn activity(kind: Kind, entry: &Entry) -> Activity {
     match kind {
         Kind::SignIn | Kind::BreakGlassUsed => (1, "Logon"),
-        Kind::SignOut | Kind::SessionEnded => (2, "Logoff"),
+        Kind::SignOut | Kind::SessionEnded | Kind::SessionExpired => (2, "Logoff"),
         Kind::RepeatedFailures => (OTHER, "Repeated Failures"),
         Kind::CredentialNewNetwork => (OTHER, "New Network"),
         Kind::MassDeprovisioning => (OTHER, "Mass Deprovisioning"),

@@ -92,6 +92,9 @@ fn metadata(class: Class, entry: &Entry) -> Value {
         "log_provider": entry.chain,
         "log_version": SCHEMA_VERSION.to_string(),
     });
+    if let Some(logged_at) = entry.logged_at {
+        metadata["logged_time"] = logged_at.millis().into();
+    }
     if matches!(class, Class::EntityManagement | Class::GroupManagement) {
         // These two have an actor by a profile.
         metadata["profiles"] = json!(["host"]);
@@ -151,6 +154,7 @@ mod tests {
             chain: "door".to_owned(),
             link: 7,
             at: Timestamp::from_millis(1_800_000_000_123),
+            logged_at: Some(Timestamp::from_millis(1_800_000_000_456)),
             kind: kind.to_owned(),
             outcome: "failure".to_owned(),
             reason: Some("wrong_password".to_owned()),
@@ -171,6 +175,7 @@ mod tests {
         let event = render(&entry("sign_in"));
         assert_eq!((&event["class_uid"], &event["type_uid"], &event["status_id"]), (&3002.into(), &300_201.into(), &2.into()));
         assert_eq!((&event["time"], &event["severity_id"]), (&1_800_000_000_123_i64.into(), &3.into()));
+        assert_eq!(event["metadata"]["logged_time"], 1_800_000_000_456_i64);
         assert_eq!((&event["user"]["name"], &event["src_endpoint"]["ip"]), (&"ada@acme.example".into(), &"192.0.2.1".into()));
         assert_eq!((&event["status_code"], &event["unmapped"]["left_out"]), (&"wrong_password".into(), &3.into()));
     }

@@ -25,7 +25,8 @@ pub(super) fn describe(class: Class, entry: &Entry, event: &mut Map<String, Valu
 
 fn authentication(entry: &Entry) -> Value {
     // Whose sign-in it is: where somebody ends another's session, the target.
-    let whose = if entry.kind == "session_ended" || entry.kind == "break_glass_used" { &entry.target } else { &entry.actor };
+    let of_another = ["session_ended", "session_expired", "break_glass_used"].contains(&entry.kind.as_str());
+    let whose = if of_another { &entry.target } else { &entry.actor };
     let user = whose.as_deref().map_or_else(|| people::target(None), |who| people::user(entry, who));
     let mut event = json!({
         "actor": people::actor(entry),

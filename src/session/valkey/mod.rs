@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use redis::{FromRedisValue, ToRedisArgs, cmd};
 
 use self::record::Fields;
-use super::{Once, SealedTokens, SessionFilter, SessionStore, SessionStoreError};
+use super::{Once, Overdue, SealedTokens, SessionFilter, SessionStore, SessionStoreError};
 use crate::clock::{SharedClock, Timestamp};
 use crate::crypto::Digest;
 use crate::model::{Change, ProviderLogout, Session, SessionHandle, UserId};
@@ -192,6 +192,14 @@ impl SessionStore for ValkeySessions {
                 return Ok(all);
             }
         }
+    }
+
+    async fn overdue(&self, over: Overdue, from: Option<String>) -> Result<(Vec<Session>, Option<String>), SessionStoreError> {
+        let idle = over.idle.as_millis().to_string();
+        let arguments = [from.unwrap_or_else(|| "0".to_owned()), idle, millis(over.after), millis(over.until)];
+        let ((next, found), _): ((String, Vec<Fields>), Vec<String>) =
+            self.server.ask(&script::run(script::OVERDUE, &arguments)).await?;
+        Ok((read_all(found)?, Some(next).filter(|next| next != "0")))
     }
 
     async fn count(&self, now: Timestamp) -> Result<u64, SessionStoreError> {

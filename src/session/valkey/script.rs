@@ -20,6 +20,7 @@ pub(super) const TAKE_ONCE: &str = "return take_once(ARGV[1], ARGV[2], ARGV[3]) 
 pub(super) const LEASE_REFRESH: &str = include_str!("scripts/lease_refresh.lua");
 pub(super) const REPLACE_TOKENS: &str = include_str!("scripts/replace_tokens.lua");
 pub(super) const LIST: &str = include_str!("scripts/list.lua");
+pub(super) const OVERDUE: &str = include_str!("scripts/overdue.lua");
 pub(super) const PURGE: &str = include_str!("scripts/purge.lua");
 
 /// The command that runs `script` with these arguments. Its answer is what the script returns, and the sessions of which it was announced

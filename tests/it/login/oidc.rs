@@ -1,6 +1,6 @@
 //! Signing in through OpenID Connect: what reaches the application, and what is refused.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::house::{House, Plan, received};
 use crate::support::{eventually, shows_token, store};
@@ -120,6 +120,31 @@ fn groups_follow_the_provider_at_each_sign_in() {
     let (_, walk) = house.signed_in("bob", "/");
     assert_eq!(received(&walk.answer.json(), "x-doorward-roles"), Some("viewer"), "no groups claim means no groups");
     assert_eq!(house.door.command(&["user", "list"]).as_array().unwrap().len(), 1, "one person, however often");
+}
+
+#[test]
+fn whoever_becomes_an_administrator_by_a_providers_groups_is_an_alarm() {
+    let house = House::with(Plan { settings: "admin_api: { roles: [admin] }\n", ..Plan::default() });
+    let told =
+        |kind: &str| house.events(kind).iter().map(|event| event["details"]["administrator"] == json!(true)).collect::<Vec<_>>();
+    let groups = |groups: &Value| {
+        let bob =
+            json!({ "sub": "bob", "password": "pw", "email": "bob@acme.example", "email_verified": true, "groups": groups });
+        house.idp.tell("/users", &json!([bob]));
+        house.signed_in("bob", "/");
+    };
+    groups(&json!(["Chess"]));
+    assert_eq!(told("user_created"), [false]);
+    for (now, expected) in
+        [(json!(["Platform"]), true), (json!(["Platform", "Chess"]), false), (json!([]), false), (json!(["Platform"]), true)]
+    {
+        groups(&now);
+        assert_eq!(told("user_changed").last(), Some(&expected), "{now}");
+    }
+    house.signed_in("ada", "/");
+    assert_eq!(told("user_created").last(), Some(&true), "an administrator from the first day");
+    let alarms = house.door.command(&["audit", "list", "--severity", "alarm"]);
+    assert_eq!(alarms.as_array().map(Vec::len), Some(3), "{alarms:#}");
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! Alarms, through a running door: each goes out once, and what is ordinary sets off none.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::support::{Door, curl, eventually, part};
+use crate::support::{Door, curl, eventually, free_port, part, part_at_port, python_part};
+
+const SECRET: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 
 const CONFIGURATION: &str = "\
 version: 1
@@ -103,4 +105,185 @@ fn a_key_from_a_network_it_never_was_used_from_is_one_alarm_and_a_restart_forget
     used_from(&door, &["203.0.113.1"]);
     door.restart();
     assert_eq!(door.events("credential_new_network").len(), 1, "it is turned off");
+}
+
+/// Somebody who signs in at the page of passwords, wrongly.
+fn mistype(door: &Door, user: &str, from: &str) {
+    let jar = tempfile::NamedTempFile::new().unwrap();
+    let (jar, from) = (jar.path().to_str().unwrap(), format!("X-Forwarded-For: {from}"));
+    let base = format!("http://{}/.doorward/sign-in", door.listener(0));
+    let page = curl(&["-H", "Host: localhost:1", "-H", &from, "-b", jar, "-c", jar, &base]).text();
+    let field = |name: &str| {
+        let at = page.find(&format!("name=\"{name}\"")).unwrap_or_else(|| panic!("no {name}: {page}"));
+        let value = page[at..].split("value=\"").nth(1).unwrap();
+        value[..value.find('"').unwrap()].to_owned()
+    };
+    let fields = [
+        ("token", field("token")),
+        ("return_to", field("return_to")),
+        ("user", user.to_owned()),
+        ("password", "wrong".to_owned()),
+    ];
+    let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+    let local = format!("{base}/local");
+    let origin = "Origin: http://localhost:1";
+    let headers = ["-H", "Host: localhost:1", "-H", &from, "-H", origin, "-H", "Sec-Fetch-Site: same-origin"];
+    let all = [&headers[..], &["-b", jar, "-c", jar, "--data-binary", &body, &local]].concat();
+    let answer = curl(&all);
+    assert_eq!(answer.status, 401, "{}", answer.text());
+}
+
+const LOCAL: &str = "connections: [{ id: local, password: { lock_after: 1000 } }]\ntrusted_proxies: [127.0.0.1/32]\n";
+
+#[test]
+fn wrong_passwords_are_one_alarm_for_the_account_and_one_for_the_address() {
+    let alarms = "audit: { alarms: { repeated_failures: 4, window: 1h } }\n";
+    let door = Door::serve(&format!("{CONFIGURATION}{LOCAL}{alarms}"), |_| {});
+    door.command(&["user", "create", "--name", "ada"]);
+    let told = |failures: usize| {
+        eventually("the failures are in the trail", || (door.events("sign_in").len() >= failures).then_some(()));
+        let events = door.events("repeated_failures");
+        events
+            .iter()
+            .map(|event| (event["details"]["by"].clone(), event["target"].clone(), event["source"].clone()))
+            .collect::<Vec<_>>()
+    };
+    // One account, from everywhere.
+    for place in 1..=8 {
+        mistype(&door, "ada", &format!("192.0.2.{place}"));
+    }
+    let by_account = told(8);
+    assert_eq!(by_account.len(), 1, "{by_account:?}");
+    assert_eq!((&by_account[0].0, &by_account[0].1), (&"account".into(), &"ada".into()));
+    // One address, any account.
+    for name in 0..8 {
+        mistype(&door, &format!("person{name}"), "198.51.100.7");
+    }
+    let both = told(16);
+    assert_eq!(both.len(), 2, "{both:?}");
+    assert!(both.contains(&("address".into(), Value::Null, "198.51.100.7".into())), "{both:?}");
+    for event in door.events("repeated_failures") {
+        assert_eq!((&event["outcome"], &event["details"]["failures"]), (&"failure".into(), &4.into()), "{event}");
+    }
+}
+
+/// A directory that puts out whom it has put in.
+struct Directory {
+    url: String,
+    token: String,
+}
+
+impl Directory {
+    fn at(door: &Door) -> Self {
+        let made = door.command(&["scim-token", "create", "--connection", "local"]);
+        let token = format!("Authorization: Bearer {}", made["secret"].as_str().unwrap());
+        Self { url: format!("http://{}/.doorward/scim/v2/Users", door.listener(0)), token }
+    }
+
+    fn ask(&self, method: &str, below: &str, body: &Value) -> crate::support::Answer {
+        let url = format!("{}{below}", self.url);
+        curl(&["-X", method, "-H", "Host: localhost:1", "-H", &self.token, "--data-binary", &body.to_string(), &url])
+    }
+
+    fn people(&self, count: usize) -> Vec<String> {
+        let person = |number| json!({ "userName": format!("person{number}@acme.example") });
+        let made = (0..count).map(|number| self.ask("POST", "", &person(number)).json());
+        made.map(|made| made["id"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+#[test]
+fn a_directory_that_removes_many_is_one_alarm_whichever_way_it_does_so() {
+    let alarms = "audit: { alarms: { mass_deprovisioning: 4, window: 1h } }\n";
+    let door = Door::serve(&format!("{CONFIGURATION}{LOCAL}{alarms}"), |_| {});
+    let directory = Directory::at(&door);
+    let people = directory.people(8);
+    let inactive = json!({ "Operations": [{ "op": "replace", "path": "active", "value": false }] });
+    for (place, id) in people.iter().enumerate() {
+        let (method, body) = if place % 2 == 0 { ("PATCH", &inactive) } else { ("DELETE", &Value::Null) };
+        let answer = directory.ask(method, &format!("/{id}"), body);
+        assert!((200..300).contains(&answer.status), "{}", answer.text());
+        assert_eq!(door.events("mass_deprovisioning").len(), usize::from(place >= 3), "{place}");
+    }
+    let alarm = &door.events("mass_deprovisioning")[0];
+    assert!(alarm["actor"].as_str().unwrap().starts_with("scim:"), "{alarm}");
+    assert_eq!(alarm["details"], json!({ "people": 4, "within": 3600 }));
+}
+
+#[test]
+fn each_alarm_goes_to_the_sink_that_is_for_it_alone() {
+    let ports = [free_port(), free_port()];
+    let siems = ports.map(|port| python_part("siem", &["--port", &port.to_string(), "--secret", SECRET]));
+    let hook = |port: u16| format!("webhook: {{ url: 'http://127.0.0.1:{port}/', secret: '{SECRET}', private_addresses: true }}");
+    let sinks = format!(
+        "audit:\n  alarms: {{ repeated_failures: 3, mass_deprovisioning: 3, window: 1h, learning: 0s }}\n  sinks:\n    \
+         - {{ id: alarms, {}, format: doorward, only: {{ severity: alarm }}, batch: {{ events: 1 }} }}\n    \
+         - {{ id: burst, {}, format: doorward, only: {{ kinds: [repeated_failures] }} }}\n",
+        hook(ports[0]),
+        hook(ports[1])
+    );
+    let mut door = Door::serve(&format!("{CONFIGURATION}{LOCAL}{sinks}"), |_| {});
+    let directory = Directory::at(&door);
+    let people = directory.people(4);
+    for id in &people {
+        assert_eq!(directory.ask("DELETE", &format!("/{id}"), &Value::Null).status, 204);
+    }
+    for _ in 0..5 {
+        refused(&door);
+    }
+    let key = door.command(&["key", "create", "--name", "deploy", "--role", "viewer"]);
+    let key = format!("X-Api-Key: {}", key["secret"].as_str().unwrap());
+    for address in ["192.0.2.1", "198.51.100.1"] {
+        let from = format!("X-Forwarded-For: {address}");
+        assert_ne!(curl(&["-H", &key, "-H", &from, &format!("http://{}/", door.listener(0))]).status, 401);
+        // What was gathered is written at the end at the latest.
+        door.restart();
+    }
+    let kinds = |siem: &crate::support::Part| {
+        let events = siem.control("GET", "/events").as_array().unwrap().clone();
+        let mut kinds: Vec<String> = events.iter().map(|event| event["kind"].as_str().unwrap().to_owned()).collect();
+        kinds.sort();
+        kinds
+    };
+    eventually("all three came", || (kinds(&siems[0]).len() >= 3).then_some(()));
+    assert_eq!(kinds(&siems[0]), ["credential_new_network", "mass_deprovisioning", "repeated_failures"]);
+    eventually("the burst came", || (!kinds(&siems[1]).is_empty()).then_some(()));
+    assert_eq!(kinds(&siems[1]), ["repeated_failures"]);
+}
+
+#[test]
+fn of_several_replicas_each_counts_its_own_and_a_new_network_is_told_by_one() {
+    let (database, upstream) = (part_at_port("postgres", &[]), part("echo", &[]));
+    let url = database.ready["url"].as_str().unwrap();
+    let configuration = CONFIGURATION
+        .replace("sqlite:{folder}/doorward.db", url)
+        .replace("127.0.0.1:9", &format!("127.0.0.1:{}", upstream.port()));
+    let mut doors: Vec<Door> = ["a", "b"]
+        .iter()
+        .map(|name| {
+            let audit = format!("audit: {{ source: {name}, alarms: {{ repeated_failures: 4, window: 1h, learning: 0s }} }}\n");
+            Door::serve(&format!("{configuration}{LOCAL}{audit}"), |_| {})
+        })
+        .collect();
+    for _ in 0..3 {
+        doors.iter().for_each(refused);
+    }
+    settled(&doors[0], 6);
+    assert_eq!(doors[0].events("repeated_failures"), [0; 0].map(Value::from), "six, of which each has seen three");
+    for _ in 0..3 {
+        doors.iter().for_each(refused);
+    }
+    settled(&doors[0], 12);
+    assert_eq!(doors[0].events("repeated_failures").len(), 2, "each tells it once");
+
+    let made = doors[0].command(&["key", "create", "--name", "deploy", "--role", "viewer"]);
+    let key = format!("X-Api-Key: {}", made["secret"].as_str().unwrap());
+    for address in ["192.0.2.1", "198.51.100.1", "198.51.100.2"] {
+        let from = format!("X-Forwarded-For: {address}");
+        for door in &doors {
+            assert_eq!(curl(&["-H", &key, "-H", &from, &format!("http://{}/", door.listener(0))]).status, 200);
+        }
+        doors.iter_mut().for_each(Door::restart);
+    }
+    assert_eq!(doors[0].events("credential_new_network").len(), 1);
 }

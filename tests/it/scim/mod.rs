@@ -4,6 +4,7 @@ mod borders;
 mod circles;
 mod conformity;
 mod directory;
+mod events;
 mod house;
 mod recorded;
 mod tokens;

@@ -91,6 +91,7 @@ macro_rules! conformance {
             live_sessions_are_listed_newest_first
             a_one_time_value_has_one_winner_among_many
             a_purge_removes_only_what_has_expired
+            sessions_that_ended_by_themselves_are_found_each_once_and_no_others
             a_purge_removes_all_of_it_however_much_there_is
             seen_times_are_gathered_and_written_together
         );

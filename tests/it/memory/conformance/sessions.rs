@@ -1,10 +1,11 @@
 //! Facts about sessions and one-time values.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use doorward::crypto::Digest;
 use doorward::model::{ProviderLogout, Session, SessionHandle, UserId};
-use doorward::session::{Once, Renewals, SealedTokens, SessionFilter};
+use doorward::session::{Once, Overdue, Renewals, SealedTokens, SessionFilter};
 use futures::{StreamExt as _, TryStreamExt as _};
 use tokio::task::JoinSet;
 
@@ -288,6 +289,40 @@ pub(crate) async fn a_purge_removes_only_what_has_expired(backend: &impl Backend
     }
     assert!(sessions.take_once("attempt", &old, at(200)).await?);
     assert!(!sessions.take_once("attempt", &new, at(200)).await?);
+    Ok(())
+}
+
+pub(crate) async fn sessions_that_ended_by_themselves_are_found_each_once_and_no_others(backend: &impl Backend) -> Outcome {
+    let sessions = backend.open().await?.sessions;
+    let idle = Duration::from_secs(100);
+    // (name, last seen, end): with a hundred seconds of idleness.
+    for (name, seen, end) in [("over", 150, 200), ("idle", 100, 900), ("early", 90, 150), ("late", 200, 251), ("live", 400, 900)]
+    {
+        sessions.create(&Session { last_seen_at: at(seen), expires_at: at(end), ..session(nobody(), name)? }).await?;
+    }
+    sessions.create(&Session { last_seen_at: at(100), ..session(nobody(), "ended")? }).await?;
+    sessions.end(&SessionHandle("handle-ended".to_owned()), at(120)).await?;
+    let many = (0..1200).map(|number| {
+        let (sessions, name) = (&sessions, format!("many-{number}"));
+        async move {
+            Outcome::Ok(
+                sessions.create(&Session { expires_at: at(180), last_seen_at: at(170), ..session(nobody(), &name)? }).await?,
+            )
+        }
+    });
+    futures::stream::iter(many).buffer_unordered(16).try_collect::<()>().await?;
+    let (over, mut from, mut found) = (Overdue { idle, after: at(150), until: at(250) }, None, BTreeSet::new());
+    loop {
+        let (some, next) = sessions.overdue(over, from).await?;
+        found.extend(some.into_iter().map(|session| session.handle.0));
+        from = next;
+        if from.is_none() {
+            break;
+        }
+    }
+    let many = found.iter().filter(|handle| handle.starts_with("handle-many-")).count();
+    let others: Vec<&str> = found.iter().map(String::as_str).filter(|handle| !handle.starts_with("handle-many-")).collect();
+    assert_eq!((many, others), (1200, vec!["handle-idle", "handle-over"]));
     Ok(())
 }
 
