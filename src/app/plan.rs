@@ -180,7 +180,7 @@ impl Plan {
             doors,
             forwarding: self.forwarding,
             prefix: self.config.prefix.as_str().into(),
-            decisions: self.config.forward_auth.map(|typed| Decisions { grpc: typed.grpc }),
+            decisions: Decisions::of(&self.config),
         }
     }
 }

@@ -16,8 +16,8 @@ pub struct Compatibility {
     pub oauth2_proxy: Option<Oauth2Proxy>,
 }
 
-/// Answers where oauth2-proxy does: `/oauth2/start`, `/oauth2/sign_in`, `/oauth2/sign_out`, `/oauth2/callback`, `/oauth2/userinfo`, `/ping`,
-/// `/ready` and `/robots.txt`. They are taken from the application.
+/// Answers where oauth2-proxy does: `/oauth2/start`, `/oauth2/sign_in`, `/oauth2/sign_out`, `/oauth2/callback`, `/oauth2/userinfo`,
+/// `/oauth2/auth`, `/ping`, `/ready` and `/robots.txt`. They are taken from the application.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Oauth2Proxy {

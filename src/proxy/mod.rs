@@ -364,8 +364,10 @@ async fn judge(gateway: &Gateway, session: &mut Session, now: Timestamp, audienc
     if audience == Audience::Client {
         return travel(gateway, session, now, None).await;
     }
+    let wanted = outer::Wanted::of(session.req_header(), audience);
     let facts = outer::turn(session, gateway, audience).await?;
-    travel(gateway, session, now, Some(&facts)).await.and_then(outer::judge)
+    let outbound = travel(gateway, session, now, Some(&facts)).await.and_then(outer::judge)?;
+    wanted.judge(outbound)
 }
 
 /// The journey of the request that `session` holds. `told`: where it comes from, if not from where its connection does.

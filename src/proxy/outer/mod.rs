@@ -7,6 +7,7 @@
 mod call;
 mod named;
 mod protocol;
+mod wanted;
 
 use http::header::CACHE_CONTROL;
 use http::{HeaderName, HeaderValue, StatusCode, header};
@@ -18,10 +19,12 @@ use super::account::Account;
 use super::gateway::Gateway;
 use super::reject::Rejection;
 use super::renewal;
+use crate::config::Config;
 use crate::edge::{ConnectionFacts, Unclean, fields};
 use crate::forward::{Outbound, Told};
 use crate::route::Target;
 pub(super) use call::tell as tell_call;
+pub(super) use wanted::Wanted;
 
 /// Where Envoy's external authorization calls (`envoy/service/auth/v3/external_auth.proto`).
 const CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
@@ -39,6 +42,8 @@ pub(super) enum Audience {
     ProxyByPath,
     /// nginx, which looks at the status only and knows 401 and 403.
     Nginx,
+    /// oauth2-proxy's counterpart: 202, 401 or 403, and never a redirect.
+    Oauth2Proxy,
     /// Envoy by gRPC.
     Call,
 }
@@ -48,15 +53,28 @@ pub(super) enum Audience {
 pub(super) struct Answered(pub(super) StatusCode);
 
 /// How decisions are asked for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Decisions {
     /// Whether by gRPC too.
     pub grpc: bool,
+    /// oauth2-proxy's address for it.
+    alias: Option<Box<str>>,
+}
+
+impl Decisions {
+    /// `None`: nobody may ask.
+    #[must_use]
+    pub fn of(config: &Config) -> Option<Self> {
+        let other = config.compatibility.oauth2_proxy.as_ref();
+        let alias = other.map(|other| format!("{}/auth", other.prefix).into());
+        let grpc = config.forward_auth.is_some_and(|typed| typed.grpc);
+        (config.forward_auth.is_some() || alias.is_some()).then_some(Self { grpc, alias })
+    }
 }
 
 impl Audience {
     pub(super) fn of(head: &RequestHeader, gateway: &Gateway) -> Self {
-        let Some(decisions) = gateway.decisions else { return Self::Client };
+        let Some(decisions) = &gateway.decisions else { return Self::Client };
         // What is not sent in origin-form never comes from a proxy that asks.
         let path = head.uri.path();
         if !head.raw_path().starts_with(path.as_bytes()) {
@@ -64,6 +82,9 @@ impl Audience {
         }
         if decisions.grpc && path == CHECK {
             return Self::Call;
+        }
+        if decisions.alias.as_deref() == Some(path) {
+            return Self::Oauth2Proxy;
         }
         match path.strip_prefix(&*gateway.prefix).and_then(|rest| rest.strip_prefix("/auth")) {
             Some("") if named::is_nginx(&head.headers) => Self::Nginx,
@@ -116,7 +137,8 @@ pub(super) async fn allow(
     audience: Audience,
 ) -> Result<()> {
     let told = gateway.forwarding.tell(outbound, &session.req_header().headers)?;
-    let mut head = ResponseHeader::build(StatusCode::OK, Some(24))?;
+    let passes = if audience == Audience::Oauth2Proxy { StatusCode::ACCEPTED } else { StatusCode::OK };
+    let mut head = ResponseHeader::build(passes, Some(24))?;
     head.insert_header(CACHE_CONTROL, "no-store")?;
     renewal::renew(session, gateway, outbound.identity.as_deref(), outbound.now, &mut head)?;
     if audience == Audience::Call {
@@ -146,7 +168,10 @@ fn listed(told: &Told) -> HeaderValue {
 /// What a refusal looks like to whoever asked.
 pub(super) fn suit(audience: Audience, head: &mut ResponseHeader) -> Result<()> {
     // nginx takes a redirect for a failure; where to is told by `Location` all the same.
-    if audience == Audience::Nginx && head.status == StatusCode::SEE_OTHER && fields::holds(&head.headers, &header::LOCATION) {
+    if matches!(audience, Audience::Nginx | Audience::Oauth2Proxy)
+        && head.status == StatusCode::SEE_OTHER
+        && fields::holds(&head.headers, &header::LOCATION)
+    {
         head.set_status(StatusCode::UNAUTHORIZED)?;
     }
     Ok(())

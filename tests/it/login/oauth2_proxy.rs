@@ -152,3 +152,56 @@ fn signing_out_by_link_takes_a_page_of_one_s_own() {
     let gone = person.ask(&house.url("/oauth2/sign_out"), &["-H", "Sec-Fetch-Site: none"]);
     assert!(gone.header("location").unwrap().contains("/session/end?"), "{gone:?}");
 }
+
+#[test]
+fn a_proxy_that_asks_at_oauth2_proxy_s_address_is_answered_as_by_it() {
+    let house = House::with(Plan {
+        settings: concat!(
+            "trusted_proxies: [127.0.0.1/32]\n",
+            "compatibility: { oauth2_proxy: {} }\n",
+            "\"identity_headers\": { presets: [oauth2-proxy], access_token: true }\n"
+        ),
+        without: &["identity_headers:"],
+        client: r#"{ "redirect_uris": ["{own}/oauth2/callback"] }"#,
+        ..Plan::default()
+    });
+    let host = house.url("").trim_start_matches("https://").trim_end_matches('/').to_owned();
+    let about = |path: &str| {
+        [
+            format!("X-Original-URI: {path}"),
+            "X-Original-Method: GET".to_owned(),
+            "X-Forwarded-For: 192.0.2.1".to_owned(),
+            "X-Forwarded-Proto: https".to_owned(),
+            format!("X-Forwarded-Host: {host}"),
+        ]
+    };
+    let ask = |person: &Person, query: &str, path: &str| {
+        let fields = about(path);
+        let arguments: Vec<&str> = fields.iter().flat_map(|field| ["-H", field.as_str()]).collect();
+        person.ask(&house.url(&format!("/oauth2/auth{query}")), &arguments)
+    };
+    assert_eq!(ask(&house.person(), "", "/x").status, 401, "never a redirect, also for a browser");
+    assert_eq!(ask(&house.person(), "", "/public/x").status, 202);
+    let (ada, _) = signed_in(&house, "ada", "/");
+    let passed = ask(&ada, "", "/x");
+    assert_eq!((passed.status, passed.header("x-auth-request-email")), (202, Some("ada@acme.example")), "{passed:?}");
+    assert_eq!(passed.header("x-auth-request-groups"), Some("Chess,Engineering,Platform"));
+    assert_eq!(passed.header("x-auth-request-preferred-username"), Some("ada@acme.example"));
+    assert!(passed.header("x-auth-request-user").is_some() && passed.header("x-auth-request-access-token").is_some());
+    for (query, status) in [
+        ("?allowed_groups=Chess", 202),
+        ("?allowed_groups=Nobody,Platform", 202),
+        ("?allowed_groups=Nobody", 403),
+        ("?allowed_emails=ada@acme.example", 202),
+        ("?allowed_emails=eve@acme.example", 403),
+        ("?allowed_email_domains=acme.example", 202),
+        ("?allowed_email_domains=*.example", 202),
+        ("?allowed_email_domains=cme.example", 403),
+        ("?allowed_groups=Chess&allowed_emails=eve@acme.example", 403),
+    ] {
+        assert_eq!(ask(&ada, query, "/x").status, status, "{query}");
+    }
+    let (bob, _) = signed_in(&house, "bob", "/");
+    assert_eq!(ask(&bob, "", "/admin/x").status, 403, "the routes' rules hold");
+    assert_eq!(ask(&house.person().from("127.0.0.2"), "", "/public/x").status, 403, "only trusted proxies ask");
+}

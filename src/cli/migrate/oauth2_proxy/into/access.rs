@@ -135,7 +135,7 @@ fn mounts(making: &mut Making<'_>) -> Vec<Mount> {
             Weight::Differs,
             "upstream",
             origin,
-            "nothing is served here: the proxy in front asks `/.doorward/auth`, which `forward_auth: {}` opens to `trusted_proxies`",
+            "nothing is served here: the proxy in front asks `/oauth2/auth`, as before, and has to be one of `trusted_proxies`",
         );
         return Vec::new();
     }

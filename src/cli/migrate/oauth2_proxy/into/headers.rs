@@ -118,7 +118,7 @@ pub(super) fn answers(making: &mut Making<'_>) {
     for header in making.model.response.clone() {
         let usual = ["x-auth-request-user", "x-auth-request-email", "x-auth-request-groups", "x-auth-request-preferred-username"];
         if usual.contains(&header.name.to_ascii_lowercase().as_str()) {
-            let why = "the answer to a proxy that asks `/.doorward/auth` has it; answers of the application do not, since browsers need not know it";
+            let why = "the answer of `/oauth2/auth` has it; answers of the application do not, since browsers need not know it";
             making.remark_at(Weight::Differs, &header.name, &header.origin, why);
         } else {
             let why = "no answer has this header: let the proxy in front set what it needs from X-Auth-Request-*";
