@@ -49,7 +49,7 @@ fn door(site: &Site, idp: &Part, app: u16) -> Door {
         .replace("/etc/doorward", "{folder}");
     Door::serve(&configuration, |folder| {
         site.furnish(folder);
-        fs::write(folder.join("client-secret"), SECRET).unwrap();
+        fs::write(folder.join("oidc-secret"), SECRET).unwrap();
         let both = ["tls.crt", "tls.key"].map(|name| fs::read_to_string(folder.join(name)).unwrap());
         fs::write(folder.join("tls.pem"), both.concat()).unwrap();
     })
