@@ -14,6 +14,8 @@ mod health;
 mod journal;
 mod listing;
 mod logged;
+#[cfg(test)]
+mod moody;
 pub mod ocsf;
 mod recorder;
 mod removal;

@@ -201,55 +201,11 @@ async fn append(store: &dyn AuditStore, events: &[Event]) -> Result<(), AuditErr
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
-    use std::sync::atomic::AtomicBool;
-
-    use async_trait::async_trait;
-
     use super::*;
-    use crate::audit::{AuditFilter, Entry, Head, Kind, Listing, Outcome};
+    use crate::audit::moody::Moody;
+    use crate::audit::{Kind, Outcome};
     use crate::clock::Timestamp;
-    use crate::model::{TenantId, UserId};
-
-    /// A store that can be down.
-    #[derive(Debug, Default)]
-    struct Moody {
-        down: AtomicBool,
-        written: Mutex<Vec<i64>>,
-        transactions: AtomicU64,
-    }
-
-    #[async_trait]
-    impl AuditStore for Moody {
-        async fn append(&self, events: Vec<Event>) -> Result<(), AuditError> {
-            if self.down.load(Ordering::SeqCst) {
-                return Err(AuditError("down".into()));
-            }
-            self.transactions.fetch_add(1, Ordering::SeqCst);
-            self.written.lock().unwrap().extend(events.iter().map(|event| event.at.seconds()));
-            Ok(())
-        }
-
-        async fn search(&self, _: &AuditFilter) -> Result<Listing, AuditError> {
-            Ok(Listing::default())
-        }
-
-        async fn following(&self, _: &str, _: i64, _: u32) -> Result<Vec<Entry>, AuditError> {
-            Ok(Vec::new())
-        }
-
-        async fn heads(&self) -> Result<Vec<Head>, AuditError> {
-            Ok(Vec::new())
-        }
-
-        async fn forget(&self, _: UserId, _: &[String]) -> Result<u64, AuditError> {
-            Ok(0)
-        }
-
-        async fn purge(&self, _: Timestamp) -> Result<u64, AuditError> {
-            Ok(0)
-        }
-    }
+    use crate::model::TenantId;
 
     fn event(number: i64) -> Event {
         Event::new(Timestamp::from_seconds(number), Kind::AccessDenied, Outcome::Failure, &TenantId::default())
@@ -264,7 +220,7 @@ mod tests {
         assert!(recorder.record_done(vec![event(2), event(3)]).await.is_err(), "the failure is told");
         store.down.store(false, Ordering::SeqCst);
         assert!(recorder.flush().await);
-        assert_eq!(*store.written.lock().unwrap(), [1, 2, 3]);
+        assert_eq!(store.moments(), [1, 2, 3]);
     }
 
     /// As a process leaves it that is killed while the store is down.
@@ -286,7 +242,7 @@ mod tests {
         let recorder = Recorder::start_with(store.clone(), Journal::open(&base, 0).unwrap()).unwrap();
         recorder.note(event(700));
         assert!(recorder.flush().await);
-        assert_eq!(*store.written.lock().unwrap(), (0..=700).collect::<Vec<_>>());
+        assert_eq!(store.moments(), (0..=700).collect::<Vec<_>>());
         assert_eq!((recorder.waiting(), recorder.lost()), (0, 0));
     }
 
@@ -306,7 +262,7 @@ mod tests {
         assert!(!second.exists(), "it was emptied");
         recorder.note(event(3));
         assert!(recorder.flush().await);
-        assert_eq!(*store.written.lock().unwrap(), [0, 1, 2, 3]);
+        assert_eq!(store.moments(), [0, 1, 2, 3]);
     }
 
     #[tokio::test]
@@ -326,7 +282,7 @@ mod tests {
         assert_eq!(recorder.lost(), 0, "more than the queue holds");
         store.down.store(false, Ordering::SeqCst);
         assert!(recorder.flush().await);
-        assert_eq!(*store.written.lock().unwrap(), (0..3 * all).collect::<Vec<_>>());
+        assert_eq!(store.moments(), (0..3 * all).collect::<Vec<_>>());
     }
 
     #[tokio::test]
@@ -335,7 +291,7 @@ mod tests {
         let recorder = Recorder::start(store.clone());
         let recorded = futures::future::join_all((0..50).map(|number| recorder.record(event(number)))).await;
         assert!(recorded.iter().all(Result::is_ok));
-        assert_eq!(*store.written.lock().unwrap(), (0..50).collect::<Vec<_>>());
+        assert_eq!(store.moments(), (0..50).collect::<Vec<_>>());
         let transactions = store.transactions.load(Ordering::SeqCst);
         assert!(transactions <= 2, "{transactions}");
         store.down.store(true, Ordering::SeqCst);
@@ -362,6 +318,6 @@ mod tests {
         store.down.store(false, Ordering::SeqCst);
         assert!(recorder.flush().await);
         let kept = i64::try_from(QUEUE).unwrap();
-        assert_eq!(*store.written.lock().unwrap(), (0..kept).collect::<Vec<_>>(), "each once and in order");
+        assert_eq!(store.moments(), (0..kept).collect::<Vec<_>>(), "each once and in order");
     }
 }

@@ -158,54 +158,14 @@ fn read(file: &File) -> io::Result<Vec<Event>> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
-    use std::sync::atomic::{AtomicBool, Ordering};
-
-    use async_trait::async_trait;
+    use std::sync::atomic::Ordering;
 
     use super::*;
+    use crate::audit::Outcome;
+    use crate::audit::moody::Moody;
     use crate::audit::what::BreakGlassUsed;
-    use crate::audit::{AuditFilter, Entry, Head, Listing, Outcome};
     use crate::clock::Timestamp;
-    use crate::model::{TenantId, UserId};
-
-    /// A trail that can be down.
-    #[derive(Debug, Default)]
-    struct Moody {
-        down: AtomicBool,
-        written: Mutex<Vec<Event>>,
-    }
-
-    #[async_trait]
-    impl AuditStore for Moody {
-        async fn append(&self, events: Vec<Event>) -> Result<(), AuditError> {
-            if self.down.load(Ordering::SeqCst) {
-                return Err(AuditError("down".into()));
-            }
-            self.written.lock().unwrap().extend(events);
-            Ok(())
-        }
-
-        async fn search(&self, _: &AuditFilter) -> Result<Listing, AuditError> {
-            Ok(Listing::default())
-        }
-
-        async fn following(&self, _: &str, _: i64, _: u32) -> Result<Vec<Entry>, AuditError> {
-            Ok(Vec::new())
-        }
-
-        async fn heads(&self) -> Result<Vec<Head>, AuditError> {
-            Ok(Vec::new())
-        }
-
-        async fn forget(&self, _: UserId, _: &[String]) -> Result<u64, AuditError> {
-            Ok(0)
-        }
-
-        async fn purge(&self, _: Timestamp) -> Result<u64, AuditError> {
-            Ok(0)
-        }
-    }
+    use crate::model::TenantId;
 
     fn alarm(number: i64) -> Event {
         let used = BreakGlassUsed { severity: Some("critical"), ..BreakGlassUsed::default() };
@@ -233,7 +193,7 @@ mod tests {
         let after_a_restart = Spool::new(folder.path().join("spool"));
         assert_eq!(after_a_restart.empty_into(&*trail).await.unwrap(), 3);
         assert_eq!(after_a_restart.empty_into(&*trail).await.unwrap(), 0, "once");
-        let written = trail.written.lock().unwrap().clone();
+        let written = trail.written();
         assert_eq!(written.iter().map(|event| event.at.seconds()).collect::<Vec<_>>(), [0, 1, 2]);
         let (kept, sent) = (&written[0], alarm(0));
         assert_eq!((kept.kind, &kept.reason, &kept.target, kept.source), (sent.kind, &sent.reason, &sent.target, sent.source));
@@ -250,6 +210,6 @@ mod tests {
         recorder.alarm(alarm(7), Some(&spool)).await;
         trail.down.store(false, Ordering::SeqCst);
         assert!(recorder.flush().await);
-        assert_eq!(trail.written.lock().unwrap().len(), 1);
+        assert_eq!(trail.written().len(), 1);
     }
 }
