@@ -198,8 +198,8 @@ fn when_a_key_was_last_used_is_seen_by_its_owner_and_not_written_with_each_reque
     });
     assert!(*used > *made["created_at"].as_str().unwrap(), "{used}");
     let written: i64 = store::look(house.door.folder(), "SELECT count(*) FROM written");
-    // Every five seconds, if there was anything.
-    let most = i64::try_from(begun.elapsed().as_secs() / 5).unwrap() + 1;
+    // Every five seconds, if there was anything; one that came late is followed by the next in time.
+    let most = i64::try_from(begun.elapsed().as_secs() / 5).unwrap() + 2;
     assert!((1..=most).contains(&written), "{written} writes for a hundred requests in {:?}", begun.elapsed());
 }
 
