@@ -112,7 +112,7 @@ fn a_local_account_signs_in_by_keyboard_and_a_wrong_password_is_announced() {
     let right = made["password"].as_str().unwrap();
     let lines = browse(&json!([
         { "goto": house.url("/kept") },
-        { "focused": 1 },
+        { "wait_for": "#user:focus" }, { "focused": 1 },
         { "fill": ["#user", "dora"] }, { "key": "Tab" }, { "focused": 1 },
         { "fill": ["#password", "wrong password"] }, { "key": "Enter" },
         { "wait_for": "[role=alert]" }, { "text": "[role=alert]" }, { "focused": 1 },

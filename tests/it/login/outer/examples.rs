@@ -130,7 +130,8 @@ fn a_person_signs_in(estate: &Estate) {
 
 #[track_caller]
 fn a_program_has_a_key_or_is_told_what_it_lacks(estate: &Estate) {
-    let nobody = estate.ask("/reports", &["-X", "POST", "-d", "x=1"]);
+    // Without a body: HAProxy answers before it has come, and may then end the stream in a way that curl takes for an error.
+    let nobody = estate.ask("/reports", &["-X", "POST", "-d", ""]);
     assert_eq!((nobody.status, nobody.header("content-type")), (401, Some("application/problem+json")), "{nobody:?}");
     assert!(nobody.all("www-authenticate").iter().any(|challenge| challenge.starts_with("Bearer")), "{nobody:?}");
     assert_eq!(nobody.json()["code"], "identity_needed");
