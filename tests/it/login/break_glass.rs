@@ -313,7 +313,7 @@ fn a_browser_with_a_session_is_shown_the_way_in_while_the_store_is_down() {
             let file = house.door.folder().join(name);
             // In place: a file that is cut short under a door that has it mapped ends the door.
             if let Ok(file) = std::fs::OpenOptions::new().write(true).open(file) {
-                file.write_all_at(&[0xff; 65536], 0).unwrap();
+                file.write_all_at(&vec![0xff; 65536], 0).unwrap();
             }
         }
         for path in ["/.doorward/sign-in", "/data"] {
