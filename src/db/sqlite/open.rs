@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use sqlx::ConnectOptions as _;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{AssertSqlSafe, ConnectOptions as _};
 
 use super::{DEADLINE, LOCK_WAIT};
 use crate::db::OpenError;
@@ -40,7 +40,8 @@ pub(super) async fn open(url: &str) -> Result<Opened, OpenError> {
     let alone = lock_folder(&file).await?;
     create(&file)?;
     let options = options(&file);
-    let connection = options.connect().await.map_err(|source| OpenError::Database { file: file.clone(), source })?;
+    let mut connection = options.connect().await.map_err(|source| OpenError::Database { file: file.clone(), source })?;
+    sort_beside(&file, &mut connection).await;
     let opened = opened(&file, connection, options).await?;
     drop(alone);
     Ok(opened)
@@ -52,6 +53,8 @@ pub(super) async fn open_in_memory() -> Result<(Opened, SqliteConnection), OpenE
     let name = PathBuf::from(format!("/doorward-{}", COUNT.fetch_add(1, Ordering::Relaxed)));
     // SQLite's own file system in memory shares what has a name between connections, under the locks of files.
     let options = options(&name).vfs("memdb").journal_mode(SqliteJournalMode::Memory).create_if_missing(true);
+    // What is sorted has no other place either.
+    let options = options.pragma("temp_store", "MEMORY");
     let connect = || async { options.connect().await.map_err(|source| OpenError::Database { file: name.clone(), source }) };
     let held = connect().await?;
     let opened = opened(&name, connect().await?, options.clone()).await?;
@@ -98,10 +101,25 @@ pub(super) fn reading(options: &SqliteConnectOptions) -> SqliteConnectOptions {
     options.clone().pragma("query_only", "ON")
 }
 
+fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Lets SQLite sort what does not fit into its cache beside the file, because in an empty image with a read-only root there is no other
+/// place, and what is sorted is no business of whoever reads `/tmp`. In memory it would grow with the store. The setting is the whole
+/// process's, under a lock of SQLite's own.
+async fn sort_beside(file: &Path, connection: &mut SqliteConnection) {
+    let folder = folder_of(file).display().to_string().replace('\'', "''");
+    let set = sqlx::query(AssertSqlSafe(format!("PRAGMA temp_store_directory = '{folder}'"))).execute(connection).await;
+    if let Err(error) = set {
+        tracing::warn!(%error, "what SQLite sorts goes to wherever it finds a place");
+    }
+}
+
 /// SQLite's migrations are not safe against a second process; the folder's lock makes them so and leaves no file behind.
 /// The database file itself must not be locked this way: closing it would drop SQLite's own locks.
 async fn lock_folder(file: &Path) -> Result<File, OpenError> {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder_of(file);
     let failed = |source| OpenError::File { file: file.to_owned(), source };
     let lock = File::open(folder).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => OpenError::Folder(folder.to_owned()),

@@ -20,6 +20,7 @@ mod lines;
 mod migrate;
 mod presets;
 mod probes;
+mod read_only;
 mod reloads;
 mod replicas;
 mod rolling;
