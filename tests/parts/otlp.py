@@ -7,7 +7,8 @@ Control (HTTP, JSON):
   GET /spans       [{resource, scope, span}]: likewise, with ids in hexadecimal
   GET /conventions [name]: the attributes of OpenTelemetry's semantic conventions
   POST /knobs      {"status": 503, "headers": {…}, "text": "…"}: answer this; {"reject": [word…]}: reject records that hold one of the words (partial
-                   success); {"advice": "…"}: take all and say this; {"hang": true}: never answer; {"json": true}: answer in JSON. Each time anew.
+                   success); {"advice": "…"}: take all and say this; {"hang": true}: never answer; {"json": true}: answer in JSON; {"success": 202}: with this
+                   status; {"silent": true}: take all and say nothing (fluent-bit, Grafana Cloud). Each time anew.
 Spans that are none (ids, times, names, an attribute twice) are answered with 400.
 With `--export URL`, the SDK's exporter sends one record there and the program ends; with `--export-telemetry URL` a trace and its metrics.
 """
@@ -125,10 +126,10 @@ class Receiver(Quiet):
             said.partial_success.error_message = "there was a forbidden word"
         elif "advice" in now:
             said.partial_success.error_message = now["advice"]
+        success = now.get("success", 200)
         if now.get("json"):
-            return self.answer(200, "application/json", json.dumps(MessageToDict(said)).encode())
-        self.answer(200, "application/x-protobuf", said.SerializeToString())
-
+            return self.answer(success, "application/json", b"" if now.get("silent") else json.dumps(MessageToDict(said)).encode())
+        self.answer(success, "application/x-protobuf", b"" if now.get("silent") else said.SerializeToString())
 
     def traces(self, asked, now):
         taken, rejected = [], 0

@@ -8,7 +8,7 @@ use url::Url;
 use super::address;
 use super::sinks::headers;
 use crate::config::shown::shown;
-use crate::config::sink::{File, Otlp, Sink, Syslog, Way};
+use crate::config::sink::{File, Framing, Otlp, Sink, Syslog, Way};
 use crate::config::{Path, Problems};
 
 /// What the sink writes itself.
@@ -28,7 +28,11 @@ pub(super) fn syslog(typed: &Syslog, sink: &Sink, at: &Path, path: &Path, proble
             problems.add(path.key("url"), message, "write `tls://HOST`, `tcp://HOST` or `udp://HOST`, with `:PORT` if need be");
         }
         Some(Way::Tls) => {}
-        Some(_) => {
+        Some(way) => {
+            if way == Way::Udp && typed.framing != Framing::default() {
+                let hint = "by UDP each datagram is one message; leave it out";
+                problems.add(path.key("framing"), "framing has no meaning without a connection", hint);
+            }
             for (key, given) in [("ca", sink.ca.is_some()), ("client_certificate", sink.client_certificate.is_some())] {
                 if given {
                     problems.add(at.key(key), "certificates have no meaning without TLS", "write `tls://…`, or leave it out");

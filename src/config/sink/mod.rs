@@ -21,7 +21,7 @@ pub use file::{File, Rotate, Stdout};
 pub use otlp::Otlp;
 pub use sentinel::Sentinel;
 pub use splunk::SplunkHec;
-pub use syslog::{Facility, Syslog, Way};
+pub use syslog::{Facility, Framing, Syslog, Way};
 pub use webhook::Webhook;
 
 use super::listener::Certificate;

@@ -6,12 +6,15 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use url::Url;
 
-/// Messages of RFC 5424 by UDP (RFC 5426), TCP (RFC 6587, octet counting) or TLS (RFC 5425).
+/// Messages of RFC 5424 by UDP (RFC 5426), TCP (RFC 6587) or TLS (RFC 5425).
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Syslog {
     /// Where to: `tls://siem.example.com`, `tcp://…` or `udp://…`, with a port where it is not the usual one (6514; 601; 514).
     pub url: String,
+    /// How the receiver knows where a message ends, by TCP and TLS. Default: `octet_counting`.
+    #[serde(default)]
+    pub framing: Framing,
     /// Default: authpriv.
     #[serde(default)]
     pub facility: Facility,
@@ -29,6 +32,17 @@ pub struct Syslog {
     #[serde(default)]
     #[schemars(range(min = 480, max = 65000))]
     pub largest: Option<usize>,
+}
+
+/// How messages are told apart on a connection (RFC 6587 §3.4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Framing {
+    /// Each begins with its length (§3.4.1), as RFC 5425 wants it by TLS.
+    #[default]
+    OctetCounting,
+    /// Each ends with a line feed (§3.4.2).
+    Newline,
 }
 
 /// What part of a system a message is about (RFC 5424 §6.2.1).

@@ -72,7 +72,7 @@ fn record(event: &Outgoing, now: Timestamp) -> LogRecord {
         severity_number: severity(event.severity).into(),
         severity_text: event.severity.as_str().to_owned(),
         event_name: format!("doorward.{}", event.kind),
-        body: Some(any(Value::Object(event.body.clone()))),
+        body: any(Value::Object(event.body.clone())),
         attributes,
         ..LogRecord::default()
     }
@@ -103,23 +103,24 @@ fn pair(key: &str, value: Any) -> KeyValue {
     KeyValue { key: key.to_owned(), value: Some(AnyValue { value: Some(value) }), ..KeyValue::default() }
 }
 
-fn any(value: Value) -> AnyValue {
+/// `None` for null: a value without a value is refused by some receivers, so that whatever has none is left out.
+fn any(value: Value) -> Option<AnyValue> {
     let value = match value {
-        Value::Null => None,
-        Value::Bool(value) => Some(Any::BoolValue(value)),
-        Value::Number(number) => Some(match (number.as_i64(), number.as_f64()) {
+        Value::Null => return None,
+        Value::Bool(value) => Any::BoolValue(value),
+        Value::Number(number) => match (number.as_i64(), number.as_f64()) {
             (Some(whole), _) => Any::IntValue(whole),
             (None, Some(broken)) => Any::DoubleValue(broken),
             (None, None) => Any::StringValue(number.to_string()),
-        }),
-        Value::String(text) => Some(Any::StringValue(text)),
-        Value::Array(values) => Some(Any::ArrayValue(ArrayValue { values: values.into_iter().map(any).collect() })),
-        Value::Object(members) => Some(Any::KvlistValue(KeyValueList {
+        },
+        Value::String(text) => Any::StringValue(text),
+        Value::Array(values) => Any::ArrayValue(ArrayValue { values: values.into_iter().filter_map(any).collect() }),
+        Value::Object(members) => Any::KvlistValue(KeyValueList {
             values: members
                 .into_iter()
-                .map(|(key, value)| KeyValue { key, value: Some(any(value)), ..KeyValue::default() })
+                .filter_map(|(key, value)| Some(KeyValue { key, value: Some(any(value)?), ..KeyValue::default() }))
                 .collect(),
-        })),
+        }),
     };
-    AnyValue { value }
+    Some(AnyValue { value: Some(value) })
 }

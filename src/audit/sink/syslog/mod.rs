@@ -51,12 +51,12 @@ impl Syslog {
         let place = Place::of(&url, way.usual_port()).ok_or_else(no_place)?;
         let connected = match way {
             Way::Udp => Connected::Datagrams(Datagrams::new(place)),
-            Way::Tcp => Connected::Stream(Stream::new(place, None)),
+            Way::Tcp => Connected::Stream(Stream::new(place, typed.framing, None)),
             Way::Tls => {
                 let trust = Trust { authorities: sink.ca.clone(), certificate: sink.client_certificate.clone() };
                 trust.read()?;
                 place.name().map_err(|_| no_place())?;
-                Connected::Stream(Stream::new(place, Some(trust)))
+                Connected::Stream(Stream::new(place, typed.framing, Some(trust)))
             }
         };
         let form = Form {

@@ -1,4 +1,4 @@
-//! Syslog over a connection: TCP with octet counting (RFC 6587 §3.4.1), within TLS if so configured (RFC 5425).
+//! Syslog over a connection: TCP with octet counting or line feeds (RFC 6587 §3.4), within TLS if so configured (RFC 5425).
 //!
 //! Refuses to believe that what was written was taken: no receiver says so. What was sent shortly before a connection ended is sent
 //! again on the next, because a message twice can be told by its id and a message never cannot.
@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use super::place::{Place, PlaceError};
 use super::trust::{Trust, TrustError};
+use crate::config::sink::Framing;
 
 /// How long a message counts as under way after it was written: in buffers on the way, or in those of a receiver that ends at once.
 const UNDER_WAY: Duration = Duration::from_secs(60);
@@ -41,6 +42,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + fmt::Debug> Socket for S {}
 #[derive(Debug)]
 pub(super) struct Stream {
     place: Place,
+    framing: Framing,
     tls: Option<Trust>,
     state: Mutex<State>,
 }
@@ -88,8 +90,8 @@ pub(super) enum StreamError {
 }
 
 impl Stream {
-    pub(super) fn new(place: Place, tls: Option<Trust>) -> Arc<Self> {
-        Arc::new(Self { place, tls, state: Mutex::default() })
+    pub(super) fn new(place: Place, framing: Framing, tls: Option<Trust>) -> Arc<Self> {
+        Arc::new(Self { place, framing, tls, state: Mutex::default() })
     }
 
     /// Writes `messages`, after what may have been lost with the connection before. A call that is given up in the middle ends the
@@ -109,7 +111,7 @@ impl Stream {
             Some(open) if open.is_up() || !state.under_way.is_empty() => open,
             _ => self.connect().await?,
         };
-        let bytes = framed(messages);
+        let bytes = framed(messages, self.framing);
         self.write(&mut open, &bytes).await?;
         state.open = Some(open);
         state.keep(bytes);
@@ -217,12 +219,20 @@ impl State {
     }
 }
 
-/// `MSG-LEN SP SYSLOG-MSG`, one after the other.
-fn framed(messages: &[Vec<u8>]) -> Vec<u8> {
+/// `MSG-LEN SP SYSLOG-MSG`, or `SYSLOG-MSG LF`, one after the other. No message has a line feed in it: see [`super::message`].
+fn framed(messages: &[Vec<u8>], framing: Framing) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(messages.iter().map(|message| message.len() + 8).sum());
     for message in messages {
-        bytes.extend_from_slice(format!("{} ", message.len()).as_bytes());
-        bytes.extend_from_slice(message);
+        match framing {
+            Framing::OctetCounting => {
+                bytes.extend_from_slice(format!("{} ", message.len()).as_bytes());
+                bytes.extend_from_slice(message);
+            }
+            Framing::Newline => {
+                bytes.extend_from_slice(message);
+                bytes.push(b'\n');
+            }
+        }
     }
     bytes
 }

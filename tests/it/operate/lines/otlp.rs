@@ -148,6 +148,45 @@ fn partial_success_is_no_success() {
 }
 
 #[test]
+fn any_success_that_says_nothing_or_the_right_thing_is_one() {
+    let receiver = Receiver::start(&[]);
+    let way = receiver.way(json!({}));
+    // 201: fluent-bit; 204: Grafana Cloud.
+    let answers = [200, 201, 202, 204].into_iter().flat_map(|success| [false, true].map(|json| (success, json)));
+    for (number, (success, json)) in (1..).zip(answers) {
+        receiver.turn(json!({ "success": success, "silent": true, "json": json }));
+        assert_eq!(way.send(&[event(number)]), Ok(()), "{success}, as JSON: {json}");
+    }
+    receiver.turn(json!({ "success": 202, "advice": "fewer, please" }));
+    assert_eq!(way.send(&[event(9)]), Ok(()));
+    assert_eq!(receiver.links(), (1..=9).collect::<Vec<_>>());
+    receiver.turn(json!({ "success": 202, "reject": ["event-10"] }));
+    assert!(matches!(way.send(&[event(10)]), Err(SendError::Refused { .. })));
+    receiver.turn(json!({ "status": 201, "text": "<html>created, whatever it was</html>" }));
+    assert!(way.waits(&[event(10)]).contains("not one of OTLP"));
+}
+
+#[test]
+fn no_value_is_sent_without_a_value() {
+    let receiver = Receiver::start(&[]);
+    let mut hollow = event(1);
+    let details = json!({ "from": null, "to": "x", "within": { "nothing": null }, "list": [null, 1] });
+    hollow.body = json!({ "details": details, "nothing": null }).as_object().unwrap().clone();
+    receiver.way(json!({})).send(&[hollow]).unwrap();
+    let requests = receiver.requests();
+    let (_, _, record) = parts(&requests[0]);
+    let list = json!({ "arrayValue": { "values": [{ "intValue": "1" }] } });
+    let members = json!([
+        { "key": "list", "value": list }, { "key": "to", "value": { "stringValue": "x" } }, { "key": "within", "value": { "kvlistValue": {} } }
+    ]);
+    let mut details = record["body"]["kvlistValue"]["values"].as_array().unwrap().clone();
+    assert_eq!(details.len(), 1, "{record:#}");
+    let details = details[0]["value"]["kvlistValue"]["values"].as_array_mut().unwrap();
+    details.sort_by_key(|one| one["key"].to_string());
+    assert_eq!(Value::Array(details.clone()), members);
+}
+
+#[test]
 fn what_can_be_mended_is_waited_for_and_what_is_wrong_with_the_event_is_refused() {
     let receiver = Receiver::start(&[]);
     let way = receiver.way(json!({}));

@@ -1,7 +1,10 @@
 //! rsyslog, and what becomes of messages while it is killed, stands still, or shows a certificate of last year.
 
 use std::collections::HashSet;
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
 use std::path::Path;
+use std::thread;
 use std::time::Duration;
 
 use doorward::audit::sink::transport::SendError;
@@ -9,7 +12,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{Authority, Way, event, events};
-use crate::support::{Part, eventually, free_port, part};
+use crate::support::{PATIENCE, Part, eventually, free_port, part};
 
 /// rsyslog with the certificate `server.pem` of `folder`.
 pub(super) struct Rsyslog {
@@ -109,6 +112,46 @@ fn rsyslog_reads_every_field_by_udp_tcp_and_tls() {
         }
         let body: Value = serde_json::from_str(read["message"].as_str().unwrap()).unwrap();
         assert_eq!(body, Value::Object(event(7).body), "by {way}");
+    }
+}
+
+#[test]
+fn rsyslog_reads_lines_by_tcp_and_tls() {
+    let server = Rsyslog::start(2100, None);
+    for (number, way) in ["tcp", "tls"].into_iter().enumerate() {
+        let sent = server.way(way, json!({ "syslog": { "framing": "newline" } }));
+        sent.deliver(&events(1..=3));
+        let before = number * 3;
+        let messages = eventually("the messages are there", || Some(server.messages()).filter(|all| all.len() >= before + 3));
+        for (read, expected) in messages[before..].iter().zip(events(1..=3)) {
+            assert_eq!(read["came_by"], way);
+            assert!(read["raw"].as_str().unwrap().starts_with("<84>1 2026-"), "{read}");
+            assert_eq!(serde_json::from_str::<Value>(read["message"].as_str().unwrap()).unwrap(), Value::Object(expected.body));
+        }
+        assert_eq!(messages.len(), before + 3, "{messages:#?}");
+    }
+}
+
+#[test]
+fn who_reads_lines_finds_one_message_in_each_and_no_length() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("tcp://127.0.0.1:{}", listener.local_addr().unwrap().port());
+    let reader = thread::spawn(move || {
+        let (socket, _) = listener.accept().unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        BufReader::new(socket).lines().take(40).map(Result::unwrap).collect::<Vec<_>>()
+    });
+    let sent = Way::open(json!({ "id": "siem", "syslog": { "url": url, "framing": "newline" } }));
+    let mut hostile = events(1..=40);
+    for event in &mut hostile {
+        event.chain = "replica\n<84>1 - forged".to_owned();
+        event.body.insert("a\r\nb".to_owned(), "one\ntwo\0three\r".into());
+    }
+    sent.deliver(&hostile);
+    for (line, event) in reader.join().unwrap().into_iter().zip(hostile) {
+        let (head, body) = line.split_once("] ").unwrap();
+        assert!(head.starts_with("<84>1 2026-11-22T04:00:00.0"), "{line}");
+        assert_eq!(serde_json::from_str::<Value>(body).unwrap(), Value::Object(event.body));
     }
 }
 
