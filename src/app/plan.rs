@@ -21,7 +21,7 @@ use crate::policy::mfa::Demands;
 use crate::policy::role::Roles;
 use crate::policy::tenancy::Tenancy;
 use crate::proxy::challenge::Challenges;
-use crate::proxy::gateway::{Doors, Gateway, Observed, Reception};
+use crate::proxy::gateway::{Doors, Gateway, Observed, Overlapping, Reception};
 use crate::proxy::metadata::Resource;
 use crate::proxy::outer::Decisions;
 use crate::proxy::token;
@@ -124,8 +124,7 @@ impl Plan {
     }
 
     /// The journey under this plan, with fresh caches.
-    #[must_use]
-    pub fn gateway(self, memory: &Memory, telemetry: &Telemetry) -> Gateway {
+    pub fn gateway(self, memory: &Memory, telemetry: &Telemetry) -> Result<Gateway, Overlapping> {
         let jwks = self.forwarding.jwks_router(&self.config.prefix);
         let authn = self.authn.with_break_glass(self.login.iter().flat_map(login::Rules::break_glass_users));
         let means = memory.means();
@@ -159,9 +158,9 @@ impl Plan {
                     .merge(tokens)
                     .merge(api.clone())
                     .merge(provisioning.at(site))
-            })
+            })?
         };
-        Gateway {
+        Ok(Gateway {
             authn,
             observed: Observed::new(telemetry, memory.audit.clone(), &self.config, &self.routes),
             standing: self.standing,
@@ -181,7 +180,7 @@ impl Plan {
             forwarding: self.forwarding,
             prefix: self.config.prefix.as_str().into(),
             decisions: Decisions::of(&self.config),
-        }
+        })
     }
 }
 

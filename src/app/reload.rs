@@ -36,13 +36,21 @@ pub async fn reload(file: &Path, running: &Running, telemetry: &Telemetry, clock
             Some("another_store")
         }
         Ok((plan, sources)) => {
-            running.replace(plan).await;
-            what = told(changes.outline.until(sources.outline()));
-            changes.outline = sources.outline().clone();
             changes.follow(&sources);
-            telemetry.metrics.reloads.succeed(clock.now());
-            tracing::info!("the configuration was reloaded");
-            None
+            match running.replace(plan).await {
+                Ok(()) => {
+                    what = told(changes.outline.until(sources.outline()));
+                    changes.outline = sources.outline().clone();
+                    telemetry.metrics.reloads.succeed(clock.now());
+                    tracing::info!("the configuration was reloaded");
+                    None
+                }
+                Err(error) => {
+                    telemetry.metrics.reloads.fail();
+                    tracing::error!(%error, "the configuration was not reloaded; the old one stays in force");
+                    Some("invalid")
+                }
+            }
         }
         Err(error) => {
             let reason = match &error {

@@ -31,7 +31,7 @@ use crate::forward::NO_AUTHORITIES;
 use crate::login::Login;
 use crate::model::Change;
 use crate::proxy::Doorward;
-use crate::proxy::gateway::Gateway;
+use crate::proxy::gateway::{Gateway, Overlapping};
 use crate::proxy::unheard::Unheard;
 use crate::revocation::{Bus, Subscription};
 use crate::telemetry::Telemetry;
@@ -72,6 +72,8 @@ pub enum StartError {
     },
     #[error("cannot start the threads that serve")]
     Threads(#[source] std::io::Error),
+    #[error(transparent)]
+    Pages(#[from] Overlapping),
 }
 
 /// Brings the listeners up; the first of them on sockets that were opened `before`.
@@ -89,7 +91,7 @@ pub async fn start(
     let sinks = std::mem::take(&mut plan.sinks);
     telemetry.export.apply(plan.export.take());
     let destination = Arc::new(ArcSwap::from_pointee(plan.destination()));
-    let gateway = Arc::new(ArcSwap::from_pointee(plan.gateway(&memory, &telemetry)));
+    let gateway = Arc::new(ArcSwap::from_pointee(plan.gateway(&memory, &telemetry)?));
     gateway.load().authn.warm_up(clock.now());
     gateway.load().forwarding.upstreams.begin().await;
     let streams = LiveStreams::default();
@@ -153,12 +155,13 @@ pub async fn start(
 
 impl Running {
     /// Puts a new plan in place of the old for all requests and handshakes that begin from now on. Addresses stay as they are.
-    pub async fn replace(&self, mut plan: Plan) {
+    pub async fn replace(&self, mut plan: Plan) -> Result<(), Overlapping> {
         let planned = std::mem::take(&mut plan.listeners);
-        self.memory.deliver(std::mem::take(&mut plan.sinks));
+        let sinks = std::mem::take(&mut plan.sinks);
         self.telemetry.export.apply(plan.export.take());
         let destination = plan.destination();
-        let gateway = plan.gateway(&self.memory, &self.telemetry);
+        let gateway = plan.gateway(&self.memory, &self.telemetry)?;
+        self.memory.deliver(sinks);
         gateway.forwarding.upstreams.begin().await;
         take_over(&gateway).await;
         gateway.authn.inherit(&self.gateway.load().authn);
@@ -173,6 +176,7 @@ impl Running {
         }
         // What changed in between was told to the old one.
         take_over(&self.gateway.load_full()).await;
+        Ok(())
     }
 
     /// The store that stays until the end.

@@ -68,7 +68,7 @@ impl Explain {
             .map_err(|_| anyhow!("the configuration has problems; `doorward check` says which"))?;
         let roles = Arc::clone(&plan.roles);
         let hidden = hidden(&store.config);
-        let gateway = plan.gateway(&store.memory, &Telemetry::start(std::io::sink())?);
+        let gateway = plan.gateway(&store.memory, &Telemetry::start(std::io::sink())?)?;
         let (mut head, secure) = self.head()?;
         // What cannot be settled is refused by the next stage anyway; the journey says how.
         let settled = settle(&mut head);

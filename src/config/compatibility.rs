@@ -26,15 +26,15 @@ pub struct Oauth2Proxy {
     /// The connection whose redirect URI stays `{prefix}/callback`, as it is registered with the provider. Default: the first that is
     /// `oidc` or `oauth2`.
     pub connection: Option<ConnectionId>,
-    /// Its `--ping-path`: says that the process is there.
-    pub ping: String,
-    /// Its `--ready-path`: says that sessions can be looked up.
-    pub ready: String,
+    /// Its `--ping-path`: says that the process is there. `null`: nothing does.
+    pub ping: Option<String>,
+    /// Its `--ready-path`: says that sessions can be looked up. `null`: nothing does.
+    pub ready: Option<String>,
 }
 
 impl Default for Oauth2Proxy {
     fn default() -> Self {
-        Self { prefix: "/oauth2".to_owned(), connection: None, ping: "/ping".to_owned(), ready: "/ready".to_owned() }
+        Self { prefix: "/oauth2".to_owned(), connection: None, ping: Some("/ping".to_owned()), ready: Some("/ready".to_owned()) }
     }
 }
 

@@ -27,6 +27,7 @@ pub mod document;
 pub mod forward_auth;
 pub mod inject;
 pub mod listener;
+pub mod paths;
 pub mod postgres;
 pub mod preset;
 pub mod programs;

@@ -65,15 +65,22 @@ pub struct Unclean {
     pub status: u16,
     /// A stable snake_case name for records and metrics.
     pub reason: &'static str,
+    /// What the caller is told of it, in words.
+    pub detail: &'static str,
 }
 
 impl Unclean {
+    #[must_use]
+    pub const fn new(status: u16, reason: &'static str, detail: &'static str) -> Self {
+        Self { status, reason, detail }
+    }
+
     /// The client took too long over a body.
     pub const SLOW_BODY: Self = refuse(408, "body_timeout");
 }
 
 pub(super) const fn refuse(status: u16, reason: &'static str) -> Unclean {
-    Unclean { status, reason }
+    Unclean::new(status, reason, "The request is malformed or ambiguous.")
 }
 
 /// The judge, with its limits.

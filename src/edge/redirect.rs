@@ -46,7 +46,7 @@ impl Redirect {
 
     /// The same place under the public address; anything but GET and HEAD is asked to come with its body again (308).
     fn answer(&self, session: &mut ServerSession) -> Result<(StatusCode, String), Unclean> {
-        const LOST: Unclean = Unclean { status: 500, reason: "unjudged" };
+        const LOST: Unclean = Unclean::new(500, "unjudged", "Something went wrong in the front door.");
         let settled = settle(session.req_header_mut());
         let facts = facts(session).ok_or(LOST)?;
         facts.wire.hear();

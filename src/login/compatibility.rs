@@ -5,12 +5,14 @@
 //! the person is then asked by the page that has the button.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{HeaderMap, HeaderName, StatusCode, header};
+use moka::future::Cache;
 use serde_json::json;
 
 use super::complete::{Failed, redirect};
@@ -19,22 +21,24 @@ use super::return_to::ReturnTo;
 use super::visitor::Visitor;
 use super::{Login, SignInError, oidc, routing};
 use crate::config::Config;
+use crate::config::paths::ROBOTS;
 use crate::crypto::Digest;
 use crate::model::ConnectionId;
-use crate::route::ROBOTS;
 use crate::session::{ProviderTokens, cookie};
 
 /// How a proxy in front says where the person wanted to go, in the place of `rd`.
 const WANTED: HeaderName = HeaderName::from_static("x-auth-request-redirect");
 /// What a return address after a sign-out may hold in the place of the ID token.
 const ID_TOKEN: &str = "{id_token}";
+/// How long an answer about the store holds.
+const READINESS_KEPT: Duration = Duration::from_secs(1);
 
 /// What is answered, and where.
 #[derive(Clone, Debug)]
 pub(super) struct Rules {
     prefix: String,
-    ping: String,
-    ready: String,
+    ping: Option<String>,
+    ready: Option<String>,
     connection: Option<ConnectionId>,
 }
 
@@ -48,15 +52,18 @@ impl Rules {
     /// The pages.
     pub(super) fn routes(&self) -> Router<Arc<Login>> {
         let at = |path: &str| format!("{}{path}", self.prefix);
-        Router::new()
+        let router = Router::new()
             .route(&at("/start"), get(start))
             .route(&at("/sign_in"), get(sign_in))
             .route(&at("/sign_out"), get(sign_out))
             .route(&at("/callback"), get(callback))
             .route(&at("/userinfo"), get(userinfo))
-            .route(&self.ping, get(ping))
-            .route(&self.ready, get(ready))
-            .route(ROBOTS, get(robots))
+            .route(ROBOTS, get(robots));
+        let readiness = Readiness::default();
+        let ready = get(async move |State(login): State<Arc<Login>>| readiness.of(&login).await);
+        let probes = [(&self.ping, get(ping)), (&self.ready, ready)];
+        let answered = probes.into_iter().filter_map(|(path, page)| Some((path.as_ref()?, page)));
+        answered.fold(router, |router, (path, page)| router.route(path, page))
     }
 }
 
@@ -113,12 +120,22 @@ async fn ping() -> Response {
     said(StatusCode::OK, "OK")
 }
 
-/// `GET /ready`: whether sessions can be looked up, which is what oauth2-proxy means by it.
-async fn ready(State(login): State<Arc<Login>>) -> Response {
-    match login.means.sessions.find(&Digest::of(b"oauth2-proxy's question")).await {
-        Ok(_) => said(StatusCode::OK, "OK"),
-        Err(error) => {
-            tracing::warn!(%error, "sessions cannot be looked up");
+/// Whether sessions can be looked up, which is what oauth2-proxy means by `/ready`. Kept for a moment: anybody may ask, as often as they
+/// like, and each answer is a question to the store.
+#[derive(Clone)]
+struct Readiness(Cache<(), bool>);
+
+impl Default for Readiness {
+    fn default() -> Self {
+        Self(Cache::builder().max_capacity(1).time_to_live(READINESS_KEPT).build())
+    }
+}
+
+impl Readiness {
+    async fn of(&self, login: &Login) -> Response {
+        if self.0.get_with((), login.finds_sessions()).await {
+            said(StatusCode::OK, "OK")
+        } else {
             said(StatusCode::INTERNAL_SERVER_ERROR, "error: sessions cannot be looked up")
         }
     }
@@ -130,6 +147,11 @@ async fn robots() -> Response {
 }
 
 impl Login {
+    async fn finds_sessions(&self) -> bool {
+        let found = self.means.sessions.find(&Digest::of(b"oauth2-proxy's question")).await;
+        found.inspect_err(|error| tracing::warn!(%error, "sessions cannot be looked up")).is_ok()
+    }
+
     async fn began(&self, visitor: &Visitor, query: Option<&str>) -> Response {
         let connections = self.connections();
         let named = self.rules.compatibility.as_ref().and_then(|rules| rules.connection.as_ref());

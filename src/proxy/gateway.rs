@@ -2,6 +2,7 @@
 //!
 //! Refuses to change: a reload makes another, and requests that have begun end under the one they began with.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,10 +60,17 @@ pub struct Doors {
     built: Cache<SiteId, Router>,
 }
 
+/// Two of Doorward's own pages have one address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("two of Doorward's own pages have one address")]
+pub struct Overlapping;
+
 impl Doors {
-    #[must_use]
-    pub fn new(build: impl Fn(SiteId) -> Router + Send + Sync + 'static) -> Self {
-        Self { build: Box::new(build), built: Cache::builder().max_capacity(KEPT_DOORS).time_to_idle(DOORS_KEPT).build() }
+    /// Refuses pages that cannot be put together: the router panics then, which must not come with the first visitor, when the
+    /// configuration has long been in force.
+    pub fn new(build: impl Fn(SiteId) -> Router + Send + Sync + 'static) -> Result<Self, Overlapping> {
+        catch_unwind(AssertUnwindSafe(|| drop(build(SiteId::SHARED)))).map_err(|_| Overlapping)?;
+        Ok(Self { build: Box::new(build), built: Cache::builder().max_capacity(KEPT_DOORS).time_to_idle(DOORS_KEPT).build() })
     }
 
     pub(super) async fn at(&self, site: SiteId) -> Router {
@@ -120,5 +128,17 @@ impl Observed {
             tracer: telemetry.tracer(config),
             audit,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_that_cannot_be_put_together_are_refused_before_anybody_is_there() {
+        let page = |path: &'static str| Router::new().route(path, axum::routing::get(async || ""));
+        assert_eq!(Doors::new(move |_| page("/one").merge(page("/one"))).err(), Some(Overlapping));
+        assert!(Doors::new(move |_| page("/one").merge(page("/two"))).is_ok());
     }
 }

@@ -10,8 +10,8 @@ use axum::routing::get;
 use serde_json::json;
 
 use crate::config::Config;
+use crate::config::paths::RESOURCE_METADATA;
 use crate::model::{Scope, TenantId};
-use crate::route::RESOURCE_METADATA;
 use crate::route::pattern::Pattern;
 
 /// What is at one site, as clients are told. What depends on the path that is asked about comes with the question.

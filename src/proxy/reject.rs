@@ -205,8 +205,7 @@ impl Rejection {
     #[must_use]
     pub fn detail(&self) -> &'static str {
         match &self.cause {
-            Cause::Unclean(Unclean { status: 403, .. }) => "Only a trusted proxy may ask, and not about Doorward's own pages.",
-            Cause::Unclean(_) => "The request is malformed or ambiguous.",
+            Cause::Unclean(unclean) => unclean.detail,
             Cause::Credential(CredentialError::Several) => "More than one credential was sent; send one.",
             Cause::Credential(CredentialError::Malformed(_)) => "The credential is malformed.",
             Cause::Credential(CredentialError::NotTaken(_)) => "This kind of credential is not taken here.",

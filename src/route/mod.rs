@@ -7,4 +7,4 @@ mod sampling;
 mod table;
 
 pub use sampling::Sampling;
-pub use table::{RESOURCE_METADATA, ROBOTS, Route, SERVER_METADATA, Table, Target};
+pub use table::{Route, Table, Target};

@@ -10,18 +10,10 @@ use http::Method;
 use super::pattern::Pattern;
 use super::sampling::Sampling;
 use crate::config::access::{Access, Mode, Route as Typed};
+use crate::config::paths::{RESOURCE_METADATA, ROBOTS, SERVER_METADATA};
 use crate::config::{Config, Path, Problems};
 use crate::edge::Clean;
 use crate::model::{CredentialKind, Scope, TenantId};
-
-/// Where OAuth clients look for what they need to know about this resource (RFC 9728 §3).
-pub const RESOURCE_METADATA: &str = "/.well-known/oauth-protected-resource";
-
-/// Where they look for whoever gives tokens, when that is Doorward itself (RFC 8414 §3).
-pub const SERVER_METADATA: &str = "/.well-known/oauth-authorization-server";
-
-/// What oauth2-proxy says to search engines in the application's place.
-pub const ROBOTS: &str = "/robots.txt";
 
 /// Where a request goes once it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -220,7 +212,8 @@ fn compatibility(config: &Config) -> Vec<Route> {
     let at = |path: &str| Pattern::parse(path).unwrap_or_else(|_| Pattern::everything());
     let name = || "oauth2-proxy".into();
     let public = |path: &str| Route { name: name(), path: at(path), access: Access::Public, ..doors(&config.prefix) };
-    let mut routes = vec![public(&other.ping), public(&other.ready), public(ROBOTS)];
+    let probes = [&other.ping, &other.ready].into_iter().flatten();
+    let mut routes: Vec<_> = probes.map(|path| public(path)).chain([public(ROBOTS)]).collect();
     // Who is asked about may have come with any credential.
     let asks = |path: &str| Route { name: name(), path: at(path), accept: Box::new([]), ..doors(&config.prefix) };
     routes.push(asks(&format!("{}/userinfo", other.prefix)));

@@ -1,24 +1,12 @@
 //! Addresses of other front doors.
 //!
-//! Refuses paths that would take Doorward's own pages, and a connection that has no way back from a provider.
+//! Refuses a connection that has no way back from a provider.
 
-use super::plain_path;
 use crate::config::{Config, Path, Problems};
 
 pub(super) fn review(config: &Config, problems: &mut Problems) {
     let Some(other) = &config.compatibility.oauth2_proxy else { return };
     let at = Path::from("compatibility").key("oauth2_proxy");
-    for (key, path, what, example) in [
-        ("prefix", &other.prefix, "a prefix", "/oauth2"),
-        ("ping", &other.ping, "a path", "/ping"),
-        ("ready", &other.ready, "a path", "/ready"),
-    ] {
-        plain_path(path, what, example, at.key(key), problems);
-        let within = |outer: &str, inner: &str| format!("{inner}/").starts_with(&format!("{outer}/"));
-        if within(&config.prefix, path) || within(path, &config.prefix) {
-            problems.add(at.key(key), "these are Doorward's own pages", format!("choose a path of its own, such as `{example}`"));
-        }
-    }
     let redirects = |id: &_| {
         let found = config.connections.iter().find(|connection| connection.id == *id);
         found.is_none_or(|connection| connection.oidc.is_some() || connection.oauth2.is_some())

@@ -9,6 +9,7 @@ mod compatibility;
 mod connections;
 mod lines;
 mod listeners;
+mod paths;
 mod programs;
 mod saml;
 mod sign_in;
@@ -33,14 +34,7 @@ const SECRET_KEY_BYTES: usize = 32;
 /// Adds what cannot be meant in `config` to `problems`.
 pub fn review(config: &Config, problems: &mut Problems) {
     address::public_url(&config.public_url, problems);
-    plain_path(&config.prefix, "a prefix", "/.doorward", Path::from("prefix"), problems);
-    if let Some(alias) = &config.scim.alias {
-        let path = Path::from("scim").key("alias");
-        plain_path(alias, "a path for SCIM", "/scim/v2", path.clone(), problems);
-        if format!("{}/", config.prefix).starts_with(&format!("{alias}/")) || alias.starts_with(&format!("{}/", config.prefix)) {
-            problems.add(path, "the alias takes Doorward's own pages", "choose a path of its own, such as `/scim/v2`");
-        }
-    }
+    paths::review(config, problems);
     compatibility::review(config, problems);
     listeners::review(config, problems);
     upstream::review(&config.upstream, &Path::from("upstream"), problems);
@@ -74,17 +68,6 @@ fn source(name: Option<&str>, problems: &mut Problems) {
         let message = format!("`{}` is not a name to write events under", super::shown::shown(name));
         let hint = format!("at most {SOURCE} letters, digits, `-`, `.` and `_`; each replica has its own");
         problems.add(Path::from("audit").key("source"), message, hint);
-    }
-}
-
-fn plain_path(text: &str, what: &str, example: &str, at: Path, problems: &mut Problems) {
-    let plain = |segment: &str| {
-        !matches!(segment, "" | "." | "..")
-            && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~'))
-    };
-    if !text.strip_prefix('/').is_some_and(|rest| rest.split('/').all(plain)) {
-        let message = format!("`{}` is not {what}", super::shown::shown(text));
-        problems.add(at, message, format!("write a path such as `{example}`, without a slash at its end"));
     }
 }
 

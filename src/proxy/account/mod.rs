@@ -238,7 +238,7 @@ impl Account {
         meter.count(self.decision, exchanged.status);
         meter.durations.record(took);
         if let Some(log) = &gateway.observed.access_log {
-            log.write(&self.line(exchanged, gateway, took));
+            log.write(&self.line(exchanged, took));
         }
         if let Some(event) = self.served(exchanged, gateway, took) {
             gateway.observed.audit.note(event);
@@ -246,7 +246,7 @@ impl Account {
         took
     }
 
-    fn line<'a>(&'a self, exchanged: &Exchanged<'a>, gateway: &Gateway, took: Duration) -> AccessLine<'a> {
+    fn line<'a>(&'a self, exchanged: &Exchanged<'a>, took: Duration) -> AccessLine<'a> {
         let Exchanged { method, uri, host, version, tls, status, received, sent, .. } = *exchanged;
         let path = uri.path();
         let host = host.and_then(|host| host.to_str().ok());
@@ -258,7 +258,8 @@ impl Account {
             host: host.or_else(|| uri.authority().map(http::uri::Authority::as_str)).unwrap_or_default(),
             path,
             query: uri.query(),
-            own_page: path.starts_with(&*gateway.prefix),
+            // What came to no route may have been meant for one of them.
+            own_page: self.route.as_ref().is_none_or(|route| route.target == Target::Door),
             route: self.route.as_ref().map(|route| &*route.name),
             decision: self.decision,
             reason: self.reason,

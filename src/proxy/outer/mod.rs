@@ -103,7 +103,7 @@ pub(super) async fn turn(
 ) -> std::result::Result<ConnectionFacts, Rejection> {
     let facts = ConnectionFacts::of(session).ok_or(Rejection::UNJUDGED)?.clone();
     if !gateway.hygiene.trusts(facts.peer) {
-        return Err(refuse(403, "untrusted_peer").into());
+        return Err(Unclean::new(403, "untrusted_peer", "Only a trusted proxy may ask.").into());
     }
     if audience == Audience::Call {
         let (head, facts) = call::asked(session, gateway, &facts).await?;
@@ -124,7 +124,7 @@ pub(super) fn judge(outbound: Outbound) -> std::result::Result<Outbound, Rejecti
     if outbound.target() != Target::Door {
         return Ok(outbound);
     }
-    let own = Rejection::from(refuse(403, "own_page"));
+    let own = Rejection::from(Unclean::new(403, "own_page", "Doorward's own pages are not asked about: they go to Doorward."));
     Err(Rejection { route: Some(outbound.route), client: Some(outbound.client), site: outbound.site, ..own })
 }
 
@@ -178,5 +178,5 @@ pub(super) fn suit(audience: Audience, head: &mut ResponseHeader) -> Result<()> 
 }
 
 const fn refuse(status: u16, reason: &'static str) -> Unclean {
-    Unclean { status, reason }
+    Unclean::new(status, reason, "The question does not say which request is meant, or says it in two ways.")
 }

@@ -29,7 +29,18 @@ const OVERRIDES: [&str; 7] = [
     "x-http-host-override",
 ];
 
-const MISSING: Unclean = refuse(400, "original_request_missing");
+/// What a question leaves open: each has a reason of its own, because nginx shows its operator nothing but Doorward's log.
+const NO_ADDRESS: Unclean = Unclean::new(
+    400,
+    "original_address_missing",
+    "The proxy did not say the address: X-Forwarded-Uri, X-Original-URI or X-Original-URL.",
+);
+const NO_METHOD: Unclean =
+    Unclean::new(400, "original_method_missing", "The proxy did not say the method: X-Forwarded-Method or X-Original-Method.");
+const NO_HOST: Unclean = Unclean::new(400, "original_host_missing", "The proxy did not say the host: X-Forwarded-Host.");
+const NO_SCHEME: Unclean = Unclean::new(400, "original_scheme_missing", "The proxy did not say the scheme: X-Forwarded-Proto.");
+const NO_CLIENT: Unclean =
+    Unclean::new(400, "original_client_missing", "The proxy did not say where the request comes from: X-Forwarded-For.");
 const CONTRADICTORY: Unclean = refuse(400, "original_request_contradictory");
 const MALFORMED: Unclean = refuse(400, "original_request");
 
@@ -47,19 +58,20 @@ pub(super) fn turn(head: &mut RequestHeader, suffix: Option<usize>) -> Result<()
     let by_path = suffix.map(|at| head.raw_path().get(at..).ok_or(MALFORMED)).transpose()?;
     let by_url = url.as_ref().map(|url| url.target.as_bytes());
     let by_fields = [only(head, &ORIGINAL_URI)?, only(head, &FORWARDED_URI)?].map(|value| value.map(HeaderValue::as_bytes));
-    let target = agreed([by_path, by_url, by_fields[0], by_fields[1]])?;
+    let target = agreed([by_path, by_url, by_fields[0], by_fields[1]])?.ok_or(NO_ADDRESS)?;
     if !target.starts_with(b"/") || target.iter().any(|byte| !(0x21..0x7f).contains(byte) || *byte == b'#') {
         return Err(MALFORMED);
     }
     let method = method(head, by_path.is_some())?;
     let host = host(head, url.as_ref(), by_path.is_some())?;
     let proto = only(head, &FORWARDED_PROTO)?.map(HeaderValue::as_bytes);
-    let proto = match agreed([proto, url.as_ref().map(|url| url.scheme.as_bytes())]) {
-        Err(MISSING) if by_path.is_some() => None,
-        agreed => Some(HeaderValue::from_bytes(agreed?).map_err(|_| MALFORMED)?),
-    };
+    let proto = agreed([proto, url.as_ref().map(|url| url.scheme.as_bytes())])?;
+    let proto = proto.map(HeaderValue::from_bytes).transpose().map_err(|_| MALFORMED)?;
+    if proto.is_none() && by_path.is_none() {
+        return Err(NO_SCHEME);
+    }
     if !fields::holds(&head.headers, &FORWARDED_FOR) {
-        return Err(MISSING);
+        return Err(NO_CLIENT);
     }
     let target = target.to_vec();
     head.set_raw_path(&target).map_err(|_| MALFORMED)?;
@@ -78,7 +90,7 @@ pub(super) fn turn(head: &mut RequestHeader, suffix: Option<usize>) -> Result<()
 fn method(head: &RequestHeader, by_path: bool) -> Result<Method, Unclean> {
     let came = head.method.as_str().as_bytes();
     let named = [only(head, &ORIGINAL_METHOD)?, only(head, &FORWARDED_METHOD)?].map(|value| value.map(HeaderValue::as_bytes));
-    let method = agreed([by_path.then_some(came), named[0], named[1]])?;
+    let method = agreed([by_path.then_some(came), named[0], named[1]])?.ok_or(NO_METHOD)?;
     if head.method != Method::GET && came != method {
         return Err(CONTRADICTORY);
     }
@@ -90,15 +102,15 @@ fn host(head: &RequestHeader, url: Option<&Absolute>, by_path: bool) -> Result<H
     let came = head.headers.get(header::HOST).map(HeaderValue::as_bytes);
     let came = came.or_else(|| head.uri.authority().map(|authority| authority.as_str().as_bytes()));
     let forwarded = only(head, &FORWARDED_HOST)?.map(HeaderValue::as_bytes);
-    let host = agreed([came.filter(|_| by_path), url.map(|url| url.authority.as_bytes()), forwarded])?;
+    let host = agreed([came.filter(|_| by_path), url.map(|url| url.authority.as_bytes()), forwarded])?.ok_or(NO_HOST)?;
     HeaderValue::from_bytes(host).map_err(|_| MALFORMED)
 }
 
-/// What all that say something say.
-fn agreed<const N: usize>(said: [Option<&[u8]>; N]) -> Result<&[u8], Unclean> {
+/// What all that say something say; `None`: nothing does.
+fn agreed<const N: usize>(said: [Option<&[u8]>; N]) -> Result<Option<&[u8]>, Unclean> {
     let mut said = said.into_iter().flatten();
-    let first = said.next().ok_or(MISSING)?;
-    if said.all(|other| other == first) { Ok(first) } else { Err(CONTRADICTORY) }
+    let first = said.next();
+    if said.all(|other| Some(other) == first) { Ok(first) } else { Err(CONTRADICTORY) }
 }
 
 /// The field's value; two lines are two opinions.
@@ -168,12 +180,18 @@ mod tests {
     #[test]
     fn p4_what_a_proxy_leaves_open_is_refused() {
         let complete = with(&[("x-forwarded-uri", "/a"), ("x-forwarded-method", "GET")]);
-        for (left_out, _) in complete.iter().filter(|(name, _)| *name != "host") {
-            let rest: Vec<_> = complete.iter().copied().filter(|(name, _)| name != left_out).collect();
-            assert_eq!(meant("GET", "/d/auth", &rest), Err("original_request_missing"), "{left_out}");
+        for (left_out, reason) in [
+            ("x-forwarded-uri", "original_address_missing"),
+            ("x-forwarded-method", "original_method_missing"),
+            ("x-forwarded-host", "original_host_missing"),
+            ("x-forwarded-proto", "original_scheme_missing"),
+            ("x-forwarded-for", "original_client_missing"),
+        ] {
+            let rest: Vec<_> = complete.iter().copied().filter(|(name, _)| *name != left_out).collect();
+            assert_eq!((rest.len(), meant("GET", "/d/auth", &rest)), (complete.len() - 1, Err(reason)), "{left_out}");
         }
-        assert_eq!(meant("GET", "/d/auth/a", &[("host", "app.example")]), Err("original_request_missing"));
-        assert_eq!(meant("GET", "/d/auth", &[]), Err("original_request_missing"));
+        assert_eq!(meant("GET", "/d/auth/a", &[("host", "app.example")]), Err("original_client_missing"));
+        assert_eq!(meant("GET", "/d/auth", &[]), Err("original_address_missing"));
     }
 
     #[test]

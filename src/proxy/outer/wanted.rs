@@ -1,13 +1,17 @@
 //! What a question by oauth2-proxy's address asks for besides: `allowed_groups`, `allowed_emails` and `allowed_email_domains`.
 //!
-//! Refuses whoever has none of what is named; each that is named has to be met, as oauth2-proxy has it.
+//! Refuses whoever has none of what is named, and nobody in particular; each that is named has to be met, as oauth2-proxy has it.
 
 use pingora::http::RequestHeader;
 
-use super::{Audience, refuse};
+use super::Audience;
+use crate::edge::Unclean;
 use crate::forward::Outbound;
 use crate::model::Identity;
-use crate::proxy::reject::Rejection;
+use crate::policy::Denial;
+use crate::proxy::reject::{Cause, Rejection};
+
+const OTHERS: Unclean = Unclean::new(403, "not_allowed_by_query", "The proxy asked for somebody else.");
 
 /// What is asked for; empty: nothing.
 #[derive(Debug, Default)]
@@ -31,13 +35,20 @@ impl Wanted {
         Self { groups: all("allowed_groups"), emails: all("allowed_emails"), domains: all("allowed_email_domains") }
     }
 
-    /// Nobody in particular, where the route is open to everybody, meets it.
+    /// Nobody in particular never meets it, also where the route is open to everybody or only reports: that is what the route asks for,
+    /// and this what the question does.
     pub(in crate::proxy) fn judge(&self, outbound: Outbound) -> Result<Outbound, Rejection> {
-        if outbound.identity.as_ref().is_none_or(|identity| self.is_met_by(identity)) {
-            return Ok(outbound);
-        }
-        let own = Rejection::from(refuse(403, "not_allowed_by_query"));
-        Err(Rejection { route: Some(outbound.route), client: Some(outbound.client), site: outbound.site, ..own })
+        let cause = match &outbound.identity {
+            _ if self.is_empty() => return Ok(outbound),
+            None => Cause::Denied { denial: Denial::IdentityNeeded, identity: None },
+            Some(identity) if self.is_met_by(identity) => return Ok(outbound),
+            Some(_) => Cause::Unclean(OTHERS),
+        };
+        Err(Rejection { cause, route: Some(outbound.route), client: Some(outbound.client), site: outbound.site })
+    }
+
+    fn is_empty(&self) -> bool {
+        self.groups.is_empty() && self.emails.is_empty() && self.domains.is_empty()
     }
 
     fn is_met_by(&self, identity: &Identity) -> bool {

@@ -68,7 +68,7 @@ pub fn router(config: &Config, at: Site, authn: &Arc<Authn>, audit: &Recorder) -
     Router::new()
         .route(&own, post(answer).fallback(wrong_method))
         .route(&format!("{own}/jwks.json"), get(keys))
-        .route(crate::route::SERVER_METADATA, get(async move || (headers, metadata)))
+        .route(crate::config::paths::SERVER_METADATA, get(async move || (headers, metadata)))
         .layer(DefaultBodyLimit::max(LARGEST))
         .with_state(endpoint)
 }

@@ -236,7 +236,7 @@ async fn open(file: &Path) -> Outcome<(Gateway, Memory)> {
     let memory = Memory::open(&config, &clock).await?;
     let telemetry = Telemetry::start(std::io::sink())?;
     let plan = plan::compile(config).map_err(|problems| format!("{problems:?}"))?;
-    Ok((plan.gateway(&memory, &telemetry), memory))
+    Ok((plan.gateway(&memory, &telemetry)?, memory))
 }
 
 /// A certificate of its own making, which the listener would take as server's, authority and client's alike.

@@ -2,6 +2,7 @@
 //! that runs with what came of it.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
@@ -159,6 +160,42 @@ fn every_provider_becomes_a_connection_that_check_passes() {
     assert_eq!(unread["ok"], false, "{unread:#}");
 }
 
+/// oauth2-proxy answers the first of its pages that has the path.
+#[test]
+fn of_two_pages_at_one_address_one_is_carried_over_and_the_other_said() {
+    let folder = TempDir::new().unwrap();
+    let with = |further: &[&str]| with(folder.path(), &[&["--provider=github"], further].concat());
+    for (further, left_out, told) in [
+        (["--ping-path=/healthz", "--ready-path=/healthz"], "ready", "--ready-path"),
+        (["--ping-path=/oauth2/start", "--ready-path=/ready"], "ping", "--ping-path"),
+        (["--ping-path=/robots.txt", "--ready-path=/ready"], "ping", "--ping-path"),
+        (["--ping-path=/ping", "--ready-path=/is ready"], "ready", "--ready-path"),
+    ] {
+        let (made, remarks) = with(&further);
+        let kept = made["compatibility"]["oauth2_proxy"].as_mapping().unwrap();
+        assert!(kept.get(left_out).is_some_and(serde_yaml::Value::is_null), "{further:?}: {kept:?}");
+        assert_eq!(remarks_about(&remarks, told).len(), 1, "{further:?}: {remarks:#}");
+    }
+    let (made, _) = with(&["--ping-path=/ready", "--ready-path=/ping"]);
+    assert_eq!(made["compatibility"]["oauth2_proxy"]["ping"], "/ready");
+    let bad = told(folder.path(), &[&COMMON[..], &["--provider=github", "--proxy-prefix=/"]].concat());
+    assert_eq!(bad["ok"], false, "{bad:#}");
+}
+
+/// The five without which a question is refused (`login::outer`).
+#[test]
+fn what_nginx_has_to_say_with_a_question_is_told_where_a_proxy_is_in_front() {
+    let folder = TempDir::new().unwrap();
+    let (_, remarks) = with(folder.path(), &["--provider=github", "--reverse-proxy", "--trusted-proxy-ip=127.0.0.1"]);
+    let told = remarks_about(&remarks, "--reverse-proxy").join("\n");
+    for name in ["Uri $request_uri", "Method $request_method", "Host $http_host", "Proto $scheme", "For $remote_addr"] {
+        assert!(told.contains(&format!("proxy_set_header X-Forwarded-{name};")), "{name}: {remarks:#}");
+    }
+    assert!(told.contains("location = /oauth2/auth"), "{told}");
+    let (_, remarks) = with(folder.path(), &["--provider=github"]);
+    assert!(!remarks.to_string().contains("proxy_set_header"), "nobody is in front: {remarks:#}");
+}
+
 /// Whom oauth2-proxy kept out is kept out by what came of it.
 #[test]
 fn a_restriction_that_cannot_be_said_lets_nobody_in_who_was_not_invited() {
@@ -266,8 +303,7 @@ fn a_secret_stays_where_it_was_and_one_in_clear_is_said_to_be() {
     assert_eq!(made["connections"][0]["oidc"]["client_secret"]["file"], "kept/client-secret");
     assert_eq!(fs::read_to_string(folder.path().join("kept/client-secret")).unwrap(), "in-the-clear");
     assert!(remarks.as_array().unwrap().iter().all(|remark| remark["kind"] != "secret"), "{remarks:#}");
-    let mode =
-        std::os::unix::fs::PermissionsExt::mode(&fs::metadata(folder.path().join("kept/client-secret")).unwrap().permissions());
+    let mode = fs::metadata(folder.path().join("kept/client-secret")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 }
 
@@ -277,6 +313,8 @@ fn no_file_is_written_over_and_nothing_is_written_where_something_is_wrong() {
     let written = [&["--output", "door.yaml"], &COMMON[..]].concat();
     let output = migrate(folder.path(), &written);
     assert!(output.status.success() && output.stdout.is_empty(), "{output:?}");
+    let mode = fs::metadata(folder.path().join("door.yaml")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "the client's secret is in it, in clear");
     assert!(check(folder.path(), &fs::read_to_string(folder.path().join("door.yaml")).unwrap())["ok"].as_bool().unwrap());
     let again = migrate(folder.path(), &written);
     assert_eq!(again.status.code(), Some(1));

@@ -45,7 +45,7 @@ pub(super) fn write(command: &Migrate, translation: Translation, troubles: &Trou
         keep(folder, &files)?;
     }
     if let Some(file) = &command.output {
-        create(file, &text, 0o644)?;
+        create(file, &text)?;
     }
     if command.json {
         say(&Said { ok: true, configuration: Some(&text), remarks: &remarks, problems: &[] })?;
@@ -77,11 +77,12 @@ fn say(said: &Said<'_>) -> anyhow::Result<()> {
 
 fn keep(folder: &Path, files: &[(String, String)]) -> anyhow::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).with_context(|| folder.display().to_string())?;
-    files.iter().try_for_each(|(name, content)| create(&folder.join(name), content, 0o600))
+    files.iter().try_for_each(|(name, content)| create(&folder.join(name), content))
 }
 
-fn create(file: &Path, content: &str, mode: u32) -> anyhow::Result<()> {
-    let opened = OpenOptions::new().write(true).create_new(true).mode(mode).open(file);
+/// For its owner only: what was written in clear may be in it.
+fn create(file: &Path, content: &str) -> anyhow::Result<()> {
+    let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
     let mut opened = opened.with_context(|| format!("{} is not written", file.display()))?;
     opened.write_all(content.as_bytes()).with_context(|| file.display().to_string())
 }

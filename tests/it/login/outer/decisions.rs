@@ -26,6 +26,7 @@ routes:
   - {{ host: other.test, path: /hosted, access: public }}
   - {{ path: /inside, access: public, networks: [127.0.0.0/8, 10.0.0.0/8] }}
   - {{ name: watched, path: /watched, roles: [admin], mode: report }}
+  - {{ path: /maybe/**, access: optional }}
   - {{ name: post, path: /posted, methods: [POST], access: public }}
   - {{ name: admins, path: /admin/**, roles: [admin] }}
 identity_headers: {{ presets: [doorward, oauth2-proxy] }}
@@ -132,11 +133,16 @@ fn p4_a_question_that_leaves_something_open_or_says_it_twice_is_refused() {
     let named = ["X-Forwarded-Method: GET", "X-Forwarded-Uri: /public/a"];
     let complete = [ORIGIN.as_slice(), &named].concat();
     assert_eq!(question(&door, "/.doorward/auth", &complete).status, 200);
-    for left_out in 0..complete.len() {
+    for (left_out, what) in ["client", "scheme", "host", "method", "address"].into_iter().enumerate() {
         let mut rest = complete.clone();
         let name = rest.remove(left_out);
         let answer = question(&door, "/.doorward/auth", &rest);
-        assert_eq!((answer.status, &answer.json()["code"]), (400, &"original_request_missing".into()), "without {name}");
+        let (told, code) = (answer.json(), format!("original_{what}_missing"));
+        assert_eq!((answer.status, told["code"].as_str()), (400, Some(code.as_str())), "without {name}");
+        let name = name.split(':').next().unwrap();
+        assert!(told["detail"].as_str().unwrap().contains(name), "the problem names {name}: {told}");
+        // nginx' operator sees nothing else of it.
+        eventually("its line is written", || door.process.said().contains(&format!("reason={code}")).then_some(()));
     }
     for other in [
         "X-Forwarded-Uri: /reports",
@@ -190,6 +196,24 @@ fn p1_an_original_address_with_two_readings_is_refused() {
 }
 
 #[test]
+fn what_a_question_asks_for_is_met_by_nobody_who_is_nobody() {
+    let door = door("trusted_proxies: [127.0.0.1/32]\ncompatibility: { oauth2_proxy: {} }\n");
+    let key = key(&door);
+    for wanted in ["allowed_groups=admins", "allowed_emails=ada@acme.example", "allowed_email_domains=acme.example"] {
+        for (target, known) in [("/public/a", 401), ("/maybe/a", 403), ("/watched", 403), ("/reports", 403)] {
+            let ask = |query: &str, more: &[&str]| {
+                let target = format!("X-Original-URI: {target}");
+                let named = [ORIGIN.as_slice(), &["X-Original-Method: GET", &target], more].concat();
+                question(&door, &format!("/oauth2/auth?{query}"), &named).status
+            };
+            assert_eq!(ask(wanted, &[]), 401, "{target} {wanted}");
+            assert_eq!(ask(wanted, &[&key]), known, "{target} {wanted}");
+            assert_eq!(ask("allowed_groups=", &[&key]), 202, "{target}: nothing is asked for");
+        }
+    }
+}
+
+#[test]
 fn doorwards_own_pages_are_not_the_applications_to_answer() {
     let door = door(TRUSTED);
     for target in ["/.doorward/sign-in", "/.doorward/auth", "/.doorward/scim/v2/Users", "/scim/v2/Users"] {
@@ -237,6 +261,20 @@ fn a_decision_is_recorded_as_what_was_asked_about() {
     let metrics = curl(&[&format!("http://{}/metrics", address.trim_start_matches("http://"))]).text();
     let counted = metrics.lines().find(|line| line.contains("route=\"admins\"") && line.contains("denied"));
     assert!(counted.is_some_and(|line| line.ends_with(" 1")), "{metrics}");
+}
+
+#[test]
+fn of_doorwards_own_pages_no_query_is_logged_wherever_they_are() {
+    let door = door("compatibility: { oauth2_proxy: {} }\n");
+    let hidden = "ada@acme.example";
+    for path in
+        ["/.doorward/sign-in", "/oauth2/start", "/oauth2/sign_out", "/oauth2/auth", "/ping", "/scim/v2/Users", "/oauth2//start"]
+    {
+        question(&door, &format!("{path}?rd={hidden}"), &[]);
+    }
+    question(&door, "/reports?kept=words", &[]);
+    let said = eventually("the last line is written", || Some(door.process.said()).filter(|said| said.contains("kept=words")));
+    assert!(said.contains("rd=***") && !said.contains(hidden), "{said}");
 }
 
 #[test]

@@ -10,6 +10,12 @@ use crate::cli::migrate::oauth2_proxy::remark::Weight;
 use crate::cli::migrate::oauth2_proxy::settings::Kept;
 use crate::cli::migrate::oauth2_proxy::trouble::Origin;
 use crate::cli::migrate::oauth2_proxy::yaml::{Map, Node};
+use crate::config::paths::{ROBOTS, is_plain, meet};
+
+/// What nginx has to say with a question.
+const NGINX: &str = "proxy_set_header X-Forwarded-Uri $request_uri; proxy_set_header X-Forwarded-Method $request_method; \
+                     proxy_set_header X-Forwarded-Host $http_host; proxy_set_header X-Forwarded-Proto $scheme; \
+                     proxy_set_header X-Forwarded-For $remote_addr;";
 
 /// The address that people type: that of the redirect URI.
 pub(super) fn public_url(making: &mut Making<'_>) -> String {
@@ -128,6 +134,13 @@ pub(super) fn proxies(making: &mut Making<'_>, all: &mut Map) {
             Err(_) => making.trouble("trusted-proxy-ip", format!("`{text}` is no network"), "write `10.0.0.0/8`"),
         }
     }
+    // What nginx leaves out the client would fill in; oauth2-proxy's own example sends two of these.
+    let prefix = making.model.settings.text_or("proxy-prefix", "/oauth2").trim_end_matches('/').to_owned();
+    let why = format!(
+        "`{prefix}/auth` is told which request is meant, completely. Where nginx asks there by `auth_request`, its `location = {prefix}/auth` \
+         needs: {NGINX}"
+    );
+    making.remark(Weight::Differs, "reverse-proxy", why);
     all.set("trusted_proxies", networks.clone());
     if networks.is_empty() {
         let why = "everybody was believed about X-Forwarded-*, and now nobody is: name the networks of the proxies in front in `trusted_proxies`";
@@ -166,13 +179,28 @@ pub(super) fn operations(making: &mut Making<'_>, all: &mut Map) {
 /// What goes on being answered.
 pub(super) fn compatibility(making: &mut Making<'_>) -> Map {
     let mut map = Map::new();
+    let mut taken = vec![ROBOTS.to_owned()];
     for (key, flag, usual) in
         [("prefix", "proxy-prefix", "/oauth2"), ("ping", "ping-path", "/ping"), ("ready", "ready-path", "/ready")]
     {
         let typed = making.model.settings.text_or(flag, usual).trim_end_matches('/').to_owned();
-        if typed != usual {
-            map.set(key, typed);
+        let earlier = taken.iter().find(|earlier| meet(earlier, &typed));
+        let why = match earlier {
+            None if is_plain(&typed) => None,
+            None => Some(format!("`{typed}` is not answered: a path is letters, digits, `-`, `.`, `_` and `~` between slashes")),
+            Some(earlier) => Some(format!("`{typed}` is not answered besides `{earlier}`: only one of them can be")),
+        };
+        match why {
+            None if typed == usual => {}
+            None => drop(map.set(key, typed.as_str())),
+            Some(why) if key == "prefix" => making.trouble(flag, why, "write a path such as `/oauth2`"),
+            Some(why) => {
+                map.set(key, Node::Word("null".to_owned()));
+                making.remark(Weight::Unsupported, flag, why);
+                continue;
+            }
         }
+        taken.push(typed);
     }
     map.set("connection", provider::id(making));
     map
