@@ -71,7 +71,7 @@ mod tests {
     use crate::config::inject::Inject;
 
     const POD: &str = "
-metadata: { annotations: { doorward.dev/inject: 'true', doorward.dev/config: door } }
+metadata: { annotations: { doorward.dev/inject: 'true', doorward.dev/config: door, doorward.dev/port: http } }
 spec: { containers: [{ name: app, image: app, ports: [{ name: http, containerPort: 3000 }] }] }
 ";
 

@@ -82,6 +82,12 @@ pub(super) fn decide(pod: &Value, wish: &Wish, defaults: &Defaults) -> Result<Ta
     if told && takeover.container.is_none() {
         return Err(Refusal::WhichContainer);
     }
+    // A name that nobody wrote for the door says nothing of Services, and one by number would lead past it.
+    if let (Some(name), None, None) = (&takeover.name, &wish.port, &wish.app_host_env)
+        && !takeover.moves_app()
+    {
+        return Err(Refusal::NameOrNumber { name: name.clone(), number: before });
+    }
     let key = if wish.app_port.is_none() { "listen-port" } else { "app-port" };
     takeover.check_clashes(&declared, wish.operations_port, key)?;
     Ok(takeover)

@@ -41,6 +41,10 @@ pub enum Refusal {
         "the door takes port {0}, so that the application must listen on another: say which with {PREFIX}app-port, or take the port over by name"
     )]
     AppPortNeeded(u16),
+    #[error(
+        "a Service with targetPort: {number} would lead past the door: write {PREFIX}port: {name} if all say targetPort: {name}; else {PREFIX}app-port, where the application listens and {number} is the door's"
+    )]
+    NameOrNumber { name: String, number: u16 },
     #[error("a Service that names port {port} by number would not find the door at {listen}: remove {PREFIX}listen-port")]
     ListenElsewhere { port: u16, listen: u16 },
     #[error("port {port} is needed by {first} and by {second}: choose another with {PREFIX}{key}")]

@@ -7,6 +7,7 @@ use json_patch::Patch;
 use serde_json::{Map, Value};
 
 use super::pod;
+use super::port::Takeover;
 use super::refusal::Refusal;
 use super::settings::Settings;
 use super::wish::{INJECT, INJECTED, Wanted, Wish, wanted, wish};
@@ -90,7 +91,7 @@ fn inject(pod: &Value, wish: &Wish, settings: &Settings) -> Result<Verdict, Refu
     let metadata = pod::section(after.as_object_mut().ok_or(Refusal::Shape("object"))?, "metadata", "metadata")?;
     let annotations = pod::section(metadata, "annotations", "metadata.annotations")?;
     annotations.insert(INJECTED.to_owned(), env!("CARGO_PKG_VERSION").into());
-    Ok(Verdict::Injected { pod: after, warnings: warnings(pod, wish, takeover.app) })
+    Ok(Verdict::Injected { pod: after, warnings: warnings(pod, wish, &takeover) })
 }
 
 /// Pods in which a sidecar cannot stand.
@@ -115,12 +116,17 @@ fn check_kind(pod: &Value, settings: &Settings) -> Result<(), Refusal> {
 }
 
 /// What the pod's author should know. Each below 256 characters, which is what API servers pass on.
-fn warnings(pod: &Value, wish: &Wish, app: u16) -> Vec<String> {
+fn warnings(pod: &Value, wish: &Wish, takeover: &Takeover) -> Vec<String> {
     let is_set = |key: &str| pod.get("spec").and_then(|spec| spec.get(key)).and_then(Value::as_bool) == Some(true);
     let mut warnings = Vec::new();
     if wish.app_host_env.is_none() {
+        let app = takeover.app;
+        let service = match &takeover.name {
+            Some(name) if !takeover.moves_app() => format!(", by a Service with targetPort: {app} instead of {name} too,"),
+            _ => String::new(),
+        };
         warnings.push(format!(
-            "doorward: port {app} of the application stays reachable at the pod's own address unless it listens on 127.0.0.1 only or a NetworkPolicy closes it"
+            "doorward: port {app} of the application stays reachable past the door at the pod's own address{service} unless it listens on 127.0.0.1 only or a NetworkPolicy closes it"
         ));
     }
     if is_set("shareProcessNamespace") || is_set("hostPID") {

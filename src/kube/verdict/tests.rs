@@ -6,24 +6,27 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::config::inject::{Defaults, Inject};
+use crate::config::inject::{Defaults, Inject, PortReference};
 
 fn settings() -> Settings {
     Settings::new(&Inject::for_trying("doorward:1".to_owned()), true)
 }
 
-/// A pod of one container with these ports, with these annotations besides the usual.
+/// A pod of one container with these ports, with these annotations besides the usual, or without those that are null.
 fn pod(ports: &Value, annotations: &Value) -> Value {
     let mut pod = json!({
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": { "generateName": "app-", "annotations": { "doorward.dev/inject": "true", "doorward.dev/config": "door" } },
+        "metadata": { "generateName": "app-", "annotations": {
+            "doorward.dev/inject": "true", "doorward.dev/config": "door", "doorward.dev/port": "http",
+        } },
         "spec": { "containers": [{ "name": "app", "image": "app:1", "ports": ports }] },
     });
     let all = pod["metadata"]["annotations"].as_object_mut().unwrap();
     for (key, value) in annotations.as_object().unwrap() {
         all.insert(format!("doorward.dev/{key}"), value.clone());
     }
+    all.retain(|_, value| !value.is_null());
     pod
 }
 
@@ -69,6 +72,38 @@ fn a_port_by_name_moves_its_name_to_the_door_and_the_application_stays_where_it_
     assert_eq!(variable(door, "DOORWARD_LISTEN"), "0.0.0.0:8443");
     assert_eq!(variable(door, "DOORWARD_UPSTREAM"), "http://127.0.0.1:3000");
     assert_eq!(after["metadata"]["annotations"]["doorward.dev/injected"], env!("CARGO_PKG_VERSION"));
+}
+
+/// What the pods of a Service with this `targetPort` answer with: the first container that has it, as endpoints are made.
+fn reached(pod: &Value, target: &Value) -> Option<String> {
+    let ends = [pods(pod, "containers"), pods(pod, "initContainers")].concat();
+    let has = |end: &&Value| {
+        let mut ports = end["ports"].as_array().into_iter().flatten();
+        ports.any(|port| &port["name"] == target || &port["containerPort"] == target)
+    };
+    ends.iter().find(has).map(|end| end["name"].as_str().unwrap().to_owned())
+}
+
+fn pods(pod: &Value, key: &str) -> Vec<Value> {
+    pod["spec"][key].as_array().cloned().unwrap_or_default()
+}
+
+#[test]
+fn a_service_by_number_leads_past_no_door_unless_somebody_said_that_it_goes_by_name() {
+    let reason = refused(&pod(&http(), &json!({ "port": null })));
+    for part in ["targetPort: 3000", "doorward.dev/port: http", "doorward.dev/app-port"] {
+        assert!(reason.contains(part), "{part}: {reason}");
+    }
+    let both = injected(&pod(&http(), &json!({ "port": null, "app-port": "3001", "app-port-env": "PORT" })));
+    for target in [json!("http"), json!(3000)] {
+        assert_eq!(reached(&both, &target).as_deref(), Some("doorward"), "{target}");
+    }
+    let closed = injected(&pod(&http(), &json!({ "port": null, "app-host-env": "HOST" })));
+    assert_eq!(variable(&closed["spec"]["containers"][0], "HOST"), "127.0.0.1");
+    let named = pod(&http(), &json!({}));
+    assert_eq!(reached(&injected(&named), &json!("http")).as_deref(), Some("doorward"));
+    let Verdict::Injected { warnings, .. } = judge(&named, &settings()) else { panic!() };
+    assert!(warnings[0].contains("by a Service with targetPort: 3000 instead of http"), "{warnings:?}");
 }
 
 #[test]
@@ -137,8 +172,11 @@ fn a_plain_sidecar_stands_among_the_containers_and_not_in_a_job() {
 
 #[test]
 fn who_says_nothing_or_no_is_left_alone_and_a_label_is_a_no() {
-    let everybody =
-        Settings { defaults: Defaults { inject: true, config_map: Some("door".into()), ..Defaults::default() }, ..settings() };
+    let port = Some(PortReference::Name("http".into()));
+    let everybody = Settings {
+        defaults: Defaults { inject: true, config_map: Some("door".into()), port, ..Defaults::default() },
+        ..settings()
+    };
     let untouched = |pod: &Value, settings: &Settings| matches!(judge(pod, settings), Verdict::Untouched { .. });
     let mut silent = pod(&http(), &json!({}));
     silent["metadata"].as_object_mut().unwrap().remove("annotations");
@@ -184,9 +222,9 @@ fn what_cannot_be_done_is_refused_with_the_reason() {
         (annotated(json!({ "port": "3000", "app-port": "3001", "listen-port": "8000" })), "remove doorward.dev/listen-port"),
         (annotated(json!({ "container": "other" })), "no container `other`"),
         (annotated(json!({ "prot": "http" })), "did you mean doorward.dev/port?"),
-        (refused(&pod(&two, &json!({}))), "there is http (3000), admin (9000)"),
+        (refused(&pod(&two, &json!({ "port": null }))), "there is http (3000), admin (9000)"),
         (refused(&pod(&two, &json!({ "port": "http", "listen-port": "9000" }))), "container `app`"),
-        (refused(&pod(&json!([]), &json!({}))), "there is none"),
+        (refused(&pod(&json!([]), &json!({ "port": null }))), "there is none"),
     ] {
         assert!(said.contains(reason), "{reason}: {said}");
     }
@@ -268,8 +306,7 @@ fn any_pod() -> impl Strategy<Value = Value> {
     (annotations, container("app"), option::of(container("side")), init).prop_map(
         |((port, app, listen, env, within), one, two, init)| {
             let said = [("port", port), ("app-port", app), ("listen-port", listen), ("app-port-env", env), ("container", within)];
-            let said: Map<String, Value> =
-                said.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?.into()))).collect();
+            let said: Map<String, Value> = said.into_iter().map(|(key, value)| (key.to_owned(), value.into())).collect();
             let mut pod = pod(&json!([]), &said.into());
             pod["spec"]["containers"] = std::iter::once(one).chain(two).collect();
             pod["spec"]["initContainers"] = init;

@@ -20,7 +20,7 @@ spec:
   template:
     metadata:
       labels: { app: shop }
-      annotations: { doorward.dev/inject: \"true\", doorward.dev/config: shop-door }
+      annotations: { doorward.dev/inject: \"true\", doorward.dev/config: shop-door, doorward.dev/port: http }
     spec:
       containers:
         - name: shop
@@ -69,7 +69,7 @@ fn a_dry_run_prints_a_patch_for_each_object_that_leads_to_what_it_prints_as_yaml
 
 #[test]
 fn a_dry_run_says_what_cannot_be_done_and_goes_by_the_configuration() {
-    let refused = run(&MANIFEST.replace("config: shop-door", "port: web"), &[]);
+    let refused = run(&MANIFEST.replace("config: shop-door, doorward.dev/port: http", "port: web"), &[]);
     assert_eq!(refused.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("doorward.dev/config is missing"), "{refused:?}");
     let folder = tempfile::TempDir::new().unwrap();
@@ -99,8 +99,7 @@ fn the_injector_takes_what_the_chart_writes_for_it() {
         let folder = tempfile::TempDir::new().unwrap();
         let file = folder.path().join("inject.yaml");
         fs::write(&file, configuration).unwrap();
-        let named = MANIFEST.replace("config: shop-door", "config: shop-door, doorward.dev/port: http");
-        let output = run(&named, &["--output", "yaml", "--config", file.to_str().unwrap()]);
+        let output = run(MANIFEST, &["--output", "yaml", "--config", file.to_str().unwrap()]);
         assert!(output.status.success(), "{shape}: {}", String::from_utf8_lossy(&output.stderr));
         valid::check(&documents(&output.stdout));
         // A door would not be asked for the pods of the injector itself.

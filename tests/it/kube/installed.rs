@@ -51,6 +51,7 @@ fn the_injected_sidecar_serves_before_its_application() {
         "doorward.dev/inject": "true",
         "doorward.dev/config": "shop-door",
         "doorward.dev/secret": "shop-secrets",
+        "doorward.dev/port": "http",
         "doorward.dev/listen-port": listen.to_string(),
         "doorward.dev/operations-port": operations.to_string(),
     }));

@@ -168,7 +168,10 @@ fn pod(annotations: &Value) -> Value {
 }
 
 fn wanted() -> Value {
-    json!({ "doorward.dev/inject": "true", "doorward.dev/config": "shop-door", "doorward.dev/secret": "shop-door" })
+    json!({
+        "doorward.dev/inject": "true", "doorward.dev/config": "shop-door", "doorward.dev/secret": "shop-door",
+        "doorward.dev/port": "http",
+    })
 }
 
 /// The pod after the patch of this answer.

@@ -123,6 +123,6 @@ fn the_injector_takes_what_the_chart_writes_and_does_what_it_says() {
 const POD: &str = "\
 apiVersion: v1
 kind: Pod
-metadata: { name: shop, annotations: { doorward.dev/inject: 'true', doorward.dev/config: door } }
+metadata: { name: shop, annotations: { doorward.dev/inject: 'true', doorward.dev/config: door, doorward.dev/port: http } }
 spec: { containers: [{ name: shop, image: shop, ports: [{ name: http, containerPort: 3000 }] }] }
 ";
