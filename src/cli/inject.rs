@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::{Exit, store};
 use crate::clock::SystemClock;
 use crate::config::LoadError;
-use crate::config::inject::{self, Inject as Typed, SidecarKind};
+use crate::config::inject::{self, Inject as Typed};
 use crate::kube::{self, Outcome, Settings, Verdict};
 
 /// Where a chart puts the file.
@@ -85,7 +85,7 @@ impl Inject {
     }
 
     fn try_out(&self, typed: &Typed) -> anyhow::Result<Exit> {
-        let settings = Settings::new(typed, typed.sidecar != SidecarKind::Plain);
+        let settings = Settings::new(typed);
         let mut outcomes = Vec::new();
         for file in &self.filename {
             let text = read(file).with_context(|| format!("{} cannot be read", file.display()))?;

@@ -124,7 +124,8 @@ pub struct ApiServer {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SidecarKind {
-    /// Native, unless the API server says that it is older than 1.32: before, a Service does not find the named ports of native sidecars.
+    /// Native where the API server is of 1.32 or later, or says nothing, and from 1.29 on where the port is taken over by number: before 1.32
+    /// a Service does not find the named ports of native sidecars.
     #[default]
     Auto,
     /// An init container with `restartPolicy: Always`.

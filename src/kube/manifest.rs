@@ -81,7 +81,7 @@ spec: { containers: [{ name: app, image: app, ports: [{ name: http, containerPor
 
     #[test]
     fn every_kind_that_makes_pods_is_looked_into_and_nothing_else() {
-        let settings = Settings::new(&Inject::for_trying("doorward:1".to_owned()), true);
+        let settings = Settings::new(&Inject::for_trying("doorward:1".to_owned()));
         let text = format!(
             "apiVersion: v1\nkind: List\nitems:\n- kind: Pod\n{}---\nkind: Deployment\nspec:\n  template:\n{}---\n---\nkind: CronJob\nspec:\n  jobTemplate:\n    spec:\n      template:\n{}---\nkind: Service\nspec: {{}}\n",
             template(2),

@@ -56,6 +56,12 @@ pub(super) fn containers<'p>(pod: &'p Value, key: &'static str) -> Result<Vec<(&
     found.into_iter().map(|one| Ok((text(one, "name").ok_or(Refusal::Shape("name of a container"))?, one))).collect()
 }
 
+/// The container of this name, wherever it stands.
+pub(super) fn container<'p>(pod: &'p Value, name: &str) -> Result<Option<&'p Object>, Refusal> {
+    let all = [containers(pod, CONTAINERS)?, containers(pod, INIT_CONTAINERS)?].concat();
+    Ok(all.into_iter().find(|(found, _)| *found == name).map(|(_, container)| container))
+}
+
 pub(super) fn is_native_sidecar(container: &Object) -> bool {
     text(container, "restartPolicy") == Some("Always")
 }

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::pod::{self, CONTAINERS, INIT_CONTAINERS};
 use super::refusal::Refusal;
+use super::sidecar;
 use super::wish::Wish;
 use crate::config::inject::{Defaults, PortReference};
 
@@ -18,6 +19,8 @@ pub(super) struct Takeover {
     pub(super) app: u16,
     /// Where it listened before.
     pub(super) before: u16,
+    /// Whether Services may look for it by its name.
+    pub(super) by_name: bool,
     /// The port's name, which moves to the door.
     pub(super) name: Option<String>,
     /// The application's container, if it is known, and which of its ports it was.
@@ -74,6 +77,7 @@ pub(super) fn decide(pod: &Value, wish: &Wish, defaults: &Defaults) -> Result<Ta
             None => return Err(Refusal::AppPortNeeded(before)),
         },
         before,
+        by_name,
         name: found.and_then(|port| port.name).map(str::to_owned),
         container: found.and_then(|port| port.container).or(within).or(only),
         entry: found.map(|port| port.entry),
@@ -91,6 +95,37 @@ pub(super) fn decide(pod: &Value, wish: &Wish, defaults: &Defaults) -> Result<Ta
     let key = if wish.app_port.is_none() { "listen-port" } else { "app-port" };
     takeover.check_clashes(&declared, wish.operations_port, key)?;
     Ok(takeover)
+}
+
+/// What was decided for a pod that has a door, as the door says; refuses one that is not where it would have to be.
+pub(super) fn decided(pod: &Value, wish: &Wish) -> Result<Takeover, Refusal> {
+    let door = pod::container(pod, sidecar::NAME)?.ok_or(Refusal::NotTheDoor)?;
+    let variables = pod::objects(door, "env", "env of a container")?;
+    let number = |name: &str, before: &str| {
+        let mut of_name = variables.iter().filter(|variable| pod::text(variable, "name") == Some(name));
+        // The last one counts for a kubelet, so that a second one is somebody else's.
+        let (Some(variable), None) = (of_name.next(), of_name.next()) else { return Err(Refusal::NotTheDoor) };
+        let (start, number) = pod::text(variable, "value").and_then(|value| value.rsplit_once(':')).ok_or(Refusal::NotTheDoor)?;
+        number.parse::<u16>().ok().filter(|_| before.is_empty() || start == before).ok_or(Refusal::NotTheDoor)
+    };
+    let (listen, app) = (number("DOORWARD_LISTEN", "")?, number("DOORWARD_UPSTREAM", "http://127.0.0.1")?);
+    number("DOORWARD_OPERATIONS", "")?;
+    let declared = declared(pod)?;
+    let (own, others): (Vec<_>, Vec<_>) = declared.iter().partition(|port| port.holder == sidecar::NAME);
+    let port = own.iter().find(|port| port.tcp && port.number == listen).ok_or(Refusal::NotTheDoor)?;
+    let by_name = match &wish.port {
+        Some(PortReference::Number(number)) => (*number == listen).then_some(false),
+        Some(PortReference::Name(name)) => (port.name == Some(name)).then_some(true),
+        None => Some(true),
+    };
+    let as_said = |said: Option<u16>, is: u16| said.is_none_or(|said| said == is);
+    let by_name =
+        by_name.filter(|_| as_said(wish.listen_port, listen) && as_said(wish.app_port, app)).ok_or(Refusal::NotTheDoor)?;
+    if others.iter().any(|other| other.tcp && other.number == listen || other.name.is_some() && other.name == port.name) {
+        return Err(Refusal::Ambiguous(port.shown()));
+    }
+    let name = port.name.map(str::to_owned);
+    Ok(Takeover { listen, app, before: app, by_name, name, container: None, entry: None })
 }
 
 fn listen(wish: &Wish, before: u16, by_name: bool, defaults: &Defaults) -> Result<u16, Refusal> {

@@ -57,6 +57,12 @@ pub enum Refusal {
     ProbeNeedsPort(&'static str),
     #[error("the pod sets net.ipv4.ip_unprivileged_port_start, so that the door cannot have port {0}")]
     Privileged(u16),
-    #[error("a plain sidecar never ends, and so the pod never would (restartPolicy {0}): native sidecars need Kubernetes 1.29")]
+    #[error(
+        "the pod has {PREFIX}injected and a container `doorward`, which is not the door that its annotations ask for: remove both, and it gets one"
+    )]
+    NotTheDoor,
+    #[error(
+        "a plain sidecar never ends, and so the pod never would (restartPolicy {0}): native sidecars need Kubernetes 1.29, or 1.32 where the port is taken over by name"
+    )]
     NeverEnds(String),
 }

@@ -15,7 +15,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::api::Api;
 use super::files::Files;
 use super::keeper::Keeper;
-use super::settings::Settings;
+use super::settings::{Native, Settings};
 use super::state::State;
 use super::{listener, webhook};
 use crate::clock::SharedClock;
@@ -29,8 +29,6 @@ const ROUND: Duration = Duration::from_secs(60);
 /// How soon again after a failure, and after another replica was faster.
 const AGAIN: Duration = Duration::from_secs(3);
 const SOON: Duration = Duration::from_millis(200);
-/// Since when Services find the named ports of native sidecars (kubernetes/kubernetes#128850).
-const NAMED_PORTS: (u32, u32) = (1, 32);
 
 /// Where it listens.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -63,7 +61,7 @@ pub async fn run(typed: Inject, clock: SharedClock, tell: impl FnOnce(&Ready)) -
     telemetry::log::start(&typed.logging).map_err(RunError::Logging)?;
     let mut signals = Signals::listen()?;
     let api = typed.api_server.clone().or_else(inject::in_cluster).map(Api::new);
-    let settings = Settings::new(&typed, typed.sidecar != SidecarKind::Plain);
+    let settings = Settings::new(&typed);
     let state = State::new(settings, clock);
     let source = source(&typed.certificate, api.clone(), &state)?;
     let (socket, listen) = bind(&typed.listen).await?;
@@ -190,9 +188,9 @@ impl Version {
         let (SidecarKind::Auto, Some(api)) = (self.kind, &self.api) else { return };
         match api.version().await {
             Ok(version) => {
-                let (native, former) = (version >= NAMED_PORTS, self.state.settings.load_full());
+                let (native, former) = (Native::of(version), self.state.settings.load_full());
                 if former.native != native {
-                    tracing::info!(?version, native, "the cluster's version decides whether sidecars are native");
+                    tracing::info!(?version, ?native, "the cluster's version decides whether sidecars are native");
                     self.state.settings.store(Arc::new(Settings { native, ..Settings::clone(&former) }));
                 }
             }

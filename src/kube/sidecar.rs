@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::pod::{self, CONTAINERS, INIT_CONTAINERS};
 use super::port::Takeover;
 use super::refusal::Refusal;
-use super::settings::Settings;
+use super::settings::{Native, Settings};
 use super::wish::Wish;
 
 pub(super) const NAME: &str = "doorward";
@@ -24,10 +24,8 @@ const SYSCTL: &str = "net.ipv4.ip_unprivileged_port_start";
 
 /// Refuses a pod that has what the sidecar would add.
 pub(super) fn check_room(pod: &Value) -> Result<(), Refusal> {
-    for key in [CONTAINERS, INIT_CONTAINERS] {
-        if pod::containers(pod, key)?.iter().any(|(name, _)| *name == NAME) {
-            return Err(Refusal::ContainerExists(NAME.to_owned()));
-        }
+    if pod::container(pod, NAME)?.is_some() {
+        return Err(Refusal::ContainerExists(NAME.to_owned()));
     }
     for volume in pod::objects(pod::spec(pod)?, "volumes", "spec.volumes")? {
         let name = pod::text(volume, "name").unwrap_or_default();
@@ -38,12 +36,17 @@ pub(super) fn check_room(pod: &Value) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Whether the pod has a sidecar already.
-pub(super) fn is_there(pod: &Value) -> bool {
-    [CONTAINERS, INIT_CONTAINERS].into_iter().any(|key| {
-        let containers = pod::containers(pod, key).unwrap_or_default();
-        containers.iter().any(|(name, _)| *name == NAME)
-    })
+/// Whether this pod's door is a native sidecar; refuses one that would keep the pod from ending.
+pub(super) fn is_native(pod: &Value, takeover: &Takeover, native: Native) -> Result<bool, Refusal> {
+    let is_native = match native {
+        Native::None => false,
+        Native::ByNumber => !takeover.by_name,
+        Native::All => true,
+    };
+    match pod::text(pod::spec(pod)?, "restartPolicy") {
+        Some(policy @ ("OnFailure" | "Never")) if !is_native => Err(Refusal::NeverEnds(policy.to_owned())),
+        _ => Ok(is_native),
+    }
 }
 
 /// Adds the sidecar and its volumes.
@@ -51,15 +54,60 @@ pub(super) fn add(pod: &mut Value, wish: &Wish, takeover: &Takeover, settings: &
     if takeover.listen < 1024 {
         allow_low_port(pod, takeover.listen)?;
     }
+    let native = is_native(pod, takeover, settings.native)?;
     let spec = pod::spec_mut(pod)?;
     // Last among the init containers: it starts when the application is about to, and ends after it.
-    let (key, name) = if settings.native { (INIT_CONTAINERS, "spec.initContainers") } else { (CONTAINERS, "spec.containers") };
-    pod::list(spec, key, name)?.push(container(wish, takeover, settings));
+    let (key, name) = if native { (INIT_CONTAINERS, "spec.initContainers") } else { (CONTAINERS, "spec.containers") };
+    pod::list(spec, key, name)?.push(container(wish, takeover, settings, native));
     pod::list(spec, "volumes", "spec.volumes")?.extend(volumes(wish));
     Ok(())
 }
 
-fn container(wish: &Wish, takeover: &Takeover, settings: &Settings) -> Value {
+/// Makes the sidecar of a pod that has one what it would be today. What other webhooks change of every container stays as they have it:
+/// variables and mounts of their own, resources, probes, when the image is pulled.
+pub(super) fn renew(pod: &mut Value, wish: &Wish, takeover: &Takeover, settings: &Settings) -> Result<(), Refusal> {
+    for key in [CONTAINERS, INIT_CONTAINERS] {
+        for found in pod::containers_mut(pod, key)? {
+            if pod::text(found, "name") != Some(NAME) {
+                continue;
+            }
+            let made = container(wish, takeover, settings, key == INIT_CONTAINERS);
+            // The image says what runs.
+            found.remove("command");
+            for field in ["image", "args", "restartPolicy", "securityContext"] {
+                if let Some(made) = made.get(field)
+                    && !found.get(field).is_some_and(|found| holds(found, made))
+                {
+                    found.insert(field.to_owned(), made.clone());
+                }
+            }
+            renew_all(pod::list(found, "volumeMounts", "volumeMounts of a container")?, mounts(wish), "mountPath");
+        }
+    }
+    renew_all(pod::list(pod::spec_mut(pod)?, "volumes", "spec.volumes")?, volumes(wish), "name");
+    Ok(())
+}
+
+/// Puts each of `made` among those that are there, instead of others with the same `key`.
+fn renew_all(there: &mut Vec<Value>, made: Vec<Value>, key: &str) {
+    for made in made {
+        let mut same = there.iter().filter(|one| one.get(key) == made.get(key));
+        if !(same.next().is_some_and(|one| holds(one, &made)) && same.next().is_none()) {
+            there.retain(|one| one.get(key) != made.get(key));
+            there.push(made);
+        }
+    }
+}
+
+/// Whether all of `made` is there; API servers and other webhooks fill in more.
+fn holds(found: &Value, made: &Value) -> bool {
+    match made.as_object() {
+        Some(fields) => fields.iter().all(|(key, value)| found.get(key) == Some(value)),
+        None => found == made,
+    }
+}
+
+fn container(wish: &Wish, takeover: &Takeover, settings: &Settings, native: bool) -> Value {
     let (defaults, operations) = (&settings.defaults, wish.operations_port);
     let address = defaults.address.word();
     let probe = |path: &str, period: u32, failures: u32| {
@@ -95,12 +143,12 @@ fn container(wish: &Wish, takeover: &Takeover, settings: &Settings) -> Value {
             "capabilities": { "drop": ["ALL"] },
             "seccompProfile": { "type": "RuntimeDefault" },
         },
-        "resources": { "requests": defaults.resources.requests, "limits": defaults.resources.limits },
+        "resources": { "requests": wish.resources.requests, "limits": wish.resources.limits },
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": mounts(wish),
     });
     if let Some(fields) = container.as_object_mut() {
-        if settings.native {
+        if native {
             fields.insert("restartPolicy".to_owned(), "Always".into());
         }
         if let Some(policy) = settings.pull_policy {

@@ -6,7 +6,7 @@
 use serde_json::{Map, Value};
 
 use super::refusal::Refusal;
-use crate::config::inject::{Defaults, PortReference, is_object_name};
+use crate::config::inject::{Defaults, PortReference, Resources, is_object_name};
 
 /// What all annotations begin with.
 pub(super) const PREFIX: &str = "doorward.dev/";
@@ -14,7 +14,7 @@ pub(super) const PREFIX: &str = "doorward.dev/";
 pub(super) const INJECTED: &str = "doorward.dev/injected";
 pub(super) const INJECT: &str = "doorward.dev/inject";
 
-const KNOWN: [&str; 12] = [
+const KNOWN: [&str; 16] = [
     "inject",
     "injected",
     "config",
@@ -27,6 +27,10 @@ const KNOWN: [&str; 12] = [
     "app-port",
     "app-port-env",
     "app-host-env",
+    "cpu-request",
+    "cpu-limit",
+    "memory-request",
+    "memory-limit",
 ];
 
 /// What a pod wants that gets a door.
@@ -48,6 +52,8 @@ pub(super) struct Wish {
     /// Variables that tell the application its port, and to listen on the loopback only.
     pub(super) app_port_env: Option<String>,
     pub(super) app_host_env: Option<String>,
+    /// What the sidecar asks for and may use.
+    pub(super) resources: Resources,
 }
 
 /// Whether a pod wants a door, as far as it says.
@@ -80,6 +86,8 @@ pub(super) fn wish(annotations: &Map<String, Value>, defaults: &Defaults) -> Res
     let (listen_port, app_port) = (reader.port("listen-port"), reader.port("app-port"));
     let operations_port = reader.port("operations-port").unwrap_or(defaults.operations_port);
     let (app_port_env, app_host_env) = (reader.variable("app-port-env"), reader.variable("app-host-env"));
+    let mut resources = defaults.resources.clone();
+    reader.quantities(&mut resources);
     if config_map.is_none() && !annotations.contains_key("doorward.dev/config") {
         reader.refusals.push(Refusal::NoConfig);
     }
@@ -95,6 +103,7 @@ pub(super) fn wish(annotations: &Map<String, Value>, defaults: &Defaults) -> Res
             app_port,
             app_port_env,
             app_host_env,
+            resources,
         }),
         _ => Err(reader.refusals),
     }
@@ -139,6 +148,22 @@ impl<'a> Reader<'a> {
         number(text).or_else(|| self.refuse(key, text, "write a number from 1 to 65535"))
     }
 
+    fn quantities(&mut self, resources: &mut Resources) {
+        for (table, keys) in [
+            (&mut resources.requests, [("cpu-request", "cpu"), ("memory-request", "memory")]),
+            (&mut resources.limits, [("cpu-limit", "cpu"), ("memory-limit", "memory")]),
+        ] {
+            for (key, name) in keys {
+                let Some(text) = self.text(key) else { continue };
+                if is_quantity(text) {
+                    table.insert(name.to_owned(), text.to_owned());
+                } else {
+                    self.refuse::<()>(key, text, "write a quantity of Kubernetes, such as 250m or 128Mi");
+                }
+            }
+        }
+    }
+
     fn port_reference(&mut self) -> Option<PortReference> {
         let text = self.text("port")?;
         match number(text) {
@@ -161,6 +186,16 @@ impl<'a> Reader<'a> {
 fn number(text: &str) -> Option<u16> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|number| digits && *number > 0)
+}
+
+/// A positive quantity: digits, perhaps a fraction, and a suffix.
+fn is_quantity(text: &str) -> bool {
+    let end = text.find(|letter: char| letter.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (number, suffix) = text.split_at(end);
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+    let digits = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let suffixes = ["", "m", "k", "M", "G", "T", "Ki", "Mi", "Gi", "Ti"];
+    text.len() <= 20 && digits(whole) && digits(fraction) && suffixes.contains(&suffix) && number.bytes().any(|byte| byte > b'0')
 }
 
 /// An IANA service name (RFC 6335 §5.1), as Kubernetes wants port names.
@@ -209,6 +244,27 @@ mod tests {
         .unwrap_err();
         assert_eq!(refusals.len(), 5, "{refusals:?}");
         assert!(refusals[0].to_string().ends_with("did you mean doorward.dev/config?"), "{}", refusals[0]);
+    }
+
+    #[test]
+    fn a_pod_says_what_its_sidecar_may_use_in_quantities_of_kubernetes() {
+        let said = |key: &str, value: &str| {
+            let mut annotations = json!({ "doorward.dev/config": "door" });
+            annotations[format!("doorward.dev/{key}")] = json!(value);
+            read(&annotations).map(|wish| wish.resources)
+        };
+        let usual = Defaults::default().resources;
+        for good in ["1", "250m", "0.5", "128Mi", "1G"] {
+            let resources = said("cpu-limit", good).unwrap();
+            assert_eq!((resources.limits["cpu"].as_str(), &resources.limits["memory"]), (good, &usual.limits["memory"]));
+            assert_eq!(resources.requests, usual.requests);
+            assert_eq!(said("memory-request", good).unwrap().requests["memory"], good);
+        }
+        for bad in ["", "0", "0m", "-1", "1 ", "m", "1e3", "1.", ".5", "1KiB", "1\n", "1,5"] {
+            for key in ["cpu-request", "cpu-limit", "memory-request", "memory-limit"] {
+                assert!(said(key, bad).is_err(), "{key}: {bad:?}");
+            }
+        }
     }
 
     #[test]

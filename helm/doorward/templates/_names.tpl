@@ -30,9 +30,13 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
 
 {{/* Pods of a Job or test are no pods of the Service. */}}
-{{- define "doorward.asideLabels" -}}
+{{- define "doorward.asideSelector" -}}
 app.kubernetes.io/name: {{ include "doorward.name" . }}-aside
 app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "doorward.asideLabels" -}}
+{{ include "doorward.asideSelector" . }}
 {{ include "doorward.origin" . }}
 {{- end -}}
 

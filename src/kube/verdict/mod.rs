@@ -72,30 +72,49 @@ fn judged(pod: &Value, settings: &Settings) -> Result<Verdict, Vec<Refusal>> {
         }
         Wanted::Yes | Wanted::Unsaid => {}
     }
-    if annotations.is_some_and(|annotations| annotations.contains_key(INJECTED)) && sidecar::is_there(pod) {
+    let none = Map::new();
+    let annotations = annotations.unwrap_or(&none);
+    let wish = wish(annotations, &settings.defaults)?;
+    check_kind(pod).map_err(one)?;
+    let marked = annotations.contains_key(INJECTED) && pod::container(pod, sidecar::NAME).map_err(one)?.is_some();
+    if marked { renew(pod, &wish, settings) } else { inject(pod, &wish, settings) }.map_err(one)
+}
+
+/// A pod with a door: API servers ask again when another webhook has changed it, and people copy what they find in a cluster, which may be
+/// old.
+fn renew(pod: &Value, wish: &Wish, settings: &Settings) -> Result<Verdict, Refusal> {
+    let takeover = port::decided(pod, wish)?;
+    let mut after = pod.clone();
+    sidecar::renew(&mut after, wish, &takeover, settings)?;
+    if after == *pod {
         return Ok(Verdict::Already);
     }
-    let none = Map::new();
-    let wish = wish(annotations.unwrap_or(&none), &settings.defaults)?;
-    inject(pod, &wish, settings).map_err(one)
+    mark(&mut after)?;
+    let warning =
+        "doorward: the pod came with a door that is not as this injector makes it, and was given one that is".to_owned();
+    Ok(Verdict::Injected { pod: after, warnings: vec![warning] })
 }
 
 fn inject(pod: &Value, wish: &Wish, settings: &Settings) -> Result<Verdict, Refusal> {
-    check_kind(pod, settings)?;
     sidecar::check_room(pod)?;
     let takeover = port::decide(pod, wish, &settings.defaults)?;
     let mut after = pod.clone();
     takeover.change_app(&mut after, wish)?;
     probe::follow(&mut after, &takeover, wish.app_host_env.is_some())?;
     sidecar::add(&mut after, wish, &takeover, settings)?;
-    let metadata = pod::section(after.as_object_mut().ok_or(Refusal::Shape("object"))?, "metadata", "metadata")?;
-    let annotations = pod::section(metadata, "annotations", "metadata.annotations")?;
-    annotations.insert(INJECTED.to_owned(), env!("CARGO_PKG_VERSION").into());
+    mark(&mut after)?;
     Ok(Verdict::Injected { pod: after, warnings: warnings(pod, wish, &takeover) })
 }
 
+fn mark(pod: &mut Value) -> Result<(), Refusal> {
+    let metadata = pod::section(pod.as_object_mut().ok_or(Refusal::Shape("object"))?, "metadata", "metadata")?;
+    let annotations = pod::section(metadata, "annotations", "metadata.annotations")?;
+    annotations.insert(INJECTED.to_owned(), env!("CARGO_PKG_VERSION").into());
+    Ok(())
+}
+
 /// Pods in which a sidecar cannot stand.
-fn check_kind(pod: &Value, settings: &Settings) -> Result<(), Refusal> {
+fn check_kind(pod: &Value) -> Result<(), Refusal> {
     let spec = pod::spec(pod)?;
     if pod::containers(pod, pod::CONTAINERS)?.is_empty() {
         return Err(Refusal::Shape("spec.containers"));
@@ -109,10 +128,7 @@ fn check_kind(pod: &Value, settings: &Settings) -> Result<(), Refusal> {
     if system == Some("windows") || selected == Some("windows") {
         return Err(Refusal::Windows);
     }
-    match pod::text(spec, "restartPolicy") {
-        Some(policy @ ("OnFailure" | "Never")) if !settings.native => Err(Refusal::NeverEnds(policy.to_owned())),
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 /// What the pod's author should know. Each below 256 characters, which is what API servers pass on.

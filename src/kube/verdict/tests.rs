@@ -7,9 +7,10 @@ use serde_json::json;
 
 use super::*;
 use crate::config::inject::{Defaults, Inject, PortReference};
+use crate::kube::settings::Native;
 
 fn settings() -> Settings {
-    Settings::new(&Inject::for_trying("doorward:1".to_owned()), true)
+    Settings::new(&Inject::for_trying("doorward:1".to_owned()))
 }
 
 /// A pod of one container with these ports, with these annotations besides the usual, or without those that are null.
@@ -156,11 +157,13 @@ fn the_door_is_nobody_and_writes_nowhere_but_its_state_and_has_no_token() {
     assert!(mounted("/etc/doorward/secrets") && mounted("/etc/doorward/tls"));
     assert!(mounted("/var/run/secrets/kubernetes.io/serviceaccount"), "the pod's token would be laid there");
     assert!(door["resources"]["limits"]["memory"].is_string());
+    let quota = injected(&pod(&http(), &json!({ "cpu-limit": "500m", "memory-limit": "96Mi" })));
+    assert_eq!(quota["spec"]["initContainers"][0]["resources"]["limits"], json!({ "cpu": "500m", "memory": "96Mi" }));
 }
 
 #[test]
 fn a_plain_sidecar_stands_among_the_containers_and_not_in_a_job() {
-    let plain = Settings { native: false, ..settings() };
+    let plain = Settings { native: Native::None, ..settings() };
     let mut pod = pod(&http(), &json!({}));
     let Verdict::Injected { pod: after, .. } = judge(&pod, &plain) else { panic!() };
     assert_eq!(after["spec"]["containers"][1]["name"], "doorward");
@@ -253,6 +256,111 @@ fn an_injected_pod_stays_as_it_is_and_a_mark_without_a_door_is_no_door() {
     assert!(judge(&after, &settings()).patch(&after).is_empty());
     let marked = pod(&http(), &json!({ "injected": "0.1.0" }));
     assert_eq!(door(&injected(&marked))["name"], "doorward");
+}
+
+fn door_mut(pod: &mut Value) -> &mut Value {
+    &mut pod["spec"]["initContainers"][0]
+}
+
+fn push(list: &mut Value, item: Value) {
+    list.as_array_mut().unwrap().push(item);
+}
+
+#[test]
+fn a_door_that_is_not_as_it_would_be_made_is_made_anew() {
+    let made = injected(&pod(&http(), &json!({ "secret": "door" })));
+    let changes: [(&str, fn(&mut Value)); 8] = [
+        ("image", |pod| door_mut(pod)["image"] = json!("doorward:0")),
+        ("command", |pod| door_mut(pod)["command"] = json!(["sleep"])),
+        ("args", |pod| push(&mut door_mut(pod)["args"], json!("--json"))),
+        ("root", |pod| door_mut(pod)["securityContext"]["runAsUser"] = json!(0)),
+        ("capabilities", |pod| door_mut(pod)["securityContext"]["capabilities"]["add"] = json!(["NET_ADMIN"])),
+        ("token", |pod| drop(door_mut(pod)["volumeMounts"].as_array_mut().unwrap().pop())),
+        ("writable", |pod| drop(door_mut(pod)["volumeMounts"][1].as_object_mut().unwrap().remove("readOnly"))),
+        ("configuration", |pod| pod["spec"]["volumes"][0]["configMap"]["name"] = json!("other")),
+    ];
+    let sorted = |mut pod: Value| {
+        for list in ["/spec/volumes", "/spec/initContainers/0/volumeMounts"] {
+            pod.pointer_mut(list).unwrap().as_array_mut().unwrap().sort_by_key(ToString::to_string);
+        }
+        pod
+    };
+    for (what, change) in changes {
+        let mut changed = made.clone();
+        change(&mut changed);
+        let Verdict::Injected { pod: after, warnings } = judge(&changed, &settings()) else { panic!("{what}") };
+        assert_eq!((sorted(after.clone()), warnings.len()), (sorted(made.clone()), 1), "{what}");
+        assert_eq!(judge(&after, &settings()), Verdict::Already, "{what}");
+    }
+    let newer = Settings { image: "doorward:2".to_owned(), ..settings() };
+    let Verdict::Injected { pod: after, .. } = judge(&made, &newer) else { panic!() };
+    assert_eq!(door(&after)["image"], "doorward:2", "a copied manifest would have kept the old one");
+}
+
+#[test]
+fn what_others_add_to_every_container_stays_in_the_door() {
+    let mut pod = injected(&pod(&http(), &json!({})));
+    let door = door_mut(&mut pod);
+    push(&mut door["env"], json!({ "name": "AWS_ROLE_ARN", "value": "role" }));
+    push(&mut door["volumeMounts"], json!({ "name": "aws", "mountPath": "/var/run/secrets/eks", "readOnly": true }));
+    door["resources"] = json!({ "limits": { "memory": "1Gi" } });
+    door["imagePullPolicy"] = json!("Always");
+    door["securityContext"]["seLinuxOptions"] = json!({ "level": "s0" });
+    door["readinessProbe"]["successThreshold"] = json!(1);
+    assert_eq!(judge(&pod, &settings()), Verdict::Already);
+}
+
+#[test]
+fn a_container_that_only_calls_itself_the_door_is_not_believed() {
+    let made = injected(&pod(&http(), &json!({})));
+    let everybody = Settings { defaults: Defaults { inject: true, ..settings().defaults }, ..settings() };
+    let changes: [(&str, fn(&mut Value)); 8] = [
+        ("busybox", |pod| *door_mut(pod) = json!({ "name": "doorward", "image": "busybox", "restartPolicy": "Always" })),
+        ("no sidecar", |pod| drop(door_mut(pod).as_object_mut().unwrap().remove("restartPolicy"))),
+        ("elsewhere", |pod| door_mut(pod)["env"][1]["value"] = json!("http://10.0.0.1:3000")),
+        ("twice", |pod| push(&mut door_mut(pod)["env"], json!({ "name": "DOORWARD_LISTEN", "value": "0.0.0.0:1" }))),
+        ("another port", |pod| door_mut(pod)["ports"][0]["containerPort"] = json!(9000)),
+        ("another name", |pod| door_mut(pod)["ports"][0]["name"] = json!("web")),
+        ("annotation", |pod| pod["metadata"]["annotations"]["doorward.dev/app-port"] = json!("4000")),
+        ("the application's, too", |pod| pod["spec"]["containers"][0]["ports"][0]["name"] = json!("http")),
+    ];
+    for (what, change) in changes {
+        let mut changed = made.clone();
+        change(&mut changed);
+        let reason = refused(&changed);
+        assert!(reason.contains("not the door") || reason.contains("more than once"), "{what}: {reason}");
+        assert!(matches!(judge(&changed, &everybody), Verdict::Refused(_)), "{what}");
+    }
+}
+
+#[test]
+fn before_services_find_names_of_native_sidecars_a_door_by_number_is_one() {
+    let judged = |version, annotations: Value, restart: &str| {
+        let mut pod = pod(&http(), &annotations);
+        pod["spec"]["restartPolicy"] = json!(restart);
+        match judge(&pod, &Settings { native: Native::of(version), ..settings() }) {
+            Verdict::Injected { pod, .. } if door(&pod)["name"] == "doorward" => "native",
+            Verdict::Injected { .. } => "plain",
+            Verdict::Refused(_) => "refused",
+            other => panic!("{other:?}"),
+        }
+    };
+    let (by_name, by_number) = (|| json!({}), || json!({ "port": "3000", "app-port": "3001" }));
+    for (minor, name, number, job) in [
+        (28, "plain", "plain", "refused"),
+        (29, "plain", "native", "native"),
+        (31, "plain", "native", "native"),
+        (32, "native", "native", "native"),
+    ] {
+        assert_eq!(judged((1, minor), by_name(), "Always"), name, "{minor}");
+        assert_eq!(judged((1, minor), by_number(), "Always"), number, "{minor}");
+        assert_eq!(judged((1, minor), by_number(), "Never"), job, "{minor}");
+    }
+    assert_eq!(
+        judged((1, 31), by_name(), "Never"),
+        "refused",
+        "a Service would not find it by its name, and the Job would not end"
+    );
 }
 
 /// Ports as pods have them, now and then of an odd shape.

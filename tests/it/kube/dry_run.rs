@@ -63,8 +63,16 @@ fn a_dry_run_prints_a_patch_for_each_object_that_leads_to_what_it_prints_as_yaml
     before[0]["spec"]["template"]["spec"]["initContainers"][0]["image"] = door["image"].clone();
     assert_eq!(before, after);
     assert!(String::from_utf8_lossy(&output.stderr).contains("deployment/shop: injected"));
-    let again = run(&String::from_utf8(yaml.stdout).unwrap(), &[]);
+    let yaml = String::from_utf8(yaml.stdout).unwrap();
+    let again = run(&yaml, &["--image", "registry.example/doorward:9"]);
     assert_eq!(String::from_utf8_lossy(&again.stdout).trim(), "[]\n[]", "what has a door was changed again");
+    let newer = documents(&run(&yaml, &["--output", "yaml", "--image", "registry.example/doorward:10"]).stdout);
+    let doors = newer[0]["spec"]["template"]["spec"]["initContainers"].as_array().unwrap();
+    assert_eq!(
+        (doors.len(), &doors[0]["image"]),
+        (1, &Value::from("registry.example/doorward:10")),
+        "an old door stays for ever"
+    );
 }
 
 #[test]

@@ -85,9 +85,26 @@ fn the_outside_never_sees_probes_and_metrics() {
     assert_eq!(policy["policyTypes"].as_sequence().unwrap().len(), 2);
     let place =
         |port: u16| policy["ingress"].as_sequence().unwrap().iter().find(|rule| rule["ports"][0]["port"] == port).unwrap();
-    for (port, namespace) in [(8443, "gateways"), (9901, "monitoring")] {
-        let from = &place(port)["from"][0]["namespaceSelector"]["matchLabels"];
+    for (port, namespace, who) in [(8443, "gateways", 0), (9901, "monitoring", 1)] {
+        let from = &place(port)["from"][who]["namespaceSelector"]["matchLabels"];
         assert_eq!(from["kubernetes.io/metadata.name"], namespace);
+    }
+}
+
+#[test]
+fn the_test_reaches_the_door_through_the_policy() {
+    for (name, more) in [("postgresql", "[]"), ("injector", "[]"), ("postgresql", "[{namespaceSelector: {}}]")] {
+        let more = format!("networkPolicy.operationsFrom={more}");
+        let objects = rendered(Some(&shape(name)), &["--set", "networkPolicy.enabled=true", "--set-json", &more]);
+        let labels = &object(&objects, "Pod")["metadata"]["labels"];
+        let rules = object(&objects, "NetworkPolicy")["spec"]["ingress"].as_sequence().unwrap();
+        let lets_in = |peer: &serde_yaml::Value| {
+            let own = peer["podSelector"]["matchLabels"].as_mapping();
+            own.is_some_and(|own| !own.is_empty() && own.iter().all(|(label, value)| labels.get(label) == Some(value)))
+        };
+        let operations = rules.iter().find(|rule| rule["ports"][0]["port"] == 9901).unwrap();
+        let from = operations["from"].as_sequence().unwrap();
+        assert!(from.iter().any(lets_in), "{name} {more}: {operations:?}");
     }
 }
 
