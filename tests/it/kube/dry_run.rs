@@ -40,6 +40,17 @@ fn run(input: &str, arguments: &[&str]) -> Output {
     child.wait_with_output().unwrap()
 }
 
+/// What the chart makes of the values of this name.
+#[track_caller]
+pub(super) fn rendered(shape: &str, namespace: &str) -> Vec<Value> {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut helm = Command::new(repository.join("tests/parts/.tools/helm"));
+    helm.args(["template", "door", "--namespace", namespace]).arg(repository.join("helm/doorward"));
+    let output = helm.arg("-f").arg(repository.join(format!("helm/doorward/ci/{shape}.yaml"))).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    documents(&output.stdout)
+}
+
 fn documents(text: &[u8]) -> Vec<Value> {
     let text = String::from_utf8(text.to_vec()).unwrap();
     serde_yaml::Deserializer::from_str(&text).map(|document| Value::deserialize(document).unwrap()).collect()
@@ -96,13 +107,8 @@ fn a_dry_run_says_what_cannot_be_done_and_goes_by_the_configuration() {
 
 #[test]
 fn the_injector_takes_what_the_chart_writes_for_it() {
-    let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
     for shape in ["injector", "injector-cert-manager"] {
-        let mut helm = Command::new(repository.join("tests/parts/.tools/helm"));
-        helm.args(["template", "door"]).arg(repository.join("helm/doorward"));
-        let output = helm.arg("-f").arg(repository.join(format!("helm/doorward/ci/{shape}.yaml"))).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let objects = documents(&output.stdout);
+        let objects = rendered(shape, "default");
         let configuration = objects.iter().find_map(|object| object["data"]["inject.yaml"].as_str()).unwrap();
         let folder = tempfile::TempDir::new().unwrap();
         let file = folder.path().join("inject.yaml");

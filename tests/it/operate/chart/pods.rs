@@ -93,7 +93,7 @@ fn the_outside_never_sees_probes_and_metrics() {
 
 #[test]
 fn the_test_reaches_the_door_through_the_policy() {
-    for (name, more) in [("postgresql", "[]"), ("injector", "[]"), ("postgresql", "[{namespaceSelector: {}}]")] {
+    for (name, more) in [("postgresql", "[]"), ("injector", "[]"), ("postgresql", r#"[{"namespaceSelector":{}}]"#)] {
         let more = format!("networkPolicy.operationsFrom={more}");
         let objects = rendered(Some(&shape(name)), &["--set", "networkPolicy.enabled=true", "--set-json", &more]);
         let labels = &object(&objects, "Pod")["metadata"]["labels"];
