@@ -33,6 +33,7 @@ pub mod db;
 pub mod http_client;
 pub mod latest;
 pub mod limit;
+pub mod listener;
 pub mod mail;
 pub mod telemetry;
 pub mod trace;

@@ -14,7 +14,7 @@ const RANKS: &[(u32, &[&str])] = &[
     (1, &["crypto"]),
     (2, &["model"]),
     (3, &["config", "trace"]),
-    (4, &["http_client"]),
+    (4, &["http_client", "listener"]),
     (5, &["batch", "db", "latest", "limit", "mail", "telemetry", "valkey"]),
     (6, &["directory", "session", "revocation", "audit"]),
     (7, &["edge"]),

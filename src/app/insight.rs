@@ -4,9 +4,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use super::memory::Memory;
 use crate::audit::sink::Fare;
@@ -18,13 +21,61 @@ use crate::revocation::FeedState;
 use crate::telemetry::operations::{Insight, Missing};
 use crate::telemetry::{Sample, SampleKind};
 
+/// How long what a store said is believed.
+const BRIEF: Duration = Duration::from_secs(1);
+
 /// Looks into a running server.
 pub struct View {
-    pub memory: Memory,
-    pub gateway: Arc<ArcSwap<Gateway>>,
-    pub clock: SharedClock,
+    memory: Memory,
+    gateway: Arc<ArcSwap<Gateway>>,
+    clock: SharedClock,
     /// Told to stop.
-    pub stopping: Arc<AtomicBool>,
+    stopping: Arc<AtomicBool>,
+    /// Whether the directory answered, or why it did not.
+    answered: Brief<Option<String>>,
+    /// Live sessions, where they could be counted.
+    live: Brief<Option<u64>>,
+}
+
+/// What is asked for once in a second, however many want to know, because whoever asks costs nothing and the store does.
+struct Brief<T> {
+    lasts: Duration,
+    held: Mutex<Option<(Instant, T)>>,
+}
+
+impl<T: Clone> Brief<T> {
+    fn new(lasts: Duration) -> Self {
+        Self { lasts, held: Mutex::default() }
+    }
+
+    async fn or_ask(&self, ask: impl Future<Output = T>) -> T {
+        let mut held = self.held.lock().await;
+        if let Some((asked, known)) = &*held
+            && asked.elapsed() < self.lasts
+        {
+            return known.clone();
+        }
+        let known = ask.await;
+        *held = Some((Instant::now(), known.clone()));
+        known
+    }
+}
+
+impl View {
+    pub(super) fn new(memory: Memory, gateway: Arc<ArcSwap<Gateway>>, clock: SharedClock, stopping: Arc<AtomicBool>) -> Self {
+        Self { memory, gateway, clock, stopping, answered: Brief::new(BRIEF), live: Brief::new(BRIEF) }
+    }
+
+    /// The sessions that live, for a gauge.
+    async fn count(&self) -> Option<u64> {
+        match self.memory.sessions.count(self.clock.now()).await {
+            Ok(live) => Some(live),
+            Err(error) => {
+                tracing::warn!(%error, "sessions could not be counted");
+                None
+            }
+        }
+    }
 }
 
 #[async_trait]
@@ -34,8 +85,9 @@ impl Insight for View {
         if self.stopping.load(Ordering::Relaxed) {
             missing.push(Missing { what: "draining", detail: None });
         }
-        if let Err(error) = self.memory.directory.ping().await {
-            missing.push(Missing { what: "store", detail: Some(error.to_string()) });
+        let ping = async { self.memory.directory.ping().await.err().map(|error| error.to_string()) };
+        if let Some(error) = self.answered.or_ask(ping).await {
+            missing.push(Missing { what: "store", detail: Some(error) });
         }
         if let FeedState::BlindSince(since) = self.memory.bus().state() {
             missing.push(Missing { what: "change_feed", detail: Some(format!("not heard since {since}")) });
@@ -105,11 +157,9 @@ impl Insight for View {
                 certificate.at.since(now).as_secs_f64() - now.since(certificate.at).as_secs_f64(),
             )
         }));
-        match self.memory.sessions.count(now).await {
-            Ok(live) => samples.push(gauge("sessions_live", "Sessions that have not ended", as_number(live))),
-            // The scrape goes on without it; an absent number is not a zero.
-            Err(error) => tracing::warn!(%error, "sessions could not be counted"),
-        }
+        // Where they could not be counted the scrape goes on without it; an absent number is not a zero.
+        let live = self.live.or_ask(self.count()).await;
+        samples.extend(live.map(|live| gauge("sessions_live", "Sessions that have not ended", as_number(live))));
         samples
     }
 }
@@ -162,4 +212,24 @@ fn counter(name: &'static str, help: &'static str, value: u64) -> Sample {
 #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
 fn as_number(count: u64) -> f64 {
     count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn asked_twice(lasts: Duration) -> (u32, u32) {
+        let (asked, brief) = (std::cell::Cell::new(0), Brief::new(lasts));
+        let ask = async || {
+            asked.set(asked.get() + 1);
+            asked.get()
+        };
+        (brief.or_ask(ask()).await, brief.or_ask(ask()).await)
+    }
+
+    #[tokio::test]
+    async fn however_many_want_to_know_the_store_is_asked_once_in_a_while() {
+        assert_eq!(asked_twice(Duration::from_secs(3600)).await, (1, 1));
+        assert_eq!(asked_twice(Duration::ZERO).await, (1, 2));
+    }
 }

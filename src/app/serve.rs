@@ -21,8 +21,7 @@ use super::upkeep;
 use crate::audit::Occasion;
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{LoadError, Report};
-use crate::telemetry::operations::router;
-use crate::telemetry::{self, Telemetry, TelemetryError};
+use crate::telemetry::{self, Telemetry, TelemetryError, operations as pages};
 
 /// Sockets that were opened before, in the order of `listeners`; what is missing is opened as configured.
 #[derive(Debug, Default)]
@@ -125,17 +124,11 @@ pub async fn serve(file: PathBuf, sockets: Sockets, lines: AccessLines, ready: i
     let running =
         Box::pin(run::start(plan, memory.clone(), Arc::clone(&telemetry), Arc::clone(&clock), sockets.listeners)).await?;
     let stopping = Arc::new(AtomicBool::new(false));
-    let view = View {
-        memory: memory.clone(),
-        gateway: Arc::clone(running.gateway()),
-        clock: Arc::clone(&clock),
-        stopping: Arc::clone(&stopping),
-    };
-    let view = Arc::new(view);
+    let view = Arc::new(View::new(memory.clone(), Arc::clone(running.gateway()), Arc::clone(&clock), Arc::clone(&stopping)));
     telemetry.export.start(view.clone(), Arc::clone(&clock));
     let (operations, address) = operations.unzip();
     if let Some(socket) = operations {
-        operate(socket, router(Arc::clone(&telemetry.metrics), view));
+        tokio::spawn(pages::serve(socket, Arc::clone(&telemetry.metrics), view));
     }
     ready(&Ready { listeners: running.addresses.clone(), operations: address });
     while let Heard::Reload = heard(&mut signals, &mut changes).await {
@@ -176,15 +169,6 @@ async fn bind_operations(plan: &Plan, bound: Option<Socket>) -> Result<Option<(T
     };
     let address = socket.local_addr().map_err(error)?;
     Ok(Some((socket, address.to_string())))
-}
-
-/// Answers until the end of the process, so that probes hear "draining" rather than nothing.
-fn operate(socket: TcpListener, pages: axum::Router) {
-    tokio::spawn(async move {
-        if let Err(error) = axum::serve(socket, pages).await {
-            tracing::error!(%error, "the operations listener ended");
-        }
-    });
 }
 
 /// What is asked for.

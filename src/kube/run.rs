@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::api::Api;
@@ -21,8 +22,7 @@ use super::{listener, webhook};
 use crate::clock::SharedClock;
 use crate::config::inject::{Inject, SidecarKind, WebhookCertificate};
 use crate::config::{Watch, inject};
-use crate::telemetry::operations::router;
-use crate::telemetry::{self, Metrics};
+use crate::telemetry::{self, operations};
 
 /// How often it is looked whether everything is as it should be.
 const ROUND: Duration = Duration::from_secs(60);
@@ -65,27 +65,21 @@ pub async fn run(typed: Inject, clock: SharedClock, tell: impl FnOnce(&Ready)) -
     let state = State::new(settings, clock);
     let source = source(&typed.certificate, api.clone(), &state)?;
     let (socket, listen) = bind(&typed.listen).await?;
-    let operations = match &typed.operations {
+    let probed = match &typed.operations {
         None => None,
         Some(address) => Some(bind(address).await?),
     };
-    let (operations, address) = operations.unzip();
-    let _probes = operations.map(|socket| {
-        let pages = router(Arc::new(Metrics::default()), Arc::clone(&state) as _);
-        AbortOnDropHandle::new(tokio::spawn(async move {
-            if let Err(error) = axum::serve(socket, pages).await {
-                tracing::error!(%error, "the operations listener ended");
-            }
-        }))
-    });
+    let (probed, address) = probed.unzip();
+    let _probes = probed
+        .map(|socket| AbortOnDropHandle::new(tokio::spawn(operations::serve(socket, Arc::default(), Arc::clone(&state) as _))));
     tell(&Ready { listen, operations: address });
     let nudge = Arc::new(Notify::new());
     let version = Version { kind: typed.sidecar, api, state: Arc::clone(&state) };
     version.look().await;
     let _keeping = AbortOnDropHandle::new(tokio::spawn(keep(source, version, Arc::clone(&state), Arc::clone(&nudge))));
-    let (stop, stopped) = watch::channel(false);
+    let stop = CancellationToken::new();
     let pages = webhook::router(Arc::clone(&state), typed.logging.access);
-    let mut serving = tokio::spawn(listener::serve(socket, Arc::clone(&state), pages, stopped, typed.shutdown.grace.0));
+    let mut serving = tokio::spawn(listener::serve(socket, Arc::clone(&state), pages, stop.clone(), typed.shutdown.grace.0));
     while signals.next().await == Heard::LookAgain {
         nudge.notify_one();
     }
@@ -95,7 +89,7 @@ pub async fn run(typed: Inject, clock: SharedClock, tell: impl FnOnce(&Ready)) -
         () = signals.stop() => return Ok(()),
         () = tokio::time::sleep(typed.shutdown.delay.0) => {}
     }
-    stop.send_replace(true);
+    stop.cancel();
     tokio::select! {
         () = signals.stop() => {}
         _ = &mut serving => {}

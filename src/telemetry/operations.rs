@@ -2,7 +2,9 @@
 //!
 //! Refuses to be reached through the front door, because what it says helps an attacker more than a guest.
 
+use std::future::ready;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::Router;
@@ -11,9 +13,15 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Serialize;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use super::exposition::{self, CONTENT_TYPE};
 use super::{Metrics, Sample, families};
+use crate::listener::{self, Bounds};
+
+/// Whoever probes and scrapes does so a few times a second. Each connection takes a descriptor, which the front door may need.
+const BOUNDS: Bounds = Bounds { places: 128, share: 32, idle: Duration::from_secs(10) };
 
 /// Something that is needed and not there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -53,8 +61,15 @@ struct Status {
     impaired: Vec<Missing>,
 }
 
+/// Answers until the end of the process, so that probes hear "draining" rather than nothing.
+pub async fn serve(socket: TcpListener, metrics: Arc<Metrics>, insight: Arc<dyn Insight>) {
+    let pages = router(metrics, insight);
+    listener::serve(socket, BOUNDS, pages, |stream| Box::pin(ready(Some(stream))), CancellationToken::new(), Duration::ZERO)
+        .await;
+}
+
 /// The pages: `/livez`, `/readyz`, `/metrics`.
-pub fn router(metrics: Arc<Metrics>, insight: Arc<dyn Insight>) -> Router {
+fn router(metrics: Arc<Metrics>, insight: Arc<dyn Insight>) -> Router {
     Router::new()
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))

@@ -3,6 +3,7 @@
 mod calls;
 mod certificate;
 mod cluster;
+mod crowd;
 mod dry_run;
 mod fake;
 mod installed;

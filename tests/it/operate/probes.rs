@@ -1,5 +1,7 @@
 //! Probes and metrics.
 
+use std::net::TcpStream;
+
 use serde_json::Value;
 
 use super::{configuration, metric, operations, secret};
@@ -121,4 +123,20 @@ fn operations_pages_are_not_on_the_front_door() {
     for path in ["/metrics", "/readyz", "/livez"] {
         assert_eq!(curl(&[&format!("http://{}{path}", door.listener(0))]).status, 401, "{path}");
     }
+}
+
+#[test]
+fn idle_connections_take_neither_the_places_of_others_probes_nor_the_descriptors_of_the_door() {
+    let upstream = part("echo", &[]);
+    let door = Door::serve(&configuration(upstream.port(), ""), secret);
+    let descriptors = || std::fs::read_dir(format!("/proc/{}/fd", door.process.id())).unwrap().count();
+    let address = door.text("operations");
+    let before = descriptors();
+    let idle: Vec<TcpStream> = (0..300).map(|_| TcpStream::connect(address).unwrap()).collect();
+    let url = format!("http://{address}/readyz");
+    let probe = || curl(&["--interface", "127.0.0.2", "--max-time", "5", &url]).status;
+    assert_eq!(probe(), 200, "somebody else is answered");
+    assert!(descriptors() < before + 50, "{} at first, {} now", before, descriptors());
+    eventually("who says nothing is not waited for", || (descriptors() <= before + 5).then_some(()));
+    drop(idle);
 }
