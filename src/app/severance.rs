@@ -55,8 +55,7 @@ pub(super) async fn watch(mut changes: Subscription, streams: LiveStreams, judge
                 None => return,
             },
             _ = ticks.tick() => {
-                let now = judges.clock.now();
-                streams.close_where(CloseReason::Revoked, |identity| identity.is_some_and(|identity| has_expired(identity, now)));
+                streams.close_expired(judges.clock.now());
                 streams.newcomers()
             }
         };
@@ -80,7 +79,7 @@ fn is_cut_off(judges: &Judges) -> bool {
 fn give_up(unsettled: &[Arc<Identity>], streams: &LiveStreams) {
     let mut ended = 0;
     for suspect in unsettled {
-        ended += streams.close_where(CloseReason::Revoked, |identity| identity.is_some_and(|one| is_same(one, suspect)));
+        ended += streams.close_where(CloseReason::Revoked, |one| is_same(one, suspect));
     }
     if ended > 0 {
         tracing::warn!(ended, "live streams were ended, because the store could not be asked about them for too long");
@@ -99,8 +98,7 @@ async fn settle(suspects: Vec<Arc<Identity>>, streams: &LiveStreams, judges: &Ju
         match stands {
             Ok(true) => {}
             Ok(false) => {
-                let ended =
-                    streams.close_where(CloseReason::Revoked, |identity| identity.is_some_and(|one| is_same(one, &suspect)));
+                let ended = streams.close_where(CloseReason::Revoked, |one| is_same(one, &suspect));
                 tracing::info!(ended, subject = %suspect.subject, "live streams were ended");
             }
             Err(error) => {
@@ -139,14 +137,10 @@ fn is_same(one: &Identity, other: &Identity) -> bool {
     told(one) == told(other) && (&one.subject, &one.issuer) == (&other.subject, &other.issuer)
 }
 
-fn has_expired(identity: &Identity, now: Timestamp) -> bool {
-    identity.expires_at.is_some_and(|end| end <= now)
-}
-
 /// Whether they are still let in. What is in no store stands until it expires.
 async fn stands(identity: &Identity, judges: &Judges) -> Result<bool, StoreError> {
     let (memory, now) = (&judges.memory, judges.clock.now());
-    if has_expired(identity, now) || judges.gateway.load().authn.has_lost_its_account(identity) {
+    if identity.has_expired(now) || judges.gateway.load().authn.has_lost_its_account(identity) {
         return Ok(false);
     }
     // A sealed session need not be in the store; what is there counts.

@@ -66,7 +66,7 @@ impl Certificates {
             identity
         };
         // A connection may outlive the certificate it began with.
-        if identity.expires_at.is_some_and(|end| end <= clean.now) { Err(refused(Reason::Expired)) } else { Ok(identity) }
+        if identity.has_expired(clean.now) { Err(refused(Reason::Expired)) } else { Ok(identity) }
     }
 }
 

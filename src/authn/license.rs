@@ -81,7 +81,7 @@ impl Licenses {
             self.known.insert(place, Arc::clone(&identity)).await;
             identity
         };
-        if identity.expires_at.is_some_and(|end| end <= clean.now) { Err(refused(Reason::Expired)) } else { Ok(identity) }
+        if identity.has_expired(clean.now) { Err(refused(Reason::Expired)) } else { Ok(identity) }
     }
 }
 

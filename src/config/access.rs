@@ -285,7 +285,8 @@ pub enum Preset {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Assertion {
-    /// The application's name, in the assertion's `aud`.
+    /// The application's name, in the assertion's `aud`. Default: `public_url`.
+    #[schemars(with = "Option<String>")]
     pub audience: String,
     #[serde(default)]
     pub algorithm: AssertionAlgorithm,

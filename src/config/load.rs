@@ -19,6 +19,7 @@ use super::report::{Findings, Report};
 use super::schema;
 use super::shape::Schema;
 use super::sources::Sources;
+use super::usual;
 
 /// A megabyte of configuration is a mistake.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -47,7 +48,7 @@ pub fn load(path: &Path) -> Result<Loaded, LoadError> {
 
 pub(super) fn load_with(path: &Path, environment: Environment<'_>) -> Result<Loaded, LoadError> {
     let root = schema::of_config();
-    let (_, config, sources) = filled(path, environment, Schema::new(&root), preset::complete)?;
+    let (_, config, sources) = filled(path, environment, Schema::new(&root), usual::complete)?;
     Ok(Loaded { config, sources })
 }
 
@@ -81,8 +82,10 @@ fn fitted<T: DeserializeOwned>(
     complete: impl FnOnce(&mut Value),
 ) -> Result<(Value, T, Sources), LoadError> {
     let (mut findings, mut facts) = (Findings::default(), Facts::default());
-    let fitting = document::parse(text, &mut findings)
-        .and_then(|document| Fitting { schema, outside, findings: &mut findings, facts: &mut facts }.root(&document));
+    let fitting = document::parse(text, &mut findings).and_then(|mut document| {
+        usual::reword(&mut document);
+        Fitting { schema, outside, findings: &mut findings, facts: &mut facts }.root(&document)
+    });
     let typed = fitting.and_then(|fitting| {
         let mut completed = fitting.clone();
         complete(&mut completed);

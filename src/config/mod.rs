@@ -17,6 +17,7 @@ mod review;
 mod shape;
 mod shown;
 mod sources;
+mod usual;
 mod value;
 mod watch;
 

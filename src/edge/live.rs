@@ -1,4 +1,5 @@
-//! Answers that go on for long, such as WebSockets and event streams, and ending them in a way the other side understands.
+//! Answers that go on for long, such as WebSockets and event streams, and requests whose bodies are still coming in, such as calls with
+//! a client's stream; and ending them in a way the other side understands.
 //!
 //! Refuses to cut in the middle of a frame where it can be helped, and to wait for it forever, because a stream of somebody who
 //! was signed out, or of a door that is closing, has to end (threats H9).
@@ -6,17 +7,18 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
 use futures::task::AtomicWaker;
-use http::{StatusCode, header};
-use pingora::http::ResponseHeader;
+use http::{HeaderValue, StatusCode, header};
+use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
 
 use super::ConnectionFacts;
+use crate::clock::Timestamp;
 use crate::model::Identity;
 
 /// How long the other side of a stream has to reach the end of a frame before the stream is cut there.
@@ -36,11 +38,17 @@ const GOING_AWAY: u8 = 1;
 const REVOKED: u8 = 2;
 const CUT: u8 = 3;
 
+/// Nothing is under way that others would have to end.
+const PASSING: u8 = 0;
+/// The request's body is still coming in.
+const ASKING: u8 = 1;
+/// A long answer is on its way.
+const ANSWERING: u8 = 2;
+
 struct Shared {
     id: u64,
     streams: LiveStreams,
-    /// Whether a long answer is on its way.
-    long: AtomicBool,
+    stage: AtomicU8,
     reason: AtomicU8,
     /// The stream type, waiting for bytes in either direction.
     waker: AtomicWaker,
@@ -81,21 +89,39 @@ impl LiveHandle {
         self.0.streams.handle()
     }
 
+    /// Notes that a request of `identity` may go on though not all of its body is here. It is registered until [`Self::asked`], or
+    /// [`Self::end`]: what it brings must not be taken in from somebody who may no longer bring it.
+    pub fn ask(&self, head: &RequestHeader, identity: &Arc<Identity>) {
+        self.0.stage.store(ASKING, Ordering::Release);
+        self.list(Some(Arc::clone(identity)), is_call(head.headers.get(header::CONTENT_TYPE)));
+    }
+
+    /// Notes that the request's body is here.
+    pub fn asked(&self) {
+        if self.0.stage.compare_exchange(ASKING, PASSING, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+            self.0.streams.entries().remove(&self.0.id);
+        }
+    }
+
     /// Notes that an answer with this head begins. One that goes on for long is registered, as `identity`'s, until [`Self::end`];
     /// says whether it is one.
     pub fn begin(&self, answer: &ResponseHeader, identity: Option<&Arc<Identity>>) -> bool {
         if !goes_on(answer) {
             return false;
         }
-        self.0.long.store(true, Ordering::Release);
-        let entry = Entry { handle: self.clone(), identity: identity.cloned(), new: true };
-        self.0.streams.entries().insert(self.0.id, entry);
+        self.0.stage.store(ANSWERING, Ordering::Release);
+        self.list(identity.cloned(), true);
         true
+    }
+
+    fn list(&self, identity: Option<Arc<Identity>>, stream: bool) {
+        let entry = Entry { handle: self.clone(), identity, stream, new: true };
+        self.0.streams.entries().insert(self.0.id, entry);
     }
 
     /// Notes that the answer ended.
     pub fn end(&self) {
-        if self.0.long.swap(false, Ordering::AcqRel) {
+        if self.0.stage.swap(PASSING, Ordering::AcqRel) != PASSING {
             self.0.streams.entries().remove(&self.0.id);
         }
     }
@@ -130,7 +156,7 @@ impl LiveHandle {
 
     /// Whether a long answer is on its way.
     pub(super) fn is_long(&self) -> bool {
-        self.0.long.load(Ordering::Acquire)
+        self.0.stage.load(Ordering::Acquire) == ANSWERING
     }
 
     pub(super) fn listen(&self, waker: &std::task::Waker) {
@@ -146,10 +172,10 @@ impl LiveHandle {
         })
     }
 
-    /// Resolves once it was told to close and has had the time to do it politely.
+    /// Resolves once it was told to close and has had the time to do it politely; there are no words for who is still asking.
     pub(super) async fn overdue(&self) {
         self.closed().await;
-        if self.0.reason.load(Ordering::Acquire) != CUT {
+        if self.0.reason.load(Ordering::Acquire) != CUT && self.is_long() {
             tokio::time::sleep(PATIENCE).await;
         }
     }
@@ -157,9 +183,14 @@ impl LiveHandle {
 
 /// Whether an answer goes on for long; others end by themselves.
 fn goes_on(answer: &ResponseHeader) -> bool {
-    let kind = answer.headers.get(header::CONTENT_TYPE).map(http::HeaderValue::as_bytes).unwrap_or_default();
-    let long = [&b"text/event-stream"[..], b"application/grpc"].into_iter().any(|long| begins_with(kind, long));
+    let kind = answer.headers.get(header::CONTENT_TYPE);
+    let long = is_call(kind) || kind.is_some_and(|kind| begins_with(kind.as_bytes(), b"text/event-stream"));
     answer.status == StatusCode::SWITCHING_PROTOCOLS || (long && !answer.headers.contains_key(header::CONTENT_LENGTH))
+}
+
+/// Whether it is the content type of a gRPC call.
+fn is_call(kind: Option<&HeaderValue>) -> bool {
+    kind.is_some_and(|kind| begins_with(kind.as_bytes(), b"application/grpc"))
 }
 
 pub(super) fn begins_with(text: &[u8], beginning: &[u8]) -> bool {
@@ -169,11 +200,13 @@ pub(super) fn begins_with(text: &[u8], beginning: &[u8]) -> bool {
 struct Entry {
     handle: LiveHandle,
     identity: Option<Arc<Identity>>,
+    /// Whether it goes on for as long as both sides like; others end when all is said.
+    stream: bool,
     /// Not yet told of by [`LiveStreams::newcomers`].
     new: bool,
 }
 
-/// All long answers that are under way.
+/// All long answers and unfinished requests that are under way.
 #[derive(Clone, Default)]
 pub struct LiveStreams {
     entries: Arc<Mutex<HashMap<u64, Entry>>>,
@@ -187,13 +220,13 @@ impl fmt::Debug for LiveStreams {
 }
 
 impl LiveStreams {
-    /// A handle for a new connection; it is listed only while a long answer goes over it.
+    /// A handle for a new connection; it is listed only while a long answer or an unfinished request goes over it.
     #[must_use]
     pub fn handle(&self) -> LiveHandle {
         LiveHandle(Arc::new(Shared {
             id: self.next.fetch_add(1, Ordering::Relaxed),
             streams: self.clone(),
-            long: AtomicBool::new(false),
+            stage: AtomicU8::new(PASSING),
             reason: AtomicU8::new(QUIET),
             waker: AtomicWaker::new(),
             server: AtomicWaker::new(),
@@ -212,13 +245,22 @@ impl LiveStreams {
     }
 
     /// Ends those whose identity `is_meant`, and says how many those were.
-    pub fn close_where(&self, reason: CloseReason, mut is_meant: impl FnMut(Option<&Identity>) -> bool) -> usize {
-        let meant: Vec<LiveHandle> = self
-            .entries()
-            .values()
-            .filter(|entry| is_meant(entry.identity.as_deref()))
-            .map(|entry| entry.handle.clone())
-            .collect();
+    pub fn close_where(&self, reason: CloseReason, mut is_meant: impl FnMut(&Identity) -> bool) -> usize {
+        self.close(reason, |entry| entry.identity.as_deref().is_some_and(&mut is_meant))
+    }
+
+    /// Ends those whose identity has expired at `now`, and says how many those were. An upload that began in time may come to its end.
+    pub fn close_expired(&self, now: Timestamp) -> usize {
+        self.close(CloseReason::Revoked, |entry| entry.stream && entry.identity.as_ref().is_some_and(|one| one.has_expired(now)))
+    }
+
+    /// Ends all long answers, and says how many there were. What is still being asked has its answer to come.
+    pub fn close_all(&self, reason: CloseReason) -> usize {
+        self.close(reason, |entry| entry.handle.is_long())
+    }
+
+    fn close(&self, reason: CloseReason, is_meant: impl FnMut(&&Entry) -> bool) -> usize {
+        let meant: Vec<LiveHandle> = self.entries().values().filter(is_meant).map(|entry| entry.handle.clone()).collect();
         // Outside the lock, because the woken may end at once.
         for handle in &meant {
             handle.close(reason);
@@ -241,11 +283,6 @@ impl LiveStreams {
         let mut entries = self.entries();
         let new = entries.values_mut().filter_map(|entry| std::mem::take(&mut entry.new).then_some(entry));
         new.filter_map(|entry| entry.identity.clone()).collect()
-    }
-
-    /// Ends all, and says how many there were.
-    pub fn close_all(&self, reason: CloseReason) -> usize {
-        self.close_where(reason, |_| true)
     }
 
     /// A panic elsewhere leaves the map whole: each change is one call.

@@ -23,7 +23,7 @@ use crate::credential::Sources;
 use crate::edge::Clean;
 use crate::model::Identity;
 use crate::policy::tenancy::SiteId;
-use crate::policy::{Denial, Permit, Spent};
+use crate::policy::{Permit, Spent};
 use crate::route::{Route, Target};
 
 /// A request that may go out, and what it is to carry.
@@ -31,8 +31,6 @@ use crate::route::{Route, Target};
 pub struct Outbound {
     pub route: Arc<Route>,
     pub identity: Option<Arc<Identity>>,
-    /// What would have refused it, were the route not in report mode.
-    pub reported: Option<Denial>,
     /// Whose host it is for.
     pub site: SiteId,
     /// When it was judged.
@@ -72,8 +70,8 @@ impl Forwarding {
     #[must_use]
     pub fn prepare(&self, permit: Permit, clean: &Clean<'_>) -> Outbound {
         let origin = Origin::of(clean);
-        let Spent { route, identity, reported, site } = permit.spend();
-        Outbound { route, identity, reported, site, now: clean.now, client: clean.client, origin, lease: None }
+        let Spent { route, identity, site } = permit.spend();
+        Outbound { route, identity, site, now: clean.now, client: clean.client, origin, lease: None }
     }
 
     /// Rewrites the fields that go to the application.

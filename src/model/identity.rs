@@ -117,6 +117,14 @@ pub struct MintedAssertion {
     pub renew_at: Timestamp,
 }
 
+impl Identity {
+    /// Whether it is no longer taken at `now`.
+    #[must_use]
+    pub fn has_expired(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|end| end <= now)
+    }
+}
+
 #[cfg(test)]
 impl Identity {
     /// Somebody, for tests.

@@ -31,7 +31,6 @@ pub struct Permit {
 pub struct Spent {
     pub route: Arc<Route>,
     pub identity: Option<Arc<Identity>>,
-    pub reported: Option<Denial>,
     pub site: SiteId,
 }
 
@@ -39,8 +38,14 @@ impl Permit {
     /// Takes the permit apart; it can be spent once.
     #[must_use]
     pub fn spend(self) -> Spent {
-        let Self { route, identity, reported, site } = self;
-        Spent { route, identity, reported, site }
+        let Self { route, identity, reported: _, site } = self;
+        Spent { route, identity, site }
+    }
+
+    /// What would have refused it, were the route not in report mode.
+    #[must_use]
+    pub fn reported(&self) -> Option<Denied> {
+        self.reported.map(|denial| Denied { denial, identity: self.identity.clone() })
     }
 }
 

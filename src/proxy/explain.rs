@@ -10,15 +10,14 @@ use pingora::http::RequestHeader;
 use serde::Serialize;
 
 use super::gateway::Gateway;
-use super::journey;
-use super::reject::Rejection;
+use super::journey::{self, Passage};
+use super::reject::{Cause, Rejection};
 use crate::authn::StandIn;
 use crate::config::access::{Access, Mode};
 use crate::directory::{Directory, DirectoryError};
 use crate::edge::Arrival;
 use crate::forward::Outbound;
 use crate::model::{CredentialKind, Identity, ProgramKind};
-use crate::policy;
 use crate::policy::role::{Grant, Roles};
 use crate::route::{Route, Target};
 use crate::telemetry::Decision;
@@ -99,10 +98,10 @@ pub async fn explain(
         Some(stand_in) => with_stand_in(gateway, arrival, known, stand_in).await,
     };
     let mut explanation = match &judged {
-        Ok(outbound) => passed(gateway, outbound, arrival.head, hidden),
+        Ok(passage) => passed(gateway, passage, arrival.head, hidden),
         Err(rejection) => stopped(rejection),
     };
-    let identity = judged.as_ref().map_or_else(Rejection::identity, |outbound| outbound.identity.as_ref());
+    let identity = judged.as_ref().map_or_else(Rejection::identity, |passage| passage.outbound.identity.as_ref());
     if let (Some(who), Some(identity)) = (&mut explanation.identity, identity) {
         let direct = match shown {
             Some(roles) => roles,
@@ -139,42 +138,38 @@ async fn with_stand_in(
     arrival: Arrival<'_>,
     known: Known<'_>,
     stand_in: StandIn,
-) -> Result<Outbound, Rejection> {
+) -> Result<Passage, Rejection> {
     let clean = gateway.hygiene.inspect(arrival)?;
     let route = gateway.routes.find(&clean);
-    let site = gateway.standing.tenancy.at(&clean.host);
-    let kind = stand_in.credential();
-    let taken = match gateway.credentials.takes(kind, route) {
-        Err(_) if route.mode == Mode::Report => false,
-        taken => taken.map_err(|error| Rejection::on(error, route, &clean, site))?,
+    let identified = match gateway.credentials.takes(stand_in.credential(), route) {
+        Ok(true) => stand_in.identify(known.directory, known.roles, &clean).await.map_err(Cause::from),
+        Ok(false) => Ok(None),
+        Err(error) => Err(error.into()),
     };
-    let identity = if taken {
-        let identified = stand_in.identify(known.directory, known.roles, &clean).await;
-        identified.map_err(|error| Rejection::on(error, route, &clean, site))?
-    } else {
-        None
-    };
-    let permit = policy::decide(&gateway.standing, route, &clean, identity)
-        .map_err(|denied| Rejection::on(denied, route, &clean, site))?;
-    Ok(gateway.forwarding.prepare(permit, &clean))
+    journey::onward(gateway, &clean, route, identified)
 }
 
-fn passed(gateway: &Gateway, outbound: &Outbound, head: &RequestHeader, hidden: &[String]) -> Explanation {
-    let (decision, why) = match outbound.reported {
+fn passed(gateway: &Gateway, passage: &Passage, head: &RequestHeader, hidden: &[String]) -> Explanation {
+    let Passage { outbound, reported } = passage;
+    let (decision, why) = match reported {
         None => (Decision::Allowed, "it may pass".to_owned()),
-        Some(denial) => (Decision::Reported, format!("it may pass because the route only reports; else: {denial}")),
+        Some(rejection) => {
+            (Decision::Reported, format!("it may pass because the route only reports; else: {}", rejection.explanation()))
+        }
     };
     let (goes_to, headers) = match outbound.target() {
         Target::Door => ("door".to_owned(), Vec::new()),
         Target::Upstream(place) => (format!("upstream {place}"), headers(gateway, outbound, head, hidden)),
     };
+    let described = described(Some(&outbound.route), outbound.identity.as_ref(), decision);
     Explanation {
-        reason: outbound.reported.map(policy::Denial::reason),
+        credential: described.credential.or_else(|| reported.as_ref().and_then(|rejection| rejection.refused_kind())),
+        reason: reported.as_ref().map(|rejection| rejection.reason()),
         why,
         status: None,
         goes_to: Some(goes_to),
         headers,
-        ..described(Some(&outbound.route), outbound.identity.as_ref(), decision)
+        ..described
     }
 }
 

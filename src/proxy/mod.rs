@@ -44,6 +44,7 @@ use crate::route::Target;
 use crate::telemetry::Telemetry;
 use account::Account;
 use gateway::Gateway;
+use journey::Passage;
 use outer::Audience;
 use reject::Rejection;
 
@@ -137,11 +138,13 @@ impl Progress {
     /// Keeps a sealed session alive, and notes answers that go on for long, so that they can be ended from elsewhere.
     fn begins(&mut self, session: &Session, head: &mut ResponseHeader) -> Result<()> {
         let (gateway, outbound, account) = self.outbound()?;
-        if !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {
+        let is_final = !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS;
+        if is_final {
             renewal::renew(session, gateway, outbound.identity.as_deref(), outbound.now, head)?;
         }
-        if LiveHandle::of(session).is_some_and(|live| live.begin(head, outbound.identity.as_ref())) {
-            account.linger(session, head);
+        let long = LiveHandle::of(session).is_some_and(|live| live.begin(head, outbound.identity.as_ref()));
+        if long || is_final && account.lingers() {
+            account.linger(session, head.status.as_u16());
         }
         Ok(())
     }
@@ -185,12 +188,12 @@ impl ProxyHttp for Doorward {
             None => judging.await,
             Some(scope) => Box::pin(scope.around(judging)).await,
         };
-        let outbound = match judged {
-            Ok(outbound) => outbound,
+        let Passage { outbound, reported } = match judged {
+            Ok(passage) => passage,
             Err(rejection) => {
                 ctx.stage = Stage::Answered;
                 ctx.account.reject(&rejection);
-                if let Some(event) = record::event(session, &ctx.gateway, &ctx.account, &rejection) {
+                if let Some(event) = record::event(session, &ctx.gateway, &ctx.account, &rejection, None) {
                     self.audit.note_before_answer(event).await;
                 }
                 answer::answer(session, &ctx.gateway, &rejection, &ctx.account, audience).await?;
@@ -199,8 +202,11 @@ impl ProxyHttp for Doorward {
             }
         };
         ctx.account.admit(&outbound);
-        if let Some(event) = record::reported(session, &ctx.account, &outbound) {
-            self.audit.note(event);
+        if let Some(rejection) = reported {
+            ctx.account.report(&rejection);
+            if let Some(event) = record::event(session, &ctx.gateway, &ctx.account, &rejection, Some("report")) {
+                self.audit.note(event);
+            }
         }
         if audience != Audience::Client {
             ctx.stage = Stage::Answered;
@@ -216,6 +222,13 @@ impl ProxyHttp for Doorward {
             }
             drain::drain(session).await;
             return Ok(true);
+        }
+        if let Some(identity) = &outbound.identity
+            && !session.as_downstream_mut().is_body_empty()
+            && let Some(live) = LiveHandle::of(session)
+        {
+            live.ask(session.req_header(), identity);
+            ctx.account.linger(session, 0);
         }
         let short = exchange::is_short(session, &ctx.gateway, outbound.target());
         ctx.stage = Stage::Outbound(Box::new(outbound));
@@ -262,11 +275,20 @@ impl ProxyHttp for Doorward {
         Ok(())
     }
 
-    async fn request_body_filter(&self, _: &mut Session, body: &mut Option<Bytes>, end: bool, ctx: &mut Progress) -> Result<()> {
+    async fn request_body_filter(
+        &self,
+        session: &mut Session,
+        body: &mut Option<Bytes>,
+        end: bool,
+        ctx: &mut Progress,
+    ) -> Result<()> {
         let bytes = body.as_ref().map_or(0, Bytes::len);
         ctx.account.received(bytes);
         if let Some(lease) = &ctx.outbound()?.1.lease {
             lease.sending(bytes, end);
+        }
+        if end && let Some(live) = LiveHandle::of(session) {
+            live.asked();
         }
         Ok(())
     }
@@ -343,7 +365,7 @@ impl ProxyHttp for Doorward {
         let site = ctx.outbound().map_or(SiteId::SHARED, |(_, outbound, _)| outbound.site);
         let rejection = Rejection { site, ..Rejection::from_engine(error, flaw) };
         ctx.account.reject(&rejection);
-        if let Some(event) = record::event(session, &ctx.gateway, &ctx.account, &rejection) {
+        if let Some(event) = record::event(session, &ctx.gateway, &ctx.account, &rejection, None) {
             self.audit.note(event);
         }
         let error_code = rejection.status().as_u16();
@@ -360,14 +382,15 @@ impl ProxyHttp for Doorward {
 }
 
 /// What becomes of the request that `session` holds, or of the one that it asks about.
-async fn judge(gateway: &Gateway, session: &mut Session, now: Timestamp, audience: Audience) -> Result<Outbound, Rejection> {
+async fn judge(gateway: &Gateway, session: &mut Session, now: Timestamp, audience: Audience) -> Result<Passage, Rejection> {
     if audience == Audience::Client {
         return travel(gateway, session, now, None).await;
     }
     let wanted = outer::Wanted::of(session.req_header(), audience);
     let facts = outer::turn(session, gateway, audience).await?;
-    let outbound = travel(gateway, session, now, Some(&facts)).await.and_then(outer::judge)?;
-    wanted.judge(outbound)
+    let Passage { outbound, reported } = travel(gateway, session, now, Some(&facts)).await?;
+    let outbound = wanted.judge(outer::judge(outbound)?)?;
+    Ok(Passage { outbound, reported })
 }
 
 /// The journey of the request that `session` holds. `told`: where it comes from, if not from where its connection does.
@@ -376,7 +399,7 @@ async fn travel(
     session: &mut Session,
     now: Timestamp,
     told: Option<&ConnectionFacts>,
-) -> Result<Outbound, Rejection> {
+) -> Result<Passage, Rejection> {
     settle(session.req_header_mut())?;
     let facts = told.or_else(|| ConnectionFacts::of(session)).ok_or(Rejection::UNJUDGED)?;
     let arrival = Arrival { head: session.req_header(), facts, now };

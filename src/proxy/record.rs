@@ -12,23 +12,29 @@ use super::gateway::Gateway;
 use super::reject::Rejection;
 use crate::audit::what::{AccessDenied, CredentialRefused, RequestRefused, What};
 use crate::audit::{Event, Outcome, Personal};
-use crate::forward::Outbound;
 use crate::model::{Identity, TenantId};
 use crate::telemetry::Decision;
 
 /// Longest `User-Agent` that is kept, in bytes.
 const LONGEST_AGENT: usize = 256;
 
-/// The event of a refused credential, a denied request, or one that was none.
-pub(super) fn event(session: &Session, gateway: &Gateway, account: &Account, rejection: &Rejection) -> Option<Event> {
+/// The event of a refused credential, a denied request, or one that was none. `mode`: `report` if it was let through nevertheless, because
+/// its route only reports.
+pub(super) fn event(
+    session: &Session,
+    gateway: &Gateway,
+    account: &Account,
+    rejection: &Rejection,
+    mode: Option<&'static str>,
+) -> Option<Event> {
     // Whose door it was tried at: who has no name yet is their matter, and so is a neighbour who does not belong there.
     let owner = gateway.standing.tenancy.site(rejection.site).tenant.as_ref();
     let host_of = owner.filter(|owner| rejection.identity().is_some_and(|identity| identity.tenant != **owner)).cloned();
     let (method, path) = asked(session);
-    let what: What = match rejection.decision() {
-        Decision::Refused => CredentialRefused { method, path, host_of }.into(),
-        Decision::Denied => AccessDenied { method, path, host_of, mode: None }.into(),
-        Decision::Malformed => RequestRefused { method, path, host_of, left_out: None }.into(),
+    let what: What = match (rejection.decision(), mode) {
+        (Decision::Refused, _) => CredentialRefused { method, path, host_of, mode }.into(),
+        (Decision::Denied, _) | (Decision::Unidentified, Some(_)) => AccessDenied { method, path, host_of, mode }.into(),
+        (Decision::Malformed, _) => RequestRefused { method, path, host_of, left_out: None }.into(),
         _ => return None,
     };
     let mut event = describe(session, account, what, rejection.reason(), rejection.identity());
@@ -37,16 +43,6 @@ pub(super) fn event(session: &Session, gateway: &Gateway, account: &Account, rej
     }
     event.credential = event.credential.or(rejection.refused_kind());
     event.target = rejection.route.as_ref().map(|route| route.name.to_string());
-    Some(event)
-}
-
-/// The event of a request that was let through though its route's rule, which is in report mode, denies it.
-pub(super) fn reported(session: &Session, account: &Account, outbound: &Outbound) -> Option<Event> {
-    let reason = outbound.reported?.reason();
-    let (method, path) = asked(session);
-    let what = AccessDenied { method, path, host_of: None, mode: Some("report") };
-    let mut event = describe(session, account, what, reason, outbound.identity.as_ref());
-    event.target = Some(outbound.route.name.to_string());
     Some(event)
 }
 

@@ -1,5 +1,5 @@
 // A real gRPC client. Prints each event of one call as a JSON line; the last is the status with its trailers.
-// usage: grpc-client.mjs say TEXT | count N | collect TEXT... | chat TEXT... | fail CODE DETAILS
+// usage: grpc-client.mjs say TEXT | count N | collect TEXT... | hold TEXT | chat TEXT... | fail CODE DETAILS
 import grpc from '@grpc/grpc-js';
 import loader from '@grpc/proto-loader';
 import { readFileSync } from 'node:fs';
@@ -70,6 +70,12 @@ const calls = {
   say: () => single('Say', { text: rest[0] ?? '' }),
   fail: () => single('Fail', { code: Number(rest[0]), details: rest[1] ?? '' }),
   collect: () => sendAll(single('Collect'), rest),
+  // A client's stream without end, to which nothing is answered as long as it goes on.
+  hold: () => {
+    const call = single('Collect');
+    const timer = setInterval(() => call.write({ text: rest[0] ?? '' }, () => tell({ event: 'sent' })), Number(given.every));
+    call.on('status', () => clearInterval(timer));
+  },
   count: () => follow(client.Count({ n: Number(rest[0]), every_ms: Number(given.every), bytes: Number(given.bytes) }, metadata, deadline)),
   chat: () => {
     const call = client.Chat(metadata, deadline);

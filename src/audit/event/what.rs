@@ -81,6 +81,8 @@ events! {
         path: Option<Personal<String>>,
         /// The tenant at whose host it was tried, if that is not the caller's.
         host_of: Option<TenantId>,
+        /// `report`: the route only reports, and the request was let through.
+        mode: Option<&'static str>,
     }
     /// A request could be read in two ways, was too large or too slow. At most sixty a minute; `left_out` of the next one says how many
     /// more there were.

@@ -32,7 +32,8 @@ use crate::model::{SinkId, TenantId};
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Sink {
-    /// Its name in records and metrics; what was delivered is remembered under it.
+    /// Its name in records and metrics; what was delivered is remembered under it. Default: its kind, such as `webhook`.
+    #[schemars(with = "Option<SinkId>")]
     pub id: SinkId,
     /// Signed JSON by HTTPS.
     #[serde(default)]
@@ -90,7 +91,8 @@ const fn patience_with_a_receiver() -> Span {
     Span::seconds(10)
 }
 
-/// What was typed under the key that names the kind. Each kind is a key of [`Sink`], a line here and one in [`Sink::kinds`].
+/// What was typed under the key that names the kind. Each kind is a key of [`Sink`] and of [`Sink::KINDS`], a line here and one in
+/// [`Sink::kinds`].
 #[derive(Clone, Copy, Debug)]
 pub enum Kind<'c> {
     Webhook(&'c Webhook),
@@ -104,20 +106,23 @@ pub enum Kind<'c> {
 }
 
 impl Sink {
+    /// The keys that name a kind.
+    pub(super) const KINDS: [&str; 8] = ["webhook", "splunk_hec", "sentinel", "datadog", "syslog", "otlp", "file", "stdout"];
+
     /// What was typed, each with its key; exactly one is meant.
     #[must_use]
     pub fn kinds(&self) -> Vec<(&'static str, Kind<'_>)> {
         let typed = [
-            self.webhook.as_ref().map(|webhook| ("webhook", Kind::Webhook(webhook))),
-            self.splunk_hec.as_ref().map(|splunk| ("splunk_hec", Kind::SplunkHec(splunk))),
-            self.sentinel.as_ref().map(|sentinel| ("sentinel", Kind::Sentinel(sentinel))),
-            self.datadog.as_ref().map(|datadog| ("datadog", Kind::Datadog(datadog))),
-            self.syslog.as_ref().map(|syslog| ("syslog", Kind::Syslog(syslog))),
-            self.otlp.as_ref().map(|otlp| ("otlp", Kind::Otlp(otlp))),
-            self.file.as_ref().map(|file| ("file", Kind::File(file))),
-            self.stdout.as_ref().map(|_| ("stdout", Kind::Stdout)),
+            self.webhook.as_ref().map(Kind::Webhook),
+            self.splunk_hec.as_ref().map(Kind::SplunkHec),
+            self.sentinel.as_ref().map(Kind::Sentinel),
+            self.datadog.as_ref().map(Kind::Datadog),
+            self.syslog.as_ref().map(Kind::Syslog),
+            self.otlp.as_ref().map(Kind::Otlp),
+            self.file.as_ref().map(Kind::File),
+            self.stdout.as_ref().map(|_| Kind::Stdout),
         ];
-        typed.into_iter().flatten().collect()
+        Self::KINDS.into_iter().zip(typed).filter_map(|(key, kind)| Some((key, kind?))).collect()
     }
 
     /// The one kind, with its key; `None` where the review has told of a problem.

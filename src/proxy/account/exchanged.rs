@@ -1,9 +1,9 @@
 //! The two sides of an exchange, as its line tells of them.
 //!
-//! Refuses to outlive the session it looks at, but for answers that go on for long: of those a copy is kept, since what ends them may be
-//! out of the session's reach.
+//! Refuses to outlive the session it looks at, but for what goes on for long: of that a copy is kept, since what ends it may be out of the
+//! session's reach.
 
-use http::{HeaderValue, Method, StatusCode, Uri, Version};
+use http::{HeaderValue, Method, Uri, Version};
 use pingora::proxy::Session;
 
 use crate::edge::ConnectionFacts;
@@ -23,7 +23,7 @@ pub(super) struct Exchanged<'a> {
     pub(super) sent: u64,
 }
 
-/// What is kept of a request whose answer goes on for long: it may be ended where its session is out of reach.
+/// What is kept of a request that goes on for long, or whose answer does: it may be ended where its session is out of reach.
 pub(super) struct Lingering {
     method: Method,
     uri: Uri,
@@ -31,7 +31,7 @@ pub(super) struct Lingering {
     agent: Option<HeaderValue>,
     version: Version,
     tls: Option<&'static str>,
-    status: u16,
+    pub(super) status: u16,
     pub(super) received: u64,
     pub(super) sent: u64,
 }
@@ -57,11 +57,11 @@ impl<'a> Exchanged<'a> {
 }
 
 impl Lingering {
-    /// The answer begins with `status`; what goes to and fro is counted from here.
-    pub(super) fn begin(exchanged: &Exchanged<'_>, status: StatusCode) -> Self {
-        let Exchanged { method, uri, host, agent, version, tls, .. } = *exchanged;
+    /// What goes to and fro is counted from here.
+    pub(super) fn begin(exchanged: &Exchanged<'_>) -> Self {
+        let Exchanged { method, uri, host, agent, version, tls, status, .. } = *exchanged;
         let (method, uri, host, agent) = (method.clone(), uri.clone(), host.cloned(), agent.cloned());
-        Self { method, uri, host, agent, version, tls, status: status.as_u16(), received: 0, sent: 0 }
+        Self { method, uri, host, agent, version, tls, status, received: 0, sent: 0 }
     }
 
     pub(super) fn exchanged(&self) -> Exchanged<'_> {

@@ -118,11 +118,17 @@ impl Account {
         self.route = Some(Arc::clone(&outbound.route));
         self.identity.clone_from(&outbound.identity);
         self.site = outbound.site;
-        self.decision = if outbound.reported.is_some() { Decision::Reported } else { Decision::Allowed };
-        self.reason = outbound.reported.map(crate::policy::Denial::reason);
+        self.decision = Decision::Allowed;
         if let Some(identity) = &outbound.identity {
             self.telemetry.metrics.authn.accept(identity.credential);
         }
+    }
+
+    /// It goes out though this stood against it, because its route only reports.
+    pub(super) fn report(&mut self, rejection: &Rejection) {
+        self.refuse(rejection);
+        self.decision = Decision::Reported;
+        self.reason = Some(rejection.reason());
     }
 
     /// It went no further.
@@ -138,12 +144,16 @@ impl Account {
             self.telemetry.metrics.authn.accept(identity.credential);
             self.identity = Some(Arc::clone(identity));
         }
+        self.refuse(rejection);
+        self.decision = rejection.decision();
+        self.reason = Some(rejection.reason());
+    }
+
+    fn refuse(&self, rejection: &Rejection) {
         if rejection.is_about_credential() {
             let kind = rejection.refused_kind().map_or("none", CredentialKind::as_str);
             self.telemetry.metrics.authn.refuse(kind, rejection.reason());
         }
-        self.decision = rejection.decision();
-        self.reason = Some(rejection.reason());
     }
 
     /// Its way to the application begins; again, if another server has to be asked.
@@ -185,9 +195,14 @@ impl Account {
         }
     }
 
-    /// Its answer, which begins with `head`, goes on for long.
-    pub(super) fn linger(&mut self, session: &Session, head: &ResponseHeader) {
-        self.lingering = Some(Box::new(Lingering::begin(&Exchanged::of(session), head.status)));
+    /// It may be ended where its session is out of reach. 0: no answer was begun.
+    pub(super) fn linger(&mut self, session: &Session, status: u16) {
+        let begin = || Box::new(Lingering::begin(&Exchanged::of(session)));
+        self.lingering.get_or_insert_with(begin).status = status;
+    }
+
+    pub(super) const fn lingers(&self) -> bool {
+        self.lingering.is_some()
     }
 
     /// So much of the request's body came.

@@ -271,6 +271,50 @@ identity_headers: { presets: [doorward] }
 }
 
 #[test]
+fn credentials_under_other_names_are_taken_and_never_sent_on() {
+    let upstream = part("echo", &[]);
+    let names = ["X-Acme-Key", "X-Acme-Id", "X-Acme-Secret"];
+    let [key, id, secret] = names;
+    let configured = format!(
+        "\
+credentials: {{ api_key_header: {key}, client_id_header: {id}, client_secret_header: {secret} }}
+identity_headers: {{ presets: [doorward] }}"
+    );
+    let door = Door::serve(&configuration(upstream.port(), &configured), |_| ());
+    let api_key = door.command(&["key", "create", "--name", "program"])["secret"].as_str().unwrap().to_owned();
+    let api_key = format!("{key}: {api_key}");
+    let client = door.command(&["client", "create", "--name", "program"]);
+    let client = [(id, "id"), (secret, "secret")].map(|(name, field)| format!("{name}: {}", client[field].as_str().unwrap()));
+    let lower = api_key.replace(key, "x-ACME-key");
+    let ask = |path: &str, headers: &[&str], more: &[&str]| {
+        let url = format!("http://{}{path}", door.listener(0));
+        let headers: Vec<&str> = headers.iter().flat_map(|header| ["-H", *header]).collect();
+        curl(&[&headers[..], more, &[&*url]].concat())
+    };
+    // By a name in any case; then where no credential is taken, and several do no harm. With a body and without.
+    for (path, headers, kind) in [
+        ("/a", vec![&*api_key], Some("api_key")),
+        ("/a", vec![&*lower], Some("api_key")),
+        ("/a", vec![&*client[0], &*client[1]], Some("client_secret")),
+        ("/open/a", vec![&*api_key, &*client[0], &*client[1]], None),
+    ] {
+        for more in [&[][..], &["-d", "body"]] {
+            let answer = ask(path, &headers, more);
+            assert_eq!(answer.status, 200, "{path} {headers:?}: {}", answer.text());
+            let seen = answer.json();
+            let pairs = seen["raw_headers"].as_array().unwrap();
+            let named = |wanted: &str| {
+                pairs.iter().find(|pair| pair[0].as_str().unwrap().eq_ignore_ascii_case(wanted)).and_then(|pair| pair[1].as_str())
+            };
+            assert_eq!(named("x-doorward-credential"), kind, "{path} {headers:?}");
+            assert_eq!(names.map(named), [None; 3], "{path} {headers:?}");
+        }
+    }
+    // The usual names are nobody's now.
+    assert_eq!(ask("/a", &[&api_key.replace(key, "X-Api-Key")], &[]).status, 401);
+}
+
+#[test]
 fn guesses_have_to_wait_and_somebody_elses_good_key_does_not() {
     let door = Door::demo(&[]);
     let (id, good) = (door.text("client_id").to_owned(), door.text("client_secret").to_owned());

@@ -12,7 +12,7 @@ use doorward::crypto::{Digest, token};
 use doorward::edge::{Arrival, ConnectionFacts, LiveStreams};
 use doorward::model::{Program, ProgramKind, ProgramSecret, Session, User};
 use doorward::proxy::gateway::Gateway;
-use doorward::proxy::journey::journey;
+use doorward::proxy::journey::{Passage, journey};
 use doorward::telemetry::Telemetry;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use pingora::http::RequestHeader;
@@ -20,8 +20,8 @@ use serde_json::json;
 
 use crate::memory::conformance::{Outcome, at, program, session, somebody};
 
-const ROUTES: [&str; 12] =
-    ["public", "optional", "required", "deny", "role", "group", "scope", "mfa", "fresh", "network", "keys", "report"];
+const ROUTES: [&str; 13] =
+    ["public", "optional", "required", "deny", "role", "group", "scope", "mfa", "fresh", "network", "keys", "report", "watched"];
 
 const CONFIGURATION: &str = "\
 version: 1
@@ -51,6 +51,7 @@ routes:
   - { path: /network/**, networks: [198.51.100.0/24] }
   - { path: /keys/**, accept: [api_key, client_certificate] }
   - { path: /report/**, roles: [admin], mode: report }
+  - { path: /watched/**, access: optional, mode: report }
 ";
 
 /// Everything stands at this moment; sign-ins were at 0.
@@ -212,9 +213,9 @@ impl Stage {
         }
         let arrival = Arrival { head: &head, facts: &facts, now: at(NOW) };
         Ok(match journey(&self.gateway, arrival).await {
-            Ok(outbound) => {
+            Ok(Passage { outbound, reported }) => {
                 let who = outbound.identity.as_ref().map_or("-", |identity| identity.credential.as_str());
-                let reported = outbound.reported.map(|denial| format!(" ({})", denial.reason())).unwrap_or_default();
+                let reported = reported.map(|rejection| format!(" ({})", rejection.reason())).unwrap_or_default();
                 format!("{who}{reported}")
             }
             Err(rejection) => format!("{} {}", rejection.status().as_u16(), rejection.reason()),

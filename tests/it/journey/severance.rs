@@ -1,6 +1,8 @@
-//! Streams that are under way when their owner loses the right to them: a WebSocket, an event stream and a gRPC call, each with the
-//! real counterpart on both sides, must end within a second, and nobody else's.
+//! Streams that are under way when their owner loses the right to them: a WebSocket, an event stream and gRPC calls that the server or
+//! only the client goes on with, each with the real counterpart on both sides, must end within a second, and nobody else's.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::process::Command;
 use std::sync::Arc;
 
@@ -11,12 +13,12 @@ use serde_json::{Value, json};
 
 use crate::support::process::Part;
 use crate::support::session::just_begun;
-use crate::support::stream::client;
-use crate::support::{Door, Stopwatch, Stream, curl, eventually, part};
+use crate::support::stream::{WITHIN, client};
+use crate::support::{Door, PATIENCE, Stopwatch, Stream, curl, eventually, part};
 
 struct House {
     door: Door,
-    _parts: [Part; 3],
+    parts: [Part; 3],
 }
 
 /// A credential as a header of a request.
@@ -55,7 +57,7 @@ routes:
                 std::fs::write(folder.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
             },
         );
-        Self { door, _parts: parts }
+        Self { door, parts }
     }
 
     /// Runs `work` on the door's store, as another process.
@@ -106,7 +108,7 @@ routes:
     }
 
     /// One stream of each kind, all of them flowing.
-    fn streams(&self, credential: &Header) -> [Stream; 3] {
+    fn streams(&self, credential: &Header) -> [Stream; 4] {
         let Header(name, value) = credential;
         let line = format!("{name}: {value}");
         let plain = self.door.listener(0);
@@ -116,11 +118,14 @@ routes:
         socket.args([&format!("ws://{plain}/live?push=50"), "--header", &line]);
         let mut events = Command::new("curl");
         events.args(["--silent", "-N", "-H", &line, &format!("http://{plain}/sse?every=50&count=0")]);
-        let mut call = client("grpc-client.mjs");
         let metadata = json!({ name.to_ascii_lowercase(): value }).to_string();
-        call.args(["--target", &secure, "--metadata", &metadata, "--every", "50", "--ca"]);
-        call.arg(ca).args(["count", "0"]);
-        [("websocket", socket), ("events", events), ("grpc", call)].map(|(name, mut command)| Stream::start(name, &mut command))
+        let call = |kind: &str| {
+            let mut call = client("grpc-client.mjs");
+            call.args(["--target", &secure, "--metadata", &metadata, "--every", "50", "--ca"]).arg(&ca).args([kind, "0"]);
+            call
+        };
+        [("websocket", socket), ("events", events), ("grpc", call("count")), ("grpc", call("hold"))]
+            .map(|(name, mut command)| Stream::start(name, &mut command))
     }
 }
 
@@ -171,6 +176,40 @@ fn a_stream_over_http2_that_is_ended_from_here_has_its_access_line_all_the_same(
         let told = ["method", "http", "status", "decision", "credential"].map(|name| &line[name]);
         assert_eq!(told, [&json!(method), &json!("2"), &json!(200), &json!("allowed"), &json!("api_key")], "{line}");
         assert!(line["bytes_out"].as_u64().unwrap() > 20 && line["host"].as_str().unwrap().starts_with("localhost:"), "{line}");
+    }
+}
+
+#[test]
+fn a_request_that_is_ended_before_it_was_asked_in_full_has_its_access_line_all_the_same() {
+    let house = House::new();
+    let (key, id) = house.key(&[]);
+    let [_, _, _, call] = house.streams(&key);
+    // An upload without end, of which the application has seen the beginning.
+    let mut upload = TcpStream::connect(house.door.listener(0)).unwrap();
+    upload.set_read_timeout(Some(PATIENCE)).unwrap();
+    let Header(name, value) = key;
+    write!(upload, "PUT /held HTTP/1.1\r\nHost: localhost\r\n{name}: {value}\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n")
+        .unwrap();
+    eventually("it has begun to arrive", || {
+        let seen = house.parts[0].control("GET", "/requests");
+        seen.as_array().unwrap().iter().any(|request| request["url"] == "/held").then_some(())
+    });
+    house.door.command(&["key", "revoke", &id]);
+    let since = Stopwatch::start();
+    let mut told = Vec::new();
+    // Reset or closed: both say that it is over.
+    let _ = upload.read_to_end(&mut told);
+    since.within(WITHIN);
+    assert_eq!(String::from_utf8(told).unwrap(), "", "there is no answer to half a request");
+    call.ends(since);
+    for (path, method, http) in [("/held", "PUT", "1.1"), ("/door.Door/Collect", "POST", "2")] {
+        let line = eventually("the line is written", || {
+            let said = house.door.process.said();
+            said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).find(|line| line["path"] == path)
+        });
+        let told = ["method", "http", "status", "decision", "credential"].map(|name| &line[name]);
+        assert_eq!(told, [&json!(method), &json!(http), &json!(0), &json!("allowed"), &json!("api_key")], "{line}");
+        assert!(line["bytes_in"].as_u64().unwrap() >= 4, "{line}");
     }
 }
 

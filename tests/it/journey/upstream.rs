@@ -104,6 +104,42 @@ fn the_upstreams_authority_and_the_doors_certificate_are_checked() {
     }
 }
 
+/// By the short way (GET, HTTP/1.1), by the engine's (a body, HTTP/2), and when the first server takes no connection.
+#[test]
+fn the_secrets_of_an_upstream_take_the_place_of_whatever_a_client_sends() {
+    let (http1, h2c, dead) = (part("echo", &[]), part("echo", &["--h2c"]), free_port());
+    let secrets = "headers: { X-Legacy-Key: legacy-s3cret }, basic: { username: front-door, password: pw }";
+    for method in ["GET", "POST"] {
+        let upstream = format!(
+            "{{ urls: ['http://127.0.0.1:{dead}', 'http://127.0.0.1:{}'], {secrets} }}\noperations: {{ address: 127.0.0.1:0 }}",
+            http1.port()
+        );
+        let routes =
+            format!("  - {{ path: /h2c/**, access: public, upstream: {{ url: 'h2c://127.0.0.1:{}', {secrets} }} }}", h2c.port());
+        let door = door(&upstream, &routes);
+        // The first request goes to the server that is not there.
+        for path in ["/", "/", "/h2c/"] {
+            let url = url(&door, path);
+            let mut arguments = vec!["-X", method, "-H", "X-Legacy-Key: mine", "-H", "x-legacy-key: mine"];
+            arguments.extend(["-H", "Authorization: Basic bWluZTptaW5l"]);
+            arguments.extend(if method == "POST" { &["-d", "body"][..] } else { &[] });
+            arguments.push(&url);
+            let seen = curl(&arguments).json();
+            let values = |wanted: &str| -> Vec<String> {
+                let pairs = seen["raw_headers"].as_array().unwrap_or_else(|| panic!("{seen}")).iter();
+                let named = pairs.filter(|pair| pair[0].as_str().unwrap().replace('_', "-").eq_ignore_ascii_case(wanted));
+                named.map(|pair| pair[1].as_str().unwrap().to_owned()).collect()
+            };
+            assert_eq!(values("x-legacy-key"), ["legacy-s3cret"], "{method} {path}");
+            assert_eq!(values("authorization"), ["Basic ZnJvbnQtZG9vcjpwdw=="], "{method} {path}");
+        }
+        let metrics = curl(&[&format!("{}/metrics", door.text("operations"))]).text();
+        let missed =
+            metrics.lines().find(|line| line.starts_with("doorward_upstream_connect_errors_total{upstream=\"default\"}"));
+        assert!(missed.is_some_and(|line| !line.ends_with(" 0")), "there was a second try: {missed:?}");
+    }
+}
+
 #[test]
 fn http2_without_tls_a_unix_socket_and_a_name_are_reached() {
     let folder = TempDir::new().unwrap();

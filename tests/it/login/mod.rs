@@ -24,6 +24,7 @@ mod own_keys;
 mod pages;
 mod passkey;
 mod password;
+mod prefix;
 mod provider_logout;
 mod provisioning;
 mod refresh;

@@ -1,8 +1,8 @@
 //! The access line, request ids and trace context.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{access_lines, configuration, secret};
+use super::{access_lines, configuration, metric, secret};
 use crate::support::{Answer, Door, curl, eventually, part};
 
 const JSON: &str = "logging: { format: json }\n";
@@ -112,6 +112,40 @@ fn a_refused_caller_behind_a_trusted_proxy_is_recorded_by_its_own_address() {
         trail.as_array().unwrap().iter().find(|event| event["kind"] == "credential_refused").cloned()
     });
     assert_eq!(event["source"], "203.0.113.9");
+}
+
+#[test]
+fn what_a_route_in_report_mode_lets_through_is_recorded_by_its_cause() {
+    let upstream = part("echo", &[]);
+    let watched = "  - { path: /watched/**, access: optional, mode: report }\n  - { path: /told/**, mode: report }\n";
+    let door = Door::serve(&configuration(upstream.port(), &format!("{watched}{JSON}")), secret);
+    let wrong = ["-H", "X-Api-Key: dw_wrong"];
+    let twice = ["-H", "X-Api-Key: dw_wrong", "-H", "X-License-Key: y"];
+    for (path, sent, reason) in [
+        ("/watched/wrong", &wrong[..], "malformed"),
+        ("/watched/twice", &twice[..], "several_credentials"),
+        ("/told/wrong", &wrong[..], "malformed"),
+        ("/told/nobody", &[][..], "identity_needed"),
+    ] {
+        let url = format!("http://{}{path}", door.listener(0));
+        let answer = curl(&[sent, &[url.as_str()]].concat());
+        assert_eq!(answer.status, 200, "{path}");
+        assert!(seen(&answer, "x-api-key").is_empty(), "{}", answer.text());
+        let line = one_line(&door, path);
+        assert_eq!((&line["decision"], &line["reason"]), (&json!("reported"), &json!(reason)), "{path}");
+        let event = eventually("it is recorded", || {
+            let trail = door.command(&["audit", "list"]);
+            trail.as_array().unwrap().iter().find(|event| event["details"]["path"] == path).cloned()
+        });
+        let kind = if reason == "identity_needed" { "access_denied" } else { "credential_refused" };
+        assert_eq!((&event["kind"], &event["reason"]), (&json!(kind), &json!(reason)), "{event}");
+        assert_eq!(event["details"]["mode"], "report", "{event}");
+    }
+    let refused = |kind: &str, reason: &str| {
+        metric(&door, &format!("doorward_authentications_total{{credential=\"{kind}\",reason=\"{reason}\"}}"))
+    };
+    assert_eq!(refused("api_key", "malformed"), Some(2.0));
+    assert_eq!(refused("none", "several_credentials"), Some(1.0));
 }
 
 #[test]

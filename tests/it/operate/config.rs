@@ -1,6 +1,7 @@
 //! `doorward check`: each mistake and exactly what is said about it.
 //!
-//! `tests/fixtures/config/bad/*.yaml` are the mistakes, `bad/*.txt` what is printed, `good/*.yaml` the same files mended.
+//! `tests/fixtures/config/bad/*.yaml` are the mistakes, `bad/*.txt` what is printed, `good/*.yaml` the same files mended; `first.yaml` is
+//! the product's own idea of a configuration.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -117,7 +118,7 @@ impl Desk {
         let mut command = doorward(&["check"]);
         command.args(arguments).current_dir(self.0.path()).env_clear();
         command.env("DOORWARD_TEST_SECRET", "an-environment-of-secrets-that-nobody-may-print");
-        for name in ["DOORWARD_SECRET_KEY", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET"] {
+        for name in ["DOORWARD_SECRET_KEY", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET", "OKTA_SECRET"] {
             command.env(name, "a-value-from-the-environment-of-the-pod");
         }
         command.env("DOORWARD_TEST_EMPTY", "").env("DOORWARD_TEST_NUMBER", "77");
@@ -174,6 +175,36 @@ fn every_bad_configuration_has_a_mended_twin_that_is_good() {
         let printed = String::from_utf8(output.stdout).unwrap();
         assert_eq!(output.status.code(), Some(0), "{printed}");
         assert!(printed.starts_with(&format!("{file}: ok\n")), "{printed}");
+    }
+}
+
+/// `first.yaml` is what somebody writes who knows what they want and not yet how it is spelt; on a machine that has its files.
+#[test]
+fn a_configuration_in_the_words_that_people_try_first_is_understood() {
+    let desk = Desk::new();
+    let here = desk.path("files").to_str().unwrap().to_owned();
+    desk.write("files/hec", "a-token-of-splunk\n");
+    let written = fs::read_to_string(fixtures().join("first.yaml")).unwrap();
+    desk.write("first.yaml", &written.replace("/etc/doorward", &here).replace("/var/lib/doorward", &here));
+    let output = desk.check(&["--config", "first.yaml"]);
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{printed}");
+    assert!(printed.starts_with("first.yaml: ok\n"), "{printed}");
+    // The same words twice are still a mistake, and so are two receivers of a kind without names.
+    let bearer = "audience: api://app";
+    let sink = "{ splunk_hec: { url: https://siem:8088, token: { file: /etc/doorward/hec } } }";
+    for (from, to, told) in [
+        (bearer, format!("{bearer}, audiences: [app]"), "unknown key `audience`"),
+        (bearer, "audience: []".to_owned(), "`audiences` needs at least 1"),
+        (sink, format!("{sink}, {sink}"), "the id `splunk_hec` is used twice"),
+        ("assertion: true", "assertion: yes".to_owned(), "`assertion`"),
+    ] {
+        assert!(written.contains(from), "{from}");
+        let wrong = written.replace(from, &to).replace("/etc/doorward", &here).replace("/var/lib/doorward", &here);
+        desk.write("wrong.yaml", &wrong);
+        let output = desk.check(&["--config", "wrong.yaml"]);
+        let printed = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.code() == Some(1) && printed.contains(told), "{to}: {printed}");
     }
 }
 

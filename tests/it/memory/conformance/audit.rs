@@ -23,6 +23,7 @@ pub(crate) async fn an_event_comes_back_with_every_field(backend: &impl Backend)
         method: Some("GET".to_owned()),
         path: Some(Personal("/a".to_owned())),
         host_of: Some(tenant("other")?),
+        mode: Some("report"),
     };
     let mut full = Event::new(at(5), what, Ending::Failure, &tenant("other")?);
     full.reason = Some("wrong_secret".into());
