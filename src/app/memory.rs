@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use super::strangers::Strangers;
 use crate::admin;
-use crate::audit::alarm::{Rules, Watched};
+use crate::audit::alarm::{Alarms, Rules};
 use crate::audit::sink::{Cursors, Delivery, Fare, Planned};
 use crate::audit::{AuditStore, Journal, JournalError, LoggedAudit, Recorder, Source, SqlAudit};
 use crate::authn::Stores;
@@ -63,7 +63,7 @@ pub struct Memory {
     pub proof: Option<SqlAudit>,
     pub audit: Recorder,
     /// What sets off alarms.
-    pub watched: Arc<Watched>,
+    pub alarms: Arc<Alarms>,
     /// What carries the trail to the sinks; nothing does without a store.
     pub delivery: Option<Delivery>,
     /// How far each sink is.
@@ -132,22 +132,21 @@ impl Memory {
         let cursors = Cursors::new(database.clone());
         let proof =
             config.store.as_ref().map(|_| source(config).map(|source| SqlAudit::new(database.clone(), source))).transpose()?;
+        let alarms = Arc::new(Alarms::new(Rules::of(config)));
         let (trail, delivery): (Arc<dyn AuditStore>, _) = match &proof {
             Some(stored) => {
                 let trail = Arc::new(stored.clone());
                 (trail.clone(), Some(Delivery::new(trail, database, stored.source().chain())))
             }
-            None => (Arc::new(LoggedAudit), None),
+            None => (Arc::new(LoggedAudit::new(alarms.rules())), None),
         };
-        let watched = Arc::new(Watched::new(Arc::clone(&trail)));
-        watched.follow(Rules::of(config));
-        let audit = Recorder::start(watched.clone());
+        let audit = Recorder::start(Arc::clone(&trail));
         let networks: Arc<dyn Networks> = people.clone();
         Ok(Self {
-            visits: visits(&networks, &watched, &audit, clock),
+            visits: visits(&networks, &alarms, &audit, clock),
             networks,
             audit,
-            watched,
+            alarms,
             delivery,
             cursors,
             seen: Arc::new(session::Renewals::start(Arc::clone(&sessions), RENEWAL)),
@@ -183,8 +182,8 @@ impl Memory {
             return Ok(());
         };
         let journal = Journal::open(&base, config.audit.journal_size)?;
-        self.audit = Recorder::start_with(self.watched.clone(), journal).map_err(MemoryError::Thread)?;
-        self.visits = visits(&self.networks, &self.watched, &self.audit, &self.clock);
+        self.audit = Recorder::start_with(Arc::clone(&self.trail), journal).map_err(MemoryError::Thread)?;
+        self.visits = visits(&self.networks, &self.alarms, &self.audit, &self.clock);
         Ok(())
     }
 
@@ -262,6 +261,13 @@ impl Memory {
         }
     }
 
+    /// Says what follows from what all replicas record.
+    pub fn watch(&self) {
+        if let Some(trail) = &self.proof {
+            self.alarms.watch(trail.clone());
+        }
+    }
+
     /// How the sinks for audit events fare.
     #[must_use]
     pub fn fares(&self) -> Vec<Fare> {
@@ -298,8 +304,8 @@ impl Memory {
 }
 
 /// Learns from which networks programs are used, and has it told by `audit`.
-fn visits(networks: &Arc<dyn Networks>, watched: &Arc<Watched>, audit: &Recorder, clock: &SharedClock) -> Arc<Visits> {
-    let strangers = Strangers { watched: Arc::clone(watched), audit: audit.clone() };
+fn visits(networks: &Arc<dyn Networks>, alarms: &Arc<Alarms>, audit: &Recorder, clock: &SharedClock) -> Arc<Visits> {
+    let strangers = Strangers { alarms: Arc::clone(alarms), audit: audit.clone() };
     Arc::new(Visits::start(Arc::clone(networks), Arc::new(strangers), Arc::clone(clock), RENEWAL))
 }
 

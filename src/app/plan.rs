@@ -128,7 +128,7 @@ impl Plan {
         let jwks = self.forwarding.jwks_router(&self.config.prefix);
         let authn = self.authn.with_break_glass(self.login.iter().flat_map(login::Rules::break_glass_users));
         let means = memory.means();
-        memory.watched.follow(alarm::Rules::of(&self.config));
+        memory.alarms.follow(alarm::Rules::of(&self.config));
         let (tasks, audit) = (means.tasks.clone(), means.audit.clone());
         let logins: Vec<_> = self.login.into_iter().map(|rules| (rules.site, Login::new(rules, means.clone()))).collect();
         let all: Vec<_> = logins.iter().map(|(_, login)| Arc::clone(login)).collect();

@@ -134,6 +134,7 @@ pub async fn start(
         }
     }
     memory.deliver(sinks);
+    memory.watch();
     Ok(Running {
         addresses,
         store,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::audit::alarm::Watched;
+use crate::audit::alarm::Alarms;
 use crate::audit::what::CredentialNewNetwork;
 use crate::audit::{Event, Outcome, Personal, Recorder};
 use crate::directory::NewNetwork;
@@ -18,14 +18,14 @@ use crate::model::{CredentialKind, ProgramKind};
 /// Sets off the alarm, where one is wanted.
 #[derive(Debug)]
 pub(super) struct Strangers {
-    pub(super) watched: Arc<Watched>,
+    pub(super) alarms: Arc<Alarms>,
     pub(super) audit: Recorder,
 }
 
 #[async_trait]
 impl Watch for Strangers {
     fn learning(&self) -> Option<Duration> {
-        self.watched.learning()
+        self.alarms.learning()
     }
 
     async fn tell(&self, new: &[NewNetwork]) {

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 
-use super::{AuditError, AuditFilter, AuditStore, Entry, Event, Head, Kind, Listing};
+use super::{AuditError, AuditFilter, AuditStore, Entry, Event, Head, Listing};
 use crate::clock::Timestamp;
 use crate::model::UserId;
 
@@ -21,10 +21,6 @@ pub(super) struct Moody {
 impl Moody {
     pub(super) fn written(&self) -> Vec<Event> {
         self.written.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    pub(super) fn kinds(&self) -> Vec<Kind> {
-        self.written().iter().map(|event| event.kind).collect()
     }
 
     /// When they happened, in seconds.

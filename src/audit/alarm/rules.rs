@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::config::Config;
 
 /// What sets off an alarm.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rules {
     /// Failures within [`Self::window`], of one account or from one address; 0: never.
     pub repeated_failures: u32,
@@ -28,5 +28,10 @@ impl Rules {
             window: alarms.window.0,
             learning: if alarms.new_networks { Some(alarms.learning.0) } else { None },
         }
+    }
+
+    /// Whether anything is counted.
+    pub(super) const fn count(&self) -> bool {
+        self.repeated_failures > 0 || self.mass_deprovisioning > 0
     }
 }
