@@ -53,7 +53,8 @@ events! {
         user_name: Option<Personal<String>>,
     }
     /// A session ended by itself; `reason` is `idle` after too long without a request, or `absolute` when its time was over. Looked for every
-    /// few minutes, and told once.
+    /// few minutes, and told once. `idle` is counted by the `sessions.idle` that the door was started with, until its next start; sessions
+    /// that are kept in cookies alone (`sessions.mode: sealed`) are never told of.
     SessionExpired = "session_expired" {
         ended_at: Option<Timestamp>,
         connection: Option<ConnectionId>,

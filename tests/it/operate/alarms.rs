@@ -362,18 +362,6 @@ fn a_restart_between_the_tries_forgets_none_of_them() {
 }
 
 #[test]
-fn without_a_store_an_alarm_is_a_line_of_the_log() {
-    let configuration = CONFIGURATION.replace("store: { url: 'sqlite:{folder}/doorward.db' }\n", "");
-    let door = Door::serve(&format!("{configuration}audit: {{ alarms: {{ repeated_failures: 3, window: 1h }} }}\n"), |_| {});
-    let said = || door.process.said().matches("repeated_failures").count();
-    (0..2).for_each(|_| refused(&door));
-    assert_eq!(said(), 0);
-    (0..4).for_each(|_| refused(&door));
-    eventually("it is said", || (said() == 2).then_some(()));
-    assert!(door.process.said().contains("\\\"failures\\\":3"), "{}", door.process.said());
-}
-
-#[test]
 fn of_several_replicas_a_new_network_is_told_by_one() {
     let mut replicas = Replicas::new(&["a", "b"], "learning: 0s");
     let doors = &mut replicas.doors;
