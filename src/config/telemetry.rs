@@ -25,8 +25,11 @@ pub struct Telemetry {
 #[serde(deny_unknown_fields)]
 #[expect(clippy::struct_excessive_bools, reason = "each switches something of its own on or off")]
 pub struct OtlpReceiver {
-    /// Its address, such as `https://collector.example.com:4318`; `/v1/traces` and `/v1/metrics` are added. Plain HTTP only to this machine.
+    /// Its address, such as `https://collector.example.com:4318`; `/v1/traces` and `/v1/metrics` are added.
     pub endpoint: String,
+    /// Speak plain HTTP also with a receiver that is not this machine: traces, metrics and `headers` go unencrypted. Default: false.
+    #[serde(default)]
+    pub plain_http: bool,
     /// Further headers, such as `Authorization`.
     #[serde(default)]
     pub headers: BTreeMap<String, Secret>,

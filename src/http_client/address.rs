@@ -8,7 +8,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
 /// Whether the address, as it is written, is of this machine or of a private network. A name is not looked up: what is behind it still has
-/// to prove by its certificate that it is meant, because plain HTTP is spoken with this machine only.
+/// to prove by its certificate that it is meant, or is judged by the address that is connected to ([`PublicOnly`]).
 #[must_use]
 pub fn leads_inside(url: &Url) -> bool {
     match url.host() {

@@ -1,6 +1,6 @@
 //! Doorward's one outbound HTTP client.
 //!
-//! Refuses redirects, answers over 1 MiB or later than 5 s, plain HTTP off the loopback, and addresses of private networks in
+//! Refuses redirects, answers over 1 MiB or later than 5 s, plain HTTP off the loopback unless it is meant, and addresses of private networks in
 //! URLs that a remote document named, because a front door that fetches what strangers name is a way into the network behind
 //! it (threats H6, D8, L5, L6).
 
@@ -88,11 +88,13 @@ pub struct Reach<'r> {
     pub timeout: Duration,
     /// Whether it may be on this machine or in a private network. A name is judged by the addresses that are then connected to.
     pub private_addresses: bool,
+    /// Whether it may be reached by plain HTTP though it is not this machine; nobody else may.
+    pub plain_http: bool,
 }
 
 impl Default for Reach<'_> {
     fn default() -> Self {
-        Self { authorities: None, certificate: None, timeout: TIMEOUT, private_addresses: true }
+        Self { authorities: None, certificate: None, timeout: TIMEOUT, private_addresses: true, plain_http: false }
     }
 }
 
@@ -116,7 +118,7 @@ impl HttpClient {
     /// # Errors
     /// As [`Self::new`]; also when `home` is written as a private address that is not to be reached.
     pub fn within(home: &Url, reach: &Reach<'_>) -> Result<Self, HttpClientError> {
-        check_scheme(home)?;
+        check_scheme(home, reach.plain_http)?;
         if !reach.private_addresses && leads_inside(home) {
             return Err(HttpClientError::Inside(home.to_string()));
         }
@@ -156,10 +158,11 @@ impl HttpClient {
     /// What `home`'s own origin is trusted with, other places are not: they must be https and public, unless `home` itself is in
     /// a private network and so are its neighbours.
     async fn client_for(&self, url: &Url) -> Result<&reqwest::Client, HttpClientError> {
-        check_scheme(url)?;
+        // Its scheme was judged when the client was made.
         if url.origin() == self.home.origin() {
             return Ok(&self.trusted);
         }
+        check_scheme(url, false)?;
         if self.private_neighbours && is_private(&self.home).await {
             return Ok(&self.trusted);
         }
@@ -204,15 +207,15 @@ async fn exchange(client: &reqwest::Client, request: reqwest::Request) -> Result
 /// Whether an address is https, or http that does not leave this machine: what secrets and browsers may be sent to.
 #[must_use]
 pub fn is_trustworthy(url: &Url) -> bool {
-    check_scheme(url).is_ok()
+    check_scheme(url, false).is_ok()
 }
 
-/// https, or http that does not leave this machine.
-fn check_scheme(url: &Url) -> Result<(), HttpClientError> {
+/// https, or http that does not leave this machine or is meant to.
+fn check_scheme(url: &Url, plain_http: bool) -> Result<(), HttpClientError> {
     match url.scheme() {
         _ if url.host().is_none() => Err(HttpClientError::NotAUrl(url.to_string())),
         "https" => Ok(()),
-        "http" if is_loopback(url) => Ok(()),
+        "http" if plain_http || is_loopback(url) => Ok(()),
         "http" => Err(HttpClientError::NotHttps(url.to_string())),
         _ => Err(HttpClientError::NotAUrl(url.to_string())),
     }
@@ -299,12 +302,12 @@ mod tests {
         for good in
             ["https://issuer.example", "http://127.0.0.1:8080/x", "http://localhost", "http://[::1]:1/", "http://a.localhost"]
         {
-            assert!(check_scheme(&url(good)).is_ok(), "{good}");
+            assert!(is_trustworthy(&url(good)), "{good}");
         }
         for bad in
             ["http://issuer.example", "http://10.0.0.1", "ftp://127.0.0.1", "file:///etc/passwd", "http://localhost.example"]
         {
-            assert!(check_scheme(&url(bad)).is_err(), "{bad}");
+            assert!(!is_trustworthy(&url(bad)), "{bad}");
         }
     }
 
@@ -319,6 +322,22 @@ mod tests {
         let by_name = url(&format!("https://localhost:{}/", loopback.port().unwrap()));
         assert!(matches!(client.get(&by_name).await, Err(HttpClientError::NoAnswer { .. })));
         assert_eq!(*asked.borrow(), 0, "the name was resolved to this machine and connected to");
+    }
+
+    #[tokio::test]
+    async fn plain_http_that_is_allowed_is_for_the_one_place_that_was_meant() {
+        let (here, asked) = server(b"HTTP/1.1 204 No Content\r\n\r\n".to_vec()).await;
+        // Another name of this machine, which is not known to be one.
+        let home = url(&format!("http://0.0.0.0:{}/", here.port().unwrap()));
+        assert!(matches!(HttpClient::new(&home, None), Err(HttpClientError::NotHttps(_))));
+        let client = HttpClient::within(&home, &Reach { plain_http: true, ..Reach::default() }).unwrap();
+        assert_eq!(client.get(&home).await.unwrap().status(), 204);
+        assert_eq!(*asked.borrow(), 1);
+        for other in ["http://93.184.216.34/", "http://0.0.0.0:1/", "http://issuer.example/"] {
+            assert!(matches!(client.get(&url(other)).await, Err(HttpClientError::NotHttps(_))), "{other}");
+        }
+        let outside = Reach { plain_http: true, private_addresses: false, ..Reach::default() };
+        assert!(matches!(HttpClient::within(&home, &outside), Err(HttpClientError::Inside(_))), "that is another question");
     }
 
     #[tokio::test]

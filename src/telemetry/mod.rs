@@ -26,7 +26,7 @@ pub use mask::path as masked_path;
 pub use metrics::{
     AuthnMeter, CacheMeter, ConnectionMeter, Metrics, OpenConnection, OtlpMeter, ReloadMeter, RouteMeter, UpstreamMeter,
 };
-pub use otlp::{Export, Planned as PlannedExport, Tracer, compile as compile_export};
+pub use otlp::{Export, Planned as PlannedExport, Tracer, compile as compile_export, signal_address};
 pub use outcome::Decision;
 pub use request_id::{RequestId, RequestIds};
 pub use tally::{Durations, Level, Tally};

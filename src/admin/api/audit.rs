@@ -89,6 +89,9 @@ pub(super) struct ShownEvent {
     link: i64,
     #[schema(format = DateTime)]
     at: String,
+    /// When it was written down, where that is known; `at` is when it happened.
+    #[schema(format = DateTime)]
+    logged_at: Option<String>,
     kind: String,
     /// `info`, `notice`, `warning` or `alarm`.
     severity: &'static str,
@@ -116,6 +119,7 @@ impl From<Entry> for ShownEvent {
             chain: entry.chain,
             link: entry.link,
             at: entry.at.to_string(),
+            logged_at: entry.logged_at.map(|at| at.to_string()),
             kind: entry.kind,
             outcome: entry.outcome,
             reason: entry.reason,

@@ -17,7 +17,7 @@ Every event says `schema_version`, `id`, `at`, `kind`, `outcome` (`success`, `fa
 
 | Field | Says |
 | --- | --- |
-| `logged_at` | when it was written down, in what sinks get and `audit export` prints; `at` is when it happened |
+| `logged_at` | when it was written down, in what sinks get, the API shows and `audit export` prints; `at` is when it happened |
 | `reason` | why it failed or was denied, or was done: a stable name |
 | `actor` | who did it: the id of a person, key, client or connection; `cli:NAME`; `scim:TOKEN`; or what somebody typed |
 | `target` | to whom or what it was done |

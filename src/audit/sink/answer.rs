@@ -103,12 +103,13 @@ impl Answer<'_> {
 }
 
 /// How a vendor's receiver is reached. It may be in a private network: the address is the administrator's own.
-pub(super) fn reach(sink: &Sink) -> Reach<'_> {
+pub(super) fn reach(sink: &Sink, plain_http: bool) -> Reach<'_> {
     Reach {
         authorities: sink.ca.as_deref(),
         certificate: sink.client_certificate.as_ref(),
         timeout: sink.timeout.0,
         private_addresses: true,
+        plain_http,
     }
 }
 

@@ -60,7 +60,7 @@ impl Datadog {
         let site = typed.site.as_deref().unwrap_or("datadoghq.com");
         let base = typed.url.clone().unwrap_or_else(|| format!("https://http-intake.logs.{site}"));
         let url = address(&base, &["api", "v2", "logs"])?;
-        let client = HttpClient::within(&url, &reach(sink))?;
+        let client = HttpClient::within(&url, &reach(sink, typed.plain_http))?;
         let tags: Vec<String> = typed.tags.iter().map(|(name, value)| format!("{name}:{value}")).collect();
         Ok(Self {
             client,

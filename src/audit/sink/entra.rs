@@ -64,7 +64,7 @@ impl Entra {
     /// What `typed` says, in `sink`.
     pub(super) fn new(typed: &Settings, sink: &Sink, clock: SharedClock) -> Result<Self, HttpClientError> {
         let url = address(&typed.authority, &[&typed.tenant, "oauth2", "v2.0", "token"])?;
-        let client = HttpClient::within(&url, &reach(sink))?;
+        let client = HttpClient::within(&url, &reach(sink, false))?;
         let proof = match &typed.federated_token_file {
             Some(file) => Proof::File(file.clone()),
             None => Proof::Secret(typed.client_secret.clone().unwrap_or_else(|| Secret::new(String::new()))),

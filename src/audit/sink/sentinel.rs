@@ -61,7 +61,7 @@ impl Sentinel {
     pub(super) fn new(typed: &Settings, sink: &Sink, clock: SharedClock) -> Result<Self, HttpClientError> {
         let mut url = address(&typed.endpoint, &["dataCollectionRules", &typed.rule, "streams", &typed.stream])?;
         url.query_pairs_mut().append_pair("api-version", VERSION);
-        Ok(Self { client: HttpClient::within(&url, &reach(sink))?, url, entra: Entra::new(typed, sink, clock)? })
+        Ok(Self { client: HttpClient::within(&url, &reach(sink, false))?, url, entra: Entra::new(typed, sink, clock)? })
     }
 
     async fn post(&self, body: Vec<u8>, token: &Secret) -> Result<(), Refusal> {

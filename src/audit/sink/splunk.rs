@@ -106,7 +106,7 @@ impl Splunk {
     pub(super) fn new(typed: &Settings, sink: &Sink) -> Result<Self, HttpClientError> {
         let url = |path: &str| address(&typed.url, &["services", "collector", path]);
         let events = url("event")?;
-        let client = HttpClient::within(&events, &reach(sink))?;
+        let client = HttpClient::within(&events, &reach(sink, typed.plain_http))?;
         let mut headers = HeaderMap::new();
         headers.insert(header::AUTHORIZATION, sensitive(&format!("Splunk {}", typed.token.expose())));
         if typed.acknowledgement {

@@ -48,6 +48,7 @@ impl Webhook {
             certificate: sink.client_certificate.as_ref(),
             timeout: sink.timeout.0,
             private_addresses: typed.private_addresses,
+            plain_http: typed.plain_http,
         };
         let client = HttpClient::within(&url, &reach)?;
         let keys = [Some(&typed.secret), typed.former_secret.as_ref()].into_iter().flatten().map(key).collect();

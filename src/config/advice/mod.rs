@@ -2,6 +2,7 @@
 //!
 //! Refuses nothing; a warning that stops people would be an error that is sometimes wrong.
 
+mod receivers;
 mod sign_in;
 mod tenants;
 
@@ -43,6 +44,7 @@ pub fn advise(config: &Config, sources: &Sources, now: Timestamp) -> Problems {
         let path = Path::from("trusted_proxies").item(index);
         advice.add(path, format!("`{network}` is everybody: anyone may claim any address"), "name the proxies' networks");
     }
+    receivers::advise(config, &mut advice);
     sign_in::advise(config, &mut advice);
     tenants::advise(config, &mut advice);
     for (index, route) in config.routes.iter().enumerate() {

@@ -31,21 +31,27 @@ pub(super) fn origin(text: &str) -> Result<Url, &'static str> {
 
 /// The address of somebody who is trusted to say who people are: HTTPS, unless it is on this machine.
 pub(super) fn trusted(path: Path, text: &str, problems: &mut Problems) {
+    let hint = "anybody on the way could answer in its name; plain HTTP is taken only from this machine (`http://127.0.0.1`)";
+    encrypted(path, text, false, hint, problems);
+}
+
+/// The address of somebody who is told things: HTTPS, unless it is on this machine or the sender's `plain_http` is set.
+pub(super) fn receiver(path: Path, text: &str, plain_http: bool, problems: &mut Problems) {
+    let hint = "anybody on the way could read along; plain HTTP is spoken only with this machine, or with `plain_http: true`";
+    encrypted(path, text, plain_http, hint, problems);
+}
+
+fn encrypted(path: Path, text: &str, plain_http: bool, hint: &str, problems: &mut Problems) {
     let Ok(url) = Url::parse(text) else {
         return problems.add(path, format!("`{}` is not a URL", shown(text)), "write `https://…`");
     };
-    if url.scheme() == "http" && is_loopback(&url) || url.scheme() == "https" && url.host().is_some() {
+    if url.scheme() == "http" && (plain_http || is_loopback(&url)) || url.scheme() == "https" {
         if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
             problems.add(path, "user name, password or fragment have no place here", "");
         }
         return;
     }
-    let message = format!("`{}` is not an HTTPS address", shown(text));
-    problems.add(
-        path,
-        message,
-        "anybody on the way could answer in its name; plain HTTP is taken only from this machine (`http://127.0.0.1`)",
-    );
+    problems.add(path, format!("`{}` is not an HTTPS address", shown(text)), hint);
 }
 
 /// The host is this machine by its very name (RFC 6761 §6.3), without asking anybody.

@@ -72,7 +72,7 @@ fn is_private_name(text: &str) -> bool {
 }
 
 pub(super) fn otlp(typed: &Otlp, path: &Path, problems: &mut Problems) {
-    address::trusted(path.key("url"), &typed.url, problems);
+    address::receiver(path.key("url"), &typed.url, typed.plain_http, problems);
     headers(typed.headers.iter(), &OWN_HEADERS, &path.key("headers"), problems);
 }
 

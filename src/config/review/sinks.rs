@@ -86,7 +86,7 @@ fn fields(sink: &Sink, path: &Path, problems: &mut Problems) {
 }
 
 fn webhook(typed: &Webhook, path: &Path, problems: &mut Problems) {
-    address::trusted(path.key("url"), &typed.url, problems);
+    address::receiver(path.key("url"), &typed.url, typed.plain_http, problems);
     signing_secret(&typed.secret, path.key("secret"), problems);
     if let Some(former) = &typed.former_secret {
         signing_secret(former, path.key("former_secret"), problems);

@@ -20,7 +20,7 @@ pub(super) fn review(config: &Config, problems: &mut Problems) {
 }
 
 fn receiver(typed: &OtlpReceiver, path: &Path, problems: &mut Problems) {
-    address::trusted(path.key("endpoint"), &typed.endpoint, problems);
+    address::receiver(path.key("endpoint"), &typed.endpoint, typed.plain_http, problems);
     if typed.endpoint.contains('?') {
         problems.add(
             path.key("endpoint"),

@@ -17,7 +17,8 @@ const DATADOG: [&str; 3] = ["datadoghq.com", "datadoghq.eu", "ddog-gov.com"];
 const OF_TAGS: &str = "_-./:";
 
 pub(super) fn splunk(typed: &SplunkHec, path: &Path, problems: &mut Problems) {
-    address(&typed.url, path.key("url"), problems);
+    address::receiver(path.key("url"), &typed.url, typed.plain_http, problems);
+    without_query(&typed.url, path.key("url"), problems);
     if typed.url.contains("/services/collector") {
         let hint = "write the address alone, such as `https://splunk.example.com:8088`";
         problems.add(path.key("url"), "`/services/collector` is added by the sink", hint);
@@ -38,7 +39,8 @@ pub(super) fn splunk(typed: &SplunkHec, path: &Path, problems: &mut Problems) {
 
 pub(super) fn sentinel(typed: &Sentinel, path: &Path, problems: &mut Problems) {
     for (key, value) in [("endpoint", &typed.endpoint), ("authority", &typed.authority), ("audience", &typed.audience)] {
-        address(value, path.key(key), problems);
+        address::trusted(path.key(key), value, problems);
+        without_query(value, path.key(key), problems);
     }
     let digits = typed.rule.strip_prefix("dcr-");
     if !digits.is_some_and(|digits| digits.len() == 32 && digits.bytes().all(|digit| digit.is_ascii_hexdigit())) {
@@ -85,7 +87,10 @@ pub(super) fn datadog(typed: &Datadog, path: &Path, problems: &mut Problems) {
     secret(&typed.api_key, path.key("api_key"), problems);
     match (&typed.site, &typed.url) {
         (Some(_), Some(_)) => problems.add(path.clone(), "`site` and `url` are both given", "leave one of them out"),
-        (_, Some(url)) => address(url, path.key("url"), problems),
+        (_, Some(url)) => {
+            address::receiver(path.key("url"), url, typed.plain_http, problems);
+            without_query(url, path.key("url"), problems);
+        }
         (Some(site), None) if !is_site(site) => {
             let message = format!("`{}` is not a site of Datadog", shown(site));
             problems.add(
@@ -106,9 +111,8 @@ pub(super) fn datadog(typed: &Datadog, path: &Path, problems: &mut Problems) {
     }
 }
 
-/// An address to which something is added: HTTPS, unless it is on this machine.
-fn address(text: &str, path: Path, problems: &mut Problems) {
-    address::trusted(path.clone(), text, problems);
+/// An address to which something is added.
+fn without_query(text: &str, path: Path, problems: &mut Problems) {
     if text.contains('?') {
         problems.add(path, "a query has no place here", "leave out what begins with `?`");
     }

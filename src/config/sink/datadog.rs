@@ -20,6 +20,9 @@ pub struct Datadog {
     /// In the place of a site: something of one's own that speaks as Datadog's intake does; `/api/v2/logs` is added.
     #[serde(default)]
     pub url: Option<String>,
+    /// Speak plain HTTP also with a receiver that is not this machine: events and the key go unencrypted. Default: false.
+    #[serde(default)]
+    pub plain_http: bool,
     /// Default: doorward.
     #[serde(default = "doorward")]
     pub service: String,

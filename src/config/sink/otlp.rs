@@ -13,9 +13,11 @@ use crate::crypto::Secret;
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Otlp {
-    /// The receiver, such as `https://collector.example.com:4318`; `/v1/logs` is added where there is no path. Plain HTTP only to this
-    /// machine.
+    /// The receiver, such as `https://collector.example.com:4318`; `/v1/logs` is added unless it ends in that.
     pub url: String,
+    /// Speak plain HTTP also with a receiver that is not this machine: events and `headers` go unencrypted. Default: false.
+    #[serde(default)]
+    pub plain_http: bool,
     /// Further headers, such as `Authorization`.
     #[serde(default)]
     pub headers: BTreeMap<String, Secret>,

@@ -14,6 +14,9 @@ use crate::crypto::Secret;
 pub struct SplunkHec {
     /// The collector's address, such as `https://splunk.example.com:8088`; `/services/collector/event` is added.
     pub url: String,
+    /// Speak plain HTTP also with a receiver that is not this machine: events and the token go unencrypted. Default: false.
+    #[serde(default)]
+    pub plain_http: bool,
     /// The token, without the word `Splunk` before it.
     pub token: Secret,
     /// Into which index. Default: the token's own.

@@ -13,7 +13,7 @@ use crate::crypto::Secret;
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Webhook {
-    /// Where to: `https://…`; plain HTTP only to this machine, with `private_addresses`.
+    /// Where to: `https://…`; plain HTTP only to this machine, with `private_addresses`, or with `plain_http`.
     pub url: String,
     /// Signs each request. `whsec_` and base64 of 24 to 64 random bytes, as Standard Webhooks have it, or other text of at least 32 bytes.
     pub secret: Secret,
@@ -29,4 +29,7 @@ pub struct Webhook {
     /// Let the receiver be on this machine or in a private network. Default: false.
     #[serde(default)]
     pub private_addresses: bool,
+    /// Speak plain HTTP also with a receiver that is not this machine: events and `headers` go unencrypted. Default: false.
+    #[serde(default)]
+    pub plain_http: bool,
 }

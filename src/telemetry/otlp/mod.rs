@@ -12,7 +12,7 @@ mod resource;
 mod spans;
 
 pub use export::Export;
-pub use planned::{Planned, compile};
+pub use planned::{Planned, compile, signal_address};
 
 use std::sync::Arc;
 use std::time::Instant;

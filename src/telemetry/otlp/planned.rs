@@ -13,6 +13,8 @@ use crate::config::telemetry::OtlpReceiver;
 use crate::config::{Config, Path, Problems};
 use crate::http_client::{HttpClient, HttpClientError, Reach};
 
+const SIGNALS: [&str; 3] = ["/v1/logs", "/v1/traces", "/v1/metrics"];
+
 /// A receiver that was understood.
 #[derive(Clone, Debug)]
 pub struct Planned {
@@ -44,12 +46,13 @@ pub fn compile(config: &Config, problems: &mut Problems) -> Option<Planned> {
 }
 
 fn plan(typed: &OtlpReceiver, config: &Config) -> Result<Planned, HttpClientError> {
-    let at = |path: &str| below(&typed.endpoint, path).ok_or_else(|| HttpClientError::NotAUrl(typed.endpoint.clone()));
+    let at = |path: &str| signal_address(&typed.endpoint, path).ok_or_else(|| HttpClientError::NotAUrl(typed.endpoint.clone()));
     let (traces, metrics) = (at("v1/traces")?, at("v1/metrics")?);
     let reach = Reach {
         authorities: typed.ca.as_deref(),
         certificate: typed.client_certificate.as_ref(),
         timeout: typed.timeout.0,
+        plain_http: typed.plain_http,
         ..Reach::default()
     };
     Ok(Planned {
@@ -69,10 +72,15 @@ fn field(name: &str, value: &str) -> Option<(HeaderName, HeaderValue)> {
     Some((HeaderName::try_from(name).ok()?, value))
 }
 
-/// `path` below an address, whether that ends in a slash or not (OTLP specification, "OTLP/HTTP Request").
-fn below(address: &str, path: &str) -> Option<Url> {
+/// Where a signal of this path, such as `v1/logs`, is taken at a receiver's address: below it, whether that ends in a slash or not (OTLP
+/// specification, "Endpoint URLs for OTLP/HTTP"). An address of one of the signals is that of the receiver, too.
+#[must_use]
+pub fn signal_address(address: &str, path: &str) -> Option<Url> {
     let mut url = Url::parse(address).ok()?;
-    url.set_path(&format!("{}/{path}", url.path().trim_end_matches('/')));
+    let typed = url.path().trim_end_matches('/');
+    let base = SIGNALS.iter().find_map(|signal| typed.strip_suffix(signal)).unwrap_or(typed);
+    let path = format!("{base}/{path}");
+    url.set_path(&path);
     Some(url)
 }
 
@@ -87,8 +95,10 @@ mod tests {
             ("https://collector.example/", "https://collector.example/v1/traces"),
             ("https://collector.example/otlp", "https://collector.example/otlp/v1/traces"),
             ("https://collector.example/otlp/", "https://collector.example/otlp/v1/traces"),
+            ("https://collector.example/v1/traces", "https://collector.example/v1/traces"),
+            ("https://collector.example/otlp/v1/logs/", "https://collector.example/otlp/v1/traces"),
         ] {
-            assert_eq!(below(typed, "v1/traces").map(String::from).as_deref(), Some(expected));
+            assert_eq!(signal_address(typed, "v1/traces").map(String::from).as_deref(), Some(expected));
         }
     }
 }

@@ -35,6 +35,9 @@ fn pages_hold_everything_once_newest_first_and_keep_what_was_asked() {
     let targets: Vec<&str> = events.iter().map(|event| event["target"].as_str().unwrap()).collect();
     assert_eq!(targets, people.iter().rev().map(String::as_str).collect::<Vec<_>>());
     assert!(events.iter().all(|event| event["severity"] == "notice"));
+    // RFC 3339 in UTC, so that texts are in the order of time.
+    let written = |event: &Value| event["logged_at"].as_str().unwrap() >= event["at"].as_str().unwrap();
+    assert!(events.iter().all(written), "{events:#?}");
 }
 
 #[test]

@@ -309,6 +309,20 @@ fn what_is_unwise_is_a_warning_and_not_a_problem() {
         ),
         ["`https://login.microsoftonline.com/common/v2.0` does not look like this provider's issuer"]
     );
+    let plain = "{ sinks: [
+  { id: a, otlp: { url: 'http://otel-collector:4318', plain_http: true, headers: { A: { file: files/secret } } } },
+  { id: b, webhook: { url: 'http://fluent-bit:9880', plain_http: true, private_addresses: true, secret: { file: files/secret } } },
+  { id: c, splunk_hec: { url: 'http://vector:8088', plain_http: true, token: { file: files/secret } } },
+  { id: d, datadog: { url: 'http://vector:8282', plain_http: true, api_key: { file: files/secret } } },
+  { id: e, splunk_hec: { url: 'http://127.0.0.1:8088', plain_http: true, token: { file: files/secret } } },
+  { id: f, otlp: { url: 'https://otel-collector:4318', plain_http: true } } ] }
+telemetry: { otlp: { endpoint: 'http://otel-collector.observability:4318', plain_http: true } }";
+    let told = |what: &str, host: &str| format!("{what}, and the secret that is sent with them, travel unencrypted to `{host}`");
+    let told_of_events = ["otel-collector", "fluent-bit", "vector", "vector"].map(|host| told("events", host));
+    assert_eq!(
+        warned("audit", plain),
+        [&told_of_events[..], &[told("traces and metrics", "otel-collector.observability")]].concat()
+    );
     assert_eq!(warned("store", "{ url: sqlite:nowhere/doorward.db }"), ["the folder `nowhere` does not exist"]);
     // A key that ends without a store.
     let storeless = "{ mode: sealed }\nconnections: [{ id: mail, magic_link: { from: a@acme.com, smtp: 'smtp://127.0.0.1' }, domains: [acme.com] }]";

@@ -14,14 +14,15 @@ use prost::Message as _;
 use serde_json::Value;
 use url::Url;
 
+use super::answer::reach;
 use super::http::{compressed, fields, masked, post};
 use super::transport::{Most, Outgoing, SendError, Transport};
 use crate::clock::SharedClock;
 use crate::config::sink::{Otlp as Typed, Sink};
-use crate::http_client::{HttpClient, HttpClientError, Reach};
+use crate::http_client::{HttpClient, HttpClientError};
+use crate::telemetry::signal_address;
 
 const MOST: Most = Most { events: 1000, bytes: 1 << 20 };
-/// Below a receiver's address (OTLP specification, "OTLP/HTTP Request").
 const LOGS: &str = "v1/logs";
 const PROTOBUF: &str = "application/x-protobuf";
 
@@ -47,14 +48,8 @@ impl Otlp {
     /// # Errors
     /// As [`HttpClient::within`].
     pub(super) fn new(typed: &Typed, sink: &Sink, clock: SharedClock) -> Result<Self, HttpClientError> {
-        let url = endpoint(&typed.url).ok_or_else(|| HttpClientError::NotAUrl(typed.url.clone()))?;
-        let reach = Reach {
-            authorities: sink.ca.as_deref(),
-            certificate: sink.client_certificate.as_ref(),
-            timeout: sink.timeout.0,
-            ..Reach::default()
-        };
-        let client = HttpClient::within(&url, &reach)?;
+        let url = signal_address(&typed.url, LOGS).ok_or_else(|| HttpClientError::NotAUrl(typed.url.clone()))?;
+        let client = HttpClient::within(&url, &reach(sink, typed.plain_http))?;
         let headers = fields(&typed.headers);
         Ok(Self { url, client, headers, gzip: typed.gzip, service: typed.service.clone(), clock })
     }
@@ -72,15 +67,6 @@ impl Otlp {
         request.headers_mut().extend(self.headers.clone());
         Ok(request)
     }
-}
-
-/// The address of logs, where a receiver's own is given.
-fn endpoint(typed: &str) -> Option<Url> {
-    let mut url = Url::parse(typed).ok()?;
-    if matches!(url.path(), "" | "/") {
-        url.set_path(LOGS);
-    }
-    Some(url)
 }
 
 #[async_trait]

@@ -1,9 +1,10 @@
-//! Audit events as lines and records at real receivers: rsyslog, OpenTelemetry's own classes, files.
+//! Audit events as lines and records at real receivers: rsyslog, syslog-ng, OpenTelemetry's own classes, files.
 
 mod door;
 mod file;
 mod otlp;
 mod syslog;
+mod syslog_ng;
 
 use std::fs;
 use std::path::Path;
@@ -32,11 +33,17 @@ impl Way {
     /// As a sink is configured.
     #[track_caller]
     fn open(typed: Value) -> Self {
+        Self { runtime: Runtime::new().unwrap(), transport: Self::planned(typed).unwrap() }
+    }
+
+    /// The same without what drives it; `None`: the review is to tell of a problem.
+    #[track_caller]
+    fn planned(typed: Value) -> Option<Arc<dyn Transport>> {
         let sink: Sink = serde_json::from_value(typed).unwrap();
         let (clock, mut problems): (SharedClock, _) = (Arc::new(SystemClock), Problems::default());
         let planned = compile(&[sink], &clock, &mut problems).pop();
         assert!(problems.is_empty(), "{problems:?}");
-        Self { runtime: Runtime::new().unwrap(), transport: planned.unwrap().transport }
+        Some(planned?.transport)
     }
 
     /// One try, with so much patience.

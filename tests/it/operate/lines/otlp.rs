@@ -187,6 +187,45 @@ fn no_value_is_sent_without_a_value() {
 }
 
 #[test]
+fn the_path_of_logs_is_added_to_the_address_of_a_receiver() {
+    let receiver = Receiver::start(&[]);
+    let paths = [
+        ("", "/v1/logs"),
+        ("/", "/v1/logs"),
+        ("/v1/logs", "/v1/logs"),
+        ("/otlp/", "/otlp/v1/logs"),
+        ("/otlp/v1/logs", "/otlp/v1/logs"),
+    ];
+    for (number, (typed, expected)) in paths.into_iter().enumerate() {
+        let url = format!("http://127.0.0.1:{}{typed}", receiver.0.port());
+        let _ = receiver.way(json!({ "url": url })).send(&[event(1)]);
+        assert_eq!(receiver.requests()[number]["path"], expected, "{typed}");
+    }
+}
+
+#[test]
+fn a_collector_that_is_not_this_machine_is_sent_plain_http_only_where_that_is_meant() {
+    let receiver = Receiver::start(&[]);
+    // Another name of this machine, which is not known to be one.
+    let url = format!("http://0.0.0.0:{}", receiver.0.port());
+    receiver.way(json!({ "url": url, "plain_http": true })).send(&[event(1)]).unwrap();
+    assert_eq!(receiver.links(), [1]);
+    let kinds = json!({
+        "otlp": {}, "webhook": { "secret": "0123456789abcdef0123456789abcdef", "private_addresses": true },
+        "splunk_hec": { "token": "a" }, "datadog": { "api_key": "a" },
+    });
+    for (kind, typed) in kinds.as_object().unwrap() {
+        let planned = |plain_http: bool| {
+            let mut typed = typed.clone();
+            typed["url"] = url.clone().into();
+            typed["plain_http"] = plain_http.into();
+            Way::planned(json!({ "id": "plain", kind: typed }))
+        };
+        assert!(planned(true).is_some() && planned(false).is_none(), "{kind}");
+    }
+}
+
+#[test]
 fn what_can_be_mended_is_waited_for_and_what_is_wrong_with_the_event_is_refused() {
     let receiver = Receiver::start(&[]);
     let way = receiver.way(json!({}));

@@ -219,8 +219,14 @@ fn a_reload_begins_and_ends_recording() {
 fn a_real_collector_takes_traces_and_metrics_and_passes_them_on() {
     let (receiver, upstream) = (Receiver::start(&[]), part("echo", &[]));
     let collector = python_part_of(".venv-otlp", "collector", &["--to", &receiver.url()]);
-    let url = format!("http://127.0.0.1:{}", collector.port());
-    let door = door(upstream.port(), &url, "sample: 0, interval: 1s, attributes: { deployment.environment.name: test }", TRUSTED);
+    // Another name of this machine, which is not known to be one.
+    let url = format!("http://0.0.0.0:{}", collector.port());
+    let door = door(
+        upstream.port(),
+        &url,
+        "plain_http: true, sample: 0, interval: 1s, attributes: { deployment.environment.name: test }",
+        TRUSTED,
+    );
     let answer = ask(&door, "/open/a", &[&traceparent("01")]);
     let spans = receiver.trace(TRACE, 2);
     let client = named(&spans, "GET");
