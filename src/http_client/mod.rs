@@ -5,6 +5,7 @@
 //! it (threats H6, D8, L5, L6).
 
 mod address;
+pub mod client_auth;
 mod recorded;
 
 use std::fmt;

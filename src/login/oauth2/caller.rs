@@ -4,13 +4,10 @@
 
 use std::path::Path;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use futures::future::BoxFuture;
 use http::{Method, StatusCode, header};
 use openidconnect::{AsyncHttpClient, HttpRequest, HttpResponse};
 use url::Url;
-use url::form_urlencoded::byte_serialize;
 
 use super::heard;
 use super::token_error::TokenError;
@@ -117,10 +114,4 @@ pub(in crate::login) fn unsuccessful(what: &'static str, answer: &HttpResponse) 
     let said: Result<TokenError, _> = serde_json::from_slice(answer.body());
     let words = said.map_or_else(|_| format!("it answers {}", answer.status()), |said| said.to_string());
     SignInError::ProviderSetup(format!("{what}: {words}"))
-}
-
-/// The client's id and secret, each form-encoded before they are joined (RFC 6749 §2.3.1).
-pub(in crate::login) fn basic(id: &str, secret: &str) -> String {
-    let encoded = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
-    format!("Basic {}", STANDARD.encode(format!("{}:{}", encoded(id), encoded(secret))))
 }

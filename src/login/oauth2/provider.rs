@@ -12,14 +12,13 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
-use super::caller::{Caller, basic, unsuccessful};
-use super::client_key::{ASSERTION_TYPE, ClientKey};
+use super::caller::{Caller, unsuccessful};
 use super::profile;
 use super::token_error::{NotRefreshed, TokenError};
 use crate::clock::Timestamp;
-use crate::config::connection::{ClaimPaths, ClientAuth, OAuth2};
+use crate::config::connection::{ClaimPaths, OAuth2};
 use crate::config::{Path, Problems};
-use crate::crypto::Secret;
+use crate::http_client::client_auth::{Client, ClientKey};
 use crate::login::SignInError;
 use crate::login::attempt::{Attempt, Redeemed};
 use crate::login::person::Asserted;
@@ -31,10 +30,7 @@ use crate::session::ProviderTokens;
 pub(in crate::login) struct Provider {
     endpoints: Endpoints,
     issuer: String,
-    client_id: String,
-    client_secret: Option<Secret>,
-    client_auth: ClientAuth,
-    client_key: Option<ClientKey>,
+    client: Client,
     scopes: String,
     pub(super) claims: ClaimPaths,
     parameters: BTreeMap<String, String>,
@@ -103,10 +99,12 @@ impl Provider {
         Some(Self {
             issuer: typed.issuer.clone().unwrap_or_else(|| endpoints.authorization.origin().ascii_serialization()),
             endpoints,
-            client_id: typed.client_id.clone(),
-            client_secret: typed.client_secret.clone(),
-            client_auth: typed.client_auth,
-            client_key,
+            client: Client {
+                id: typed.client_id.clone(),
+                auth: typed.client_auth,
+                secret: typed.client_secret.clone(),
+                key: client_key,
+            },
             scopes: typed.scopes.join(" "),
             claims: typed.claims.clone(),
             parameters: typed.parameters.clone(),
@@ -119,7 +117,7 @@ impl Provider {
     /// The key whose public part the server may fetch.
     #[must_use]
     pub(super) const fn client_key(&self) -> Option<&ClientKey> {
-        self.client_key.as_ref()
+        self.client.key.as_ref()
     }
 
     /// Where the browser is to go for `attempt`.
@@ -128,7 +126,7 @@ impl Provider {
         let challenge = PkceCodeChallenge::from_code_verifier_sha256(&verifier);
         let mut own = vec![
             ("response_type", "code"),
-            ("client_id", self.client_id.as_str()),
+            ("client_id", self.client.id.as_str()),
             ("redirect_uri", self.callback.as_str()),
             ("state", attempt.state.as_str()),
             ("code_challenge", challenge.as_str()),
@@ -206,20 +204,8 @@ impl Provider {
     async fn ask(&self, grant: &[(&str, &str)], now: Timestamp) -> Result<TokenAnswer, SignInError> {
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let mut form: Vec<_> = grant.iter().map(|(name, value)| pair(name, value)).collect();
-        let secret = self.client_secret.as_ref().map(Secret::expose);
-        let mut authorization = None;
-        match (self.client_auth, secret, &self.client_key) {
-            (ClientAuth::PrivateKeyJwt, _, Some(key)) => {
-                form.push(pair("client_id", &self.client_id));
-                form.push(pair("client_assertion_type", ASSERTION_TYPE));
-                form.push(pair("client_assertion", &key.assertion(&self.client_id, self.endpoints.token.as_str(), now).await?));
-            }
-            (ClientAuth::ClientSecretBasic, Some(secret), _) => authorization = Some(basic(&self.client_id, secret)),
-            (_, secret, _) => {
-                form.push(pair("client_id", &self.client_id));
-                form.extend(secret.map(|secret| pair("client_secret", secret)));
-            }
-        }
+        let authorization =
+            self.client.prove(&mut form, self.endpoints.token.as_str(), now).await.map_err(SignInError::internal)?;
         let answer = self.caller.post(&self.endpoints.token, &form, authorization.as_deref()).await?;
         match serde_json::from_slice(answer.body()).map_err(|error| SignInError::answer("token_answer", error))? {
             TokenAnswer::Granted(_) if answer.status() != StatusCode::OK => {

@@ -30,10 +30,10 @@ pub(super) use remote::Remote;
 
 use super::SignInError;
 use super::oauth2::caller::Caller;
-use super::oauth2::client_key::{ASSERTION_TYPE, ClientKey};
 use crate::clock::Timestamp;
 use crate::config::connection::{ClaimNames, ClientAuth, Oidc};
 use crate::config::{Path, Problems};
+use crate::http_client::client_auth::{ASSERTION_TYPE, ClientKey};
 use metadata::{Discovery, Metadata};
 
 /// One identity provider, as configured.
@@ -104,7 +104,7 @@ impl Provider {
     async fn assertion(&self, metadata: &Metadata, now: Timestamp) -> Result<Vec<(String, String)>, SignInError> {
         let Some(key) = &self.client_key else { return Ok(Vec::new()) };
         let endpoint = metadata.token_endpoint().map_or(metadata.issuer().as_str(), |endpoint| endpoint.as_str());
-        let assertion = key.assertion(self.client_id.as_str(), endpoint, now).await?;
+        let assertion = key.assertion(self.client_id.as_str(), endpoint, now).await.map_err(SignInError::internal)?;
         let kind = ("client_assertion_type".to_owned(), ASSERTION_TYPE.to_owned());
         Ok(vec![kind, ("client_assertion".to_owned(), assertion)])
     }
