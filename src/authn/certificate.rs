@@ -82,6 +82,7 @@ fn read(leaf: &CertificateDer<'_>, rule: &Rule) -> Result<Identity, Reason> {
         subject: name.clone(),
         tenant: rule.tenant.clone(),
         user: None,
+        is_person: false,
         user_name: None,
         email: (rule.field == CertificateField::SanEmail).then(|| name.clone()),
         name: None,

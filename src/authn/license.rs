@@ -104,6 +104,7 @@ fn read(license: &str, issuer: &Issuer, roles: &Roles, now: Timestamp) -> Result
         subject: subject.to_owned(),
         tenant,
         user: None,
+        is_person: false,
         user_name: None,
         email: None,
         name: claims.text("name")?.map(str::to_owned),

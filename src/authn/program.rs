@@ -322,6 +322,7 @@ pub(super) fn identity(
         subject: program.id.clone(),
         tenant: program.tenant.clone(),
         user: program.owner,
+        is_person: false,
         user_name: None,
         email: None,
         name: Some(program.name.clone()),

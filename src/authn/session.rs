@@ -348,6 +348,7 @@ pub(super) fn identity(session: &Session, user: User, roles: &Roles) -> Identity
         subject: user.id.to_string(),
         tenant: user.tenant,
         user: Some(user.id),
+        is_person: true,
         user_name: Some(user.user_name),
         email: user.email.map(String::from),
         name: user.name,

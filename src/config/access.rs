@@ -58,6 +58,16 @@ pub struct Bearer {
     pub require_access_token_type: bool,
     #[serde(default)]
     pub tenant: TenantId,
+    /// Take e-mail addresses although the issuer does not say that they are verified. Only for an issuer that owns its addresses.
+    #[serde(default)]
+    pub trust_unverified_email: bool,
+    /// How the issuer says that a person's sign-in had a second factor.
+    #[serde(default)]
+    pub mfa: Option<BearerMfa>,
+    /// Only programs have its tokens: no second factor is asked of them but where a route does. Without this, a token is a program's if it says so
+    /// (`sub` is the client's id, `gty: client-credentials`, `idtyp: app`), and a person's otherwise.
+    #[serde(default)]
+    pub programs_only: bool,
     /// PEM file with the authorities to trust for the issuer instead of the system's.
     #[serde(default)]
     #[schemars(with = "Option<super::value::FilePath>")]
@@ -66,6 +76,16 @@ pub struct Bearer {
 
 fn default_skew() -> Span {
     Span::seconds(60)
+}
+
+/// How tokens say that there was a second factor.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct BearerMfa {
+    /// Any of these among the authentication methods (`amr`) proves one; default: `mfa`.
+    pub amr: Option<Vec<String>>,
+    /// Any of these as authentication context (`acr`) proves one; default: the well-known names for several factors.
+    pub acr: Option<Vec<String>>,
 }
 
 /// Where an issuer's keys are.

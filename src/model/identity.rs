@@ -60,6 +60,8 @@ pub struct Identity {
     pub tenant: TenantId,
     /// Set where the identity is a person of the directory.
     pub user: Option<UserId>,
+    /// Whether a person shows themselves by it: a session, or a token that is no program's. A key of a person's is a program.
+    pub is_person: bool,
     pub user_name: Option<String>,
     pub email: Option<String>,
     pub name: Option<String>,
@@ -135,6 +137,7 @@ impl Identity {
             issuer: None,
             tenant: TenantId::default(),
             user: None,
+            is_person: matches!(credential, CredentialKind::Session | CredentialKind::Bearer),
             user_name: Some("ada".to_owned()),
             email: Some("ada@acme.example".to_owned()),
             name: Some("Ada Lovelace".to_owned()),

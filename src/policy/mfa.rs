@@ -3,9 +3,10 @@
 //! Refuses to take one for granted: what a provider did not say was not done, because "signed in at a company that uses second factors"
 //! is not "signed in with one".
 
+use crate::config::access::BearerMfa;
 use crate::config::connection::Mfa;
 use crate::config::{Config, Path, Problems, SecondFactor};
-use crate::model::{CredentialKind, Identity, TenantId};
+use crate::model::{Identity, TenantId};
 use crate::route::{Route, Target};
 
 /// The method that says that several factors were used (RFC 8176 §2).
@@ -26,7 +27,7 @@ const CONTEXTS: [&str; 5] = [
     "urn:oasis:names:tc:SAML:2.0:ac:classes:MobileTwoFactorUnregistered",
 ];
 
-/// What one connection's provider says when it has asked for a second factor.
+/// What one connection's provider, or an issuer of tokens, says when it has asked for a second factor.
 #[derive(Clone, Debug)]
 pub struct Evidence {
     methods: Vec<String>,
@@ -40,15 +41,25 @@ pub struct Evidence {
 impl Evidence {
     #[must_use]
     pub fn compile(typed: &Mfa) -> Self {
-        let or = |named: &Option<Vec<String>>, usual: &[&str]| match named {
+        Self::of_words(typed.amr.as_ref(), typed.acr.as_ref(), typed.local)
+    }
+
+    /// Of an issuer's tokens, which only the issuer can say something of.
+    #[must_use]
+    pub fn of_tokens(typed: &BearerMfa) -> Self {
+        Self::of_words(typed.amr.as_ref(), typed.acr.as_ref(), false)
+    }
+
+    fn of_words(methods: Option<&Vec<String>>, contexts: Option<&Vec<String>>, local: bool) -> Self {
+        let or = |named: Option<&Vec<String>>, usual: &[&str]| match named {
             Some(named) => named.clone(),
             None => usual.iter().map(|&one| one.to_owned()).collect(),
         };
         Self {
-            methods: or(&typed.amr, &METHODS),
-            contexts: or(&typed.acr, &CONTEXTS),
-            asked: typed.acr.clone().unwrap_or_default(),
-            local: typed.local,
+            methods: or(methods, &METHODS),
+            contexts: or(contexts, &CONTEXTS),
+            asked: contexts.cloned().unwrap_or_default(),
+            local,
         }
     }
 
@@ -99,7 +110,7 @@ impl Demands {
     }
 
     /// Whether `identity` needs a second factor to go where `route` leads. A route may ask it of every credential; the rules for people
-    /// hold for their sessions, and not for Doorward's own pages, where people get a second factor in the first place, but those for
+    /// hold for their sessions and tokens, and not for Doorward's own pages, where people get a second factor in the first place, but those for
     /// administrators.
     #[must_use]
     pub fn of(&self, route: &Route, identity: &Identity) -> bool {
@@ -110,7 +121,7 @@ impl Demands {
     #[must_use]
     pub fn of_person(&self, identity: &Identity) -> bool {
         let held = || identity.roles.iter().any(|role| self.roles.contains(role));
-        identity.credential == CredentialKind::Session && (self.everybody || self.tenants.contains(&identity.tenant) || held())
+        identity.is_person && (self.everybody || self.tenants.contains(&identity.tenant) || held())
     }
 }
 

@@ -12,7 +12,22 @@ use crate::clock::Timestamp;
 use crate::config::access::BearerClaims;
 use crate::crypto::Digest;
 use crate::model::{CredentialKind, EmailAddress, ForwardMemo, Identity, Scope, TenantId};
+use crate::policy::mfa::{Evidence, METHOD};
 use crate::policy::role::Roles;
+
+/// Claims by which an issuer names the client that got a token: RFC 9068 §2.2, OpenID Connect Core 1.0 §2, Okta, Microsoft Entra ID.
+const CLIENTS: [&str; 4] = ["client_id", "azp", "cid", "appid"];
+
+/// How an issuer's claims are read.
+#[derive(Debug)]
+pub(super) struct Reading {
+    pub(super) issuer: String,
+    pub(super) names: BearerClaims,
+    pub(super) tenant: TenantId,
+    pub(super) trust_unverified_email: bool,
+    pub(super) second_factor: Evidence,
+    pub(super) programs_only: bool,
+}
 
 /// The claims of one token. Only their types are checked as they are read.
 #[derive(Debug)]
@@ -111,15 +126,14 @@ impl Claims {
         })
     }
 
-    /// The address, unless the issuer says that it was never verified (threats J12).
-    fn email(&self, name: &str) -> Result<Option<String>, Reason> {
+    /// The address, if the issuer says that it was verified or owns it: some let a tenant write anybody's there (threats J12).
+    fn email(&self, reading: &Reading) -> Result<Option<String>, Reason> {
         let verified = match self.0.get("email_verified") {
-            None | Some(Value::Null) => true,
             Some(Value::Bool(verified)) => *verified,
-            Some(Value::String(text)) if text == "true" => true,
-            Some(_) => false,
+            Some(Value::String(text)) => text == "true",
+            _ => false,
         };
-        let address = self.text(name)?.filter(|_| verified);
+        let address = self.text(&reading.names.email)?.filter(|_| verified || reading.trust_unverified_email);
         Ok(address.and_then(|address| address.parse::<EmailAddress>().ok()).map(String::from))
     }
 
@@ -129,15 +143,16 @@ impl Claims {
         Ok(texts.iter().flat_map(|text| text.split(' ')).filter_map(|scope| scope.parse().ok()).collect())
     }
 
+    /// Whether a client got the token for itself (RFC 6749 §4.4), as issuers say it: the client is the subject (RFC 9068 §2.2), or by
+    /// a claim of Auth0's or Microsoft's.
+    fn are_of_a_program(&self, subject: &str) -> bool {
+        let says = |name: &str, text: &str| self.0.get(name).and_then(Value::as_str) == Some(text);
+        CLIENTS.iter().any(|name| says(name, subject)) || says("gty", "client-credentials") || says("idtyp", "app")
+    }
+
     /// Who the token names. Its signature, issuer, audience and times have been checked.
-    pub(super) fn identity(
-        &self,
-        issuer: &str,
-        names: &BearerClaims,
-        tenant: &TenantId,
-        roles: &Roles,
-        expires_at: Timestamp,
-    ) -> Result<Identity, Reason> {
+    pub(super) fn identity(&self, reading: &Reading, roles: &Roles, expires_at: Timestamp) -> Result<Identity, Reason> {
+        let Reading { names, tenant, .. } = reading;
         let owned = |list: Vec<&str>| list.into_iter().map(str::to_owned).collect::<Vec<String>>();
         let subject = self.text("sub")?.filter(|subject| is_plain(subject)).ok_or(Reason::Claims)?;
         let groups = owned(self.list(&names.groups)?);
@@ -146,14 +161,16 @@ impl Claims {
         scopes.extend(roles.scopes_of(&held));
         scopes.sort();
         scopes.dedup();
-        let amr = owned(self.list("amr")?);
+        let context = self.0.get("acr").and_then(Value::as_str);
+        let amr = reading.second_factor.judge(owned(self.list("amr")?), context);
         Ok(Identity {
             credential: CredentialKind::Bearer,
             subject: subject.to_owned(),
             tenant: tenant.clone(),
             user: None,
+            is_person: !reading.programs_only && !self.are_of_a_program(subject),
             user_name: self.text(&names.user_name)?.map(str::to_owned),
-            email: self.email(&names.email)?,
+            email: self.email(reading)?,
             name: self.text(&names.name)?.map(str::to_owned),
             groups,
             roles: held,
@@ -161,10 +178,10 @@ impl Claims {
             session: None,
             connection: None,
             authenticated_at: self.time("auth_time")?,
-            mfa: amr.iter().any(|method| method == "mfa"),
+            mfa: amr.iter().any(|method| method == METHOD),
             amr,
             expires_at: Some(expires_at),
-            issuer: Some(issuer.to_owned()),
+            issuer: Some(reading.issuer.clone()),
             session_digest: None,
             renew_at: None,
             forward: ForwardMemo::default(),

@@ -15,6 +15,7 @@ use std::time::Duration;
 use moka::future::Cache;
 use url::Url;
 
+use claims::Reading;
 pub(super) use claims::{Claims, Expected, is_plain};
 pub(super) use jws::Jws;
 pub(super) use keys::{Key, KeySet};
@@ -23,12 +24,13 @@ use self::keyring::{Keyring, KeysError, Newer, Source};
 use super::AuthnError;
 use super::reason::Reason;
 use crate::clock::Timestamp;
-use crate::config::access::{Bearer, BearerClaims, JwksSource};
+use crate::config::access::{Bearer, BearerMfa, JwksSource};
 use crate::config::{Config, Path, Problems};
 use crate::crypto::Digest;
 use crate::edge::Clean;
 use crate::http_client::HttpClient;
-use crate::model::{CredentialKind, Identity, TenantId};
+use crate::model::{CredentialKind, Identity};
+use crate::policy::mfa::Evidence;
 use crate::policy::role::Roles;
 use crate::telemetry::Metrics;
 
@@ -37,12 +39,10 @@ const KIND: CredentialKind = CredentialKind::Bearer;
 /// One issuer for one set of audiences.
 #[derive(Debug)]
 struct Issuer {
-    name: String,
+    reading: Reading,
     audiences: Vec<String>,
     skew: Duration,
-    claims: BearerClaims,
     access_tokens_only: bool,
-    tenant: TenantId,
     keys: Arc<Keyring>,
 }
 
@@ -83,12 +83,17 @@ fn compile(typed: &Bearer, path: &Path, problems: &mut Problems) -> Option<Issue
     }
     let source = source(typed, path, problems)?;
     Some(Issuer {
-        name: typed.issuer.clone(),
+        reading: Reading {
+            issuer: typed.issuer.clone(),
+            names: typed.claims.clone(),
+            tenant: typed.tenant.clone(),
+            trust_unverified_email: typed.trust_unverified_email,
+            second_factor: Evidence::of_tokens(typed.mfa.as_ref().unwrap_or(&BearerMfa::default())),
+            programs_only: typed.programs_only,
+        },
         audiences: typed.audiences.clone(),
         skew: typed.clock_skew.0,
-        claims: typed.claims.clone(),
         access_tokens_only: typed.require_access_token_type,
-        tenant: typed.tenant.clone(),
         keys: Arc::new(Keyring::new(source)),
     })
 }
@@ -171,7 +176,7 @@ impl Tokens {
         self.check_signature(&jws, issuer, now).await?;
         let expected = Expected { audiences: &issuer.audiences, skew: issuer.skew };
         let expires_at = claims.check(&expected, now).map_err(refused)?;
-        let identity = claims.identity(&issuer.name, &issuer.claims, &issuer.tenant, &self.roles, expires_at).map_err(refused)?;
+        let identity = claims.identity(&issuer.reading, &self.roles, expires_at).map_err(refused)?;
         let bound_to = claims.certificate_digest().map_err(refused)?;
         Ok(Known { identity: Arc::new(identity), expires_at, bound_to })
     }
@@ -190,7 +195,7 @@ impl Tokens {
 
     async fn check_signature(&self, jws: &Jws<'_>, issuer: &Issuer, now: Timestamp) -> Result<(), AuthnError> {
         let unavailable = |error: KeysError| {
-            tracing::warn!(issuer = %issuer.name, error = &error as &dyn std::error::Error, "issuer keys unavailable");
+            tracing::warn!(issuer = %issuer.reading.issuer, error = &error as &dyn std::error::Error, "issuer keys unavailable");
             AuthnError::unavailable(KIND, error)
         };
         let refused = |reason| AuthnError::refused(KIND, reason);
@@ -213,13 +218,19 @@ impl Tokens {
     }
 
     pub(super) fn issuers_without_keys(&self) -> Vec<String> {
-        self.issuers.0.values().flatten().filter(|issuer| issuer.keys.is_empty()).map(|issuer| issuer.name.clone()).collect()
+        self.issuers
+            .0
+            .values()
+            .flatten()
+            .filter(|issuer| issuer.keys.is_empty())
+            .map(|issuer| issuer.reading.issuer.clone())
+            .collect()
     }
 
     /// Takes over the keys that `earlier` has fetched: a reload must not depend on the issuers being up.
     pub(super) fn inherit(&self, earlier: &Self) {
         for issuer in self.issuers.0.values().flatten() {
-            for old in earlier.issuers.0.get(&issuer.name).into_iter().flatten() {
+            for old in earlier.issuers.0.get(&issuer.reading.issuer).into_iter().flatten() {
                 issuer.keys.inherit(&old.keys);
             }
         }

@@ -13,6 +13,8 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::config::Span;
+use crate::config::access::BearerClaims;
+use crate::model::TenantId;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 const AUDIENCE: &str = "api://app";
@@ -115,6 +117,9 @@ impl FakeIssuer {
             claims: BearerClaims::default(),
             require_access_token_type: false,
             tenant: TenantId::default(),
+            trust_unverified_email: false,
+            mfa: None,
+            programs_only: false,
             ca: None,
         };
         change(&mut bearer);
@@ -383,6 +388,7 @@ async fn claims_become_an_identity() {
     });
     let mut claims = issuer.claims_with("scope", json!("api:read api:write"));
     claims["email"] = json!("Ada@ACME.example");
+    claims["email_verified"] = json!(true);
     claims["https://app.example/groups"] = json!(["staff"]);
     claims["profile"] = json!({ "display": "Ada L." });
     let check = async |claims: &Value| tokens.check(&signer.sign(claims), NOW).await.unwrap().identity;
@@ -390,14 +396,64 @@ async fn claims_become_an_identity() {
     assert_eq!((identity.subject.as_str(), identity.email.as_deref()), ("ada", Some("Ada@acme.example")));
     assert_eq!((identity.name.as_deref(), identity.groups.as_slice()), (Some("Ada L."), ["staff".to_owned()].as_slice()));
     assert_eq!(identity.scopes.iter().map(ToString::to_string).collect::<Vec<_>>(), ["api:read", "api:write"]);
-    for unverified in [json!(false), json!("false"), json!(0)] {
+    // A tenant of Microsoft's may write anybody's address there, and nothing is said of it then.
+    let vouching = issuer.tokens_with(|bearer| bearer.trust_unverified_email = true);
+    for unverified in [Value::Null, json!(false), json!("false"), json!(0)] {
         claims["email_verified"] = unverified.clone();
         assert_eq!(check(&claims).await.email, None, "{unverified}");
+        let trusted = vouching.check(&signer.sign(&claims), NOW).await.unwrap().identity;
+        assert_eq!(trusted.email.as_deref(), Some("Ada@acme.example"), "{unverified}");
     }
     claims["email_verified"] = json!(true);
     claims["scope"] = json!(["api:read"]);
     let identity = check(&claims).await;
     assert!(identity.email.is_some() && identity.scopes.len() == 1);
+}
+
+#[tokio::test]
+async fn a_token_is_a_persons_unless_it_says_that_a_client_got_it_for_itself() {
+    let signer = Signer::new("a");
+    let issuer = FakeIssuer::start(&[&signer]).await;
+    let tokens = issuer.tokens();
+    let check = async |claims: &Value| tokens.check(&signer.sign(claims), NOW).await.unwrap().identity;
+    assert!(check(&issuer.claims()).await.is_person);
+    for (name, value, person) in [
+        ("client_id", json!("ada"), false),
+        ("azp", json!("ada"), false),
+        ("cid", json!("ada"), false),
+        ("appid", json!("ada"), false),
+        ("client_id", json!("browser"), true),
+        ("client_id", json!(["ada"]), true),
+        ("gty", json!("client-credentials"), false),
+        ("gty", json!("password"), true),
+        ("idtyp", json!("app"), false),
+        ("idtyp", json!("user"), true),
+    ] {
+        assert_eq!(check(&issuer.claims_with(name, value.clone())).await.is_person, person, "{name} = {value}");
+    }
+    let machines = issuer.tokens_with(|bearer| bearer.programs_only = true);
+    assert!(!machines.check(&signer.sign(&issuer.claims()), NOW).await.unwrap().identity.is_person);
+}
+
+#[tokio::test]
+async fn a_token_proves_a_second_factor_in_the_words_that_its_issuer_is_known_to_use() {
+    let signer = Signer::new("a");
+    let issuer = FakeIssuer::start(&[&signer]).await;
+    let (usual, own) =
+        (issuer.tokens(), issuer.tokens_with(|bearer| bearer.mfa = serde_yaml::from_str("{ amr: [hwk], acr: [gold] }").unwrap()));
+    for (name, value, by_usual, by_own) in [
+        ("amr", json!(["pwd"]), false, false),
+        ("amr", json!(["pwd", "mfa"]), true, false),
+        ("amr", json!(["hwk"]), false, true),
+        ("acr", json!("gold"), false, true),
+        ("acr", json!("https://refeds.org/profile/mfa"), true, false),
+        ("acr", json!(["gold"]), false, false),
+    ] {
+        let token = signer.sign(&issuer.claims_with(name, value.clone()));
+        for (tokens, proved) in [(&usual, by_usual), (&own, by_own)] {
+            assert_eq!(tokens.check(&token, NOW).await.unwrap().identity.mfa, proved, "{name} = {value}");
+        }
+    }
 }
 
 /// The corpus, or `None` with a message where it is not there; in continuous integration it has to be.

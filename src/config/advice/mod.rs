@@ -5,6 +5,7 @@
 mod receivers;
 mod sign_in;
 mod tenants;
+mod tokens;
 
 use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt as _;
@@ -47,6 +48,7 @@ pub fn advise(config: &Config, sources: &Sources, now: Timestamp) -> Problems {
     receivers::advise(config, &mut advice);
     sign_in::advise(config, &mut advice);
     tenants::advise(config, &mut advice);
+    tokens::advise(config, &mut advice);
     for (index, route) in config.routes.iter().enumerate() {
         let path = Path::from("routes").item(index);
         if route.mode == Mode::Report {

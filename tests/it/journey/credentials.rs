@@ -150,6 +150,37 @@ fn a_provider_is_discovered_rotates_its_keys_without_an_error_and_may_go_away() 
     assert_eq!(bearer(&door, "/a?again", &second).status, 200, "the keys at hand outlive the provider");
 }
 
+#[test]
+fn a_role_that_needs_a_second_factor_needs_it_of_peoples_tokens_and_not_of_programs() {
+    let provider = part("oidc", &[]);
+    let issuer = provider.ready["issuer"].as_str().unwrap().to_owned();
+    let upstream = part("echo", &[]);
+    let issuers = format!("bearer: [{{ issuer: '{issuer}', audiences: ['{AUDIENCE}'] }}]");
+    let configuration =
+        configuration(upstream.port(), &issuers).replace("ranked: [admin, viewer],", "ranked: [admin, viewer], mfa: [admin],");
+    let door = Door::serve(&configuration, |_| {});
+    let token = |further: Value| {
+        let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
+        let mut claims = json!({ "iss": issuer, "aud": AUDIENCE, "sub": "ada", "exp": now + 300 });
+        claims.as_object_mut().unwrap().extend(further.as_object().unwrap().clone());
+        let signed = provider.tell("/sign", &json!({ "header": { "typ": "at+jwt" }, "claims": claims })).json();
+        signed["token"].as_str().unwrap().to_owned()
+    };
+    let weak = bearer(&door, "/a", &token(json!({ "roles": ["admin"], "amr": ["pwd"] })));
+    assert_eq!((weak.status, &weak.json()["code"]), (403, &json!("second_factor")), "{}", weak.text());
+    assert!(weak.header("www-authenticate").unwrap().contains("error=\"insufficient_user_authentication\""), "{weak:?}");
+    for further in [
+        json!({ "roles": ["admin"], "amr": ["pwd", "mfa"] }),
+        json!({ "roles": ["viewer"], "amr": ["pwd"] }),
+        json!({ "roles": ["admin"], "client_id": "ada" }),
+    ] {
+        assert_eq!(bearer(&door, "/a", &token(further.clone())).status, 200, "{further}");
+    }
+    let key = door.command(&["key", "create", "--name", "robot", "--role", "admin"]);
+    let key = format!("X-Api-Key: {}", key["secret"].as_str().or(key["key"].as_str()).unwrap());
+    assert_eq!(curl(&["-H", &key, &format!("http://{}/a", door.listener(0))]).status, 200, "a program has no second factor");
+}
+
 /// Nothing but the signature tells that there is a new key.
 #[test]
 fn an_issuer_whose_only_key_has_no_name_may_replace_it() {

@@ -85,7 +85,7 @@ fn only<'a>(seen: &'a [(String, String)], name: &str) -> Option<&'a str> {
 
 fn ada() -> Value {
     json!({
-        "sub": "00u|1", "email": "ada@acme.example", "name": "Zoë “Z” O'Brien",
+        "sub": "00u|1", "email": "ada@acme.example", "email_verified": true, "name": "Zoë “Z” O'Brien",
         "preferred_username": "ada", "groups": ["a,admin", "Größe"],
     })
 }

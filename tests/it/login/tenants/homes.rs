@@ -228,3 +228,25 @@ tenants: [{ id: acme, hosts: [acme.test] }]
     assert_eq!(ask("ACME.test:80"), "https://acme.test:8443/a?b");
     assert_eq!(ask("evil.test"), "https://door.test:8443/a?b", "only what is configured");
 }
+
+/// At one host and for the same page: the tenant alone tells them apart.
+#[test]
+fn a_tenant_can_need_a_second_factor_of_its_people_and_of_nobody_else() {
+    let street = Street::new();
+    let asked = |tenant: &str, connection: &str| {
+        let local = street.local(tenant, "peter");
+        let person = street.person(SHARED);
+        let signed_in = street.type_password(&person, SHARED, connection, "peter", &local.password);
+        assert_eq!(signed_in.status, 303, "{tenant}: {}", signed_in.text());
+        assert_eq!(person.ask(&street.url(SHARED, "/public/x"), &[]).status, 200, "nobody is looked at there");
+        person.ask(&street.url(SHARED, "/data"), &["-H", "Accept: application/json"])
+    };
+    let before = street.passed();
+    let strict = asked("initech", "initech-local");
+    assert_eq!((strict.status, &strict.json()["code"]), (403, &serde_json::json!("second_factor")), "{}", strict.text());
+    assert_eq!(street.passed(), before + 1, "only the public page was asked for");
+    assert_eq!(asked("default", "local").status, 200, "the others are not asked");
+    let key = street.door.command(&["key", "create", "--name", "robot", "--tenant", "initech"]);
+    let key = format!("X-Api-Key: {}", key["secret"].as_str().unwrap());
+    assert_eq!(street.send(SHARED, "/data", &["-H", &key]).status, 200, "a program has no second factor");
+}

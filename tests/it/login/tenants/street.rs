@@ -131,7 +131,7 @@ tenants:
     domains: [globex.example]
     default_connection: globex-idp
     roles: {{ groups: {{ Engineering: viewer }} }}
-  - {{ id: initech, domains: [initech.example] }}
+  - {{ id: initech, domains: [initech.example], mfa: required }}
 connections:
 {}
   - {{ id: initech-local, tenant: initech, password: {{}} }}
