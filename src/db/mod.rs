@@ -7,6 +7,7 @@ pub mod changes;
 mod compatibility;
 mod copy;
 mod error;
+mod job;
 mod postgres;
 mod recorded;
 mod row;
@@ -173,9 +174,18 @@ impl Database {
         F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, Failure<E>>> + Send + 'static,
     {
         let span = recorded::transaction(if self.is_embedded() { recorded::SQLITE } else { recorded::POSTGRES });
-        let outcome = match &self.engine {
-            Engine::Sqlite(sqlite) => sqlite.write(work).await,
-            Engine::Postgres(postgres) => postgres.write(work).await,
+        let (job, answer) = job::job(work);
+        let submitted = match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.submit(job),
+            Engine::Postgres(postgres) => postgres.submit(job),
+        };
+        let outcome = match submitted {
+            Err(error) => Err(Failure::Unavailable(error)),
+            Ok(()) => match tokio::time::timeout(DEADLINE, answer).await {
+                Ok(Ok(outcome)) => outcome,
+                Ok(Err(_)) => Err(Failure::Unavailable(Unavailable::Closed)),
+                Err(_) => Err(Failure::Unavailable(Unavailable::Late)),
+            },
         };
         recorded::end_transaction(span, &outcome);
         outcome

@@ -12,13 +12,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::BoxFuture;
 use sqlx::postgres::{PgListener, PgPool};
-use tokio::sync::{Semaphore, TryAcquireError, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, watch};
 use tokio_util::task::AbortOnDropHandle;
 
+use super::job::{Job, Performed};
 use super::statement::{Pool, Wire};
-use super::{Connection, DEADLINE, Failure, OpenError, Readers, Unavailable, changes, query};
+use super::{Connection, DEADLINE, OpenError, Readers, Unavailable, changes, query};
 use crate::clock::Timestamp;
 use crate::crypto::Secret;
 use crate::model::{Change, Listeners};
@@ -103,35 +103,16 @@ impl Postgres {
         if *self.prepared.borrow() { Ok(()) } else { Err(Unavailable::Unprepared) }
     }
 
-    pub(super) async fn write<T, E, F>(&self, work: F) -> Result<T, Failure<E>>
-    where
-        T: Send + 'static,
-        E: Send + 'static,
-        F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, Failure<E>>> + Send + 'static,
-    {
-        self.check().map_err(Failure::Unavailable)?;
-        let place = Arc::clone(&self.waiting).try_acquire_owned().map_err(|refused| {
-            Failure::Unavailable(match refused {
-                TryAcquireError::NoPermits => Unavailable::Overloaded,
-                TryAcquireError::Closed => Unavailable::Closed,
-            })
+    /// Has a job done. It is answered in any case, in [`DEADLINE`] at the latest.
+    pub(super) fn submit(&self, job: Box<dyn Job>) -> Result<(), Unavailable> {
+        self.check()?;
+        let place = Arc::clone(&self.waiting).try_acquire_owned().map_err(|refused| match refused {
+            TryAcquireError::NoPermits => Unavailable::Overloaded,
+            TryAcquireError::Closed => Unavailable::Closed,
         })?;
-        let (writers, patience) = (self.writers.clone(), self.patience);
-        let (committed, listeners) = (self.committed.clone(), self.listeners.clone());
         // Goes on where the caller goes away: half a change is none, but a whole one is not undone.
-        let done = tokio::spawn(async move {
-            let _place = place;
-            let work = tokio::time::timeout(DEADLINE, transact(&writers, patience, work)).await;
-            let (value, announced) = work.unwrap_or(Err(Failure::Unavailable(Unavailable::Late)))?;
-            for (change, _) in &announced {
-                listeners.tell(change);
-            }
-            if !announced.is_empty() {
-                committed.send_modify(|commits| *commits += 1);
-            }
-            Ok(value)
-        });
-        done.await.unwrap_or(Err(Failure::Unavailable(Unavailable::Closed)))
+        tokio::spawn(carry_out(self.clone(), job, place));
+        Ok(())
     }
 
     pub(super) fn commits(&self) -> watch::Receiver<u64> {
@@ -154,24 +135,41 @@ impl Postgres {
 /// What a transaction announced.
 type Announced = Vec<(Change, Timestamp)>;
 
-/// What `work` came to, and what it announced. Whatever is left open is closed with the connection.
-async fn transact<T, E, F>(writers: &PgPool, patience: Duration, work: F) -> Result<(T, Announced), Failure<E>>
-where
-    F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, Failure<E>>>,
-{
+async fn carry_out(engine: Postgres, mut job: Box<dyn Job>, _place: OwnedSemaphorePermit) {
+    let work = tokio::time::timeout(DEADLINE, transact(&engine.writers, engine.patience, &mut *job)).await;
+    let fate = work.unwrap_or(Err(Unavailable::Late)).map(|announced| {
+        for (change, _) in &announced {
+            engine.listeners.tell(change);
+        }
+        if !announced.is_empty() {
+            engine.committed.send_modify(|commits| *commits += 1);
+        }
+    });
+    job.answer(fate);
+}
+
+/// Does the job and says what it announced; of work that failed nothing stays. Whatever is left open is closed with the connection.
+async fn transact(writers: &PgPool, patience: Duration, job: &mut dyn Job) -> Result<Announced, Unavailable> {
     let mut connection = Connection::from(Wire::Postgres(Lease::new(writers.acquire().await?, patience)));
-    match attempt(&mut connection, work).await {
-        Ok(value) => {
-            end(&mut connection, "COMMIT").await?;
-            Ok((value, connection.announced))
-        }
-        Err(failure) => {
-            // Whoever is not heard does not undo anything either; and what is not undone now is undone with the connection.
-            if answers(&failure) {
-                let _ = end(&mut connection, "ROLLBACK").await;
+    query("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE").execute(&mut connection).await?;
+    let performed = match job.perform(&mut connection).await {
+        Performed::Done => match changes::publish(&mut connection).await {
+            Ok(()) => {
+                end(&mut connection, "COMMIT").await?;
+                return Ok(connection.announced);
             }
-            Err(failure)
-        }
+            Err(error) => Performed::Failed(error.into()),
+        },
+        other => other,
+    };
+    // Whoever is not heard does not undo anything either; and what is not undone now is undone with the connection.
+    if answers(&performed) {
+        let _ = end(&mut connection, "ROLLBACK").await;
+    }
+    match performed {
+        // It tells its caller itself.
+        Performed::Done | Performed::Refused => Ok(Announced::new()),
+        Performed::Failed(error) => Err(error),
     }
 }
 
@@ -184,20 +182,10 @@ async fn end(connection: &mut Connection, how: &'static str) -> Result<(), sqlx:
 }
 
 /// Whether the server was still there when the work failed.
-fn answers<E>(failure: &Failure<E>) -> bool {
-    match failure {
-        Failure::Refused(_) => true,
-        Failure::Unavailable(Unavailable::Failed(error)) => !matches!(**error, sqlx::Error::Io(_) | sqlx::Error::Protocol(_)),
-        Failure::Unavailable(_) => false,
+fn answers(performed: &Performed) -> bool {
+    match performed {
+        Performed::Done | Performed::Refused => true,
+        Performed::Failed(Unavailable::Failed(error)) => !matches!(**error, sqlx::Error::Io(_) | sqlx::Error::Protocol(_)),
+        Performed::Failed(_) => false,
     }
-}
-
-async fn attempt<T, E, F>(connection: &mut Connection, work: F) -> Result<T, Failure<E>>
-where
-    F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, Failure<E>>>,
-{
-    query("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE").execute(&mut *connection).await?;
-    let value = work(connection).await?;
-    changes::publish(connection).await?;
-    Ok(value)
 }

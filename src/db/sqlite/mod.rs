@@ -9,15 +9,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::BoxFuture;
 use sqlx::ConnectOptions as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tokio::sync::watch;
 
 pub(super) use open::file_of;
 
+use super::job::Job;
 use super::statement::{Pool, Wire};
-use super::{Connection, DEADLINE, Failure, OpenError, Readers, Unavailable, query};
+use super::{Connection, DEADLINE, OpenError, Readers, Unavailable, query};
 use crate::model::Listeners;
 
 /// How long SQLite waits for another process's lock; a batch that waits this long in the queue and again at the lock still
@@ -71,13 +71,8 @@ impl Sqlite {
         &self.listeners
     }
 
-    pub(super) async fn write<T, E, F>(&self, work: F) -> Result<T, Failure<E>>
-    where
-        T: Send + 'static,
-        E: Send + 'static,
-        F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, Failure<E>>> + Send + 'static,
-    {
-        self.writer.write(work).await
+    pub(super) fn submit(&self, job: Box<dyn Job>) -> Result<(), Unavailable> {
+        self.writer.submit(job)
     }
 
     pub(super) fn commits(&self) -> watch::Receiver<u64> {

@@ -2,13 +2,12 @@
 //!
 //! Refuses more than a bounded queue, because the disk syncs a few hundred times a second however many wait.
 
-use futures::FutureExt as _;
-use futures::future::BoxFuture;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 
-use super::{Connection, DEADLINE, Failure, Unavailable, Wire};
+use super::{Connection, Unavailable, Wire};
+use crate::db::job::{Job, Performed};
 use crate::db::query;
 use crate::model::Listeners;
 
@@ -35,83 +34,12 @@ impl Writer {
         self.commits.clone()
     }
 
-    pub(super) async fn write<T, E, F>(&self, work: F) -> Result<T, Failure<E>>
-    where
-        T: Send + 'static,
-        E: Send + 'static,
-        F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, Failure<E>>> + Send + 'static,
-    {
-        let (reply, answer) = oneshot::channel();
-        let job = Box::new(Write { work: Some(work), outcome: None, reply });
-        self.queue.try_send(job).map_err(|refused| {
-            Failure::Unavailable(match refused {
-                mpsc::error::TrySendError::Full(_) => Unavailable::Overloaded,
-                mpsc::error::TrySendError::Closed(_) => Unavailable::Closed,
-            })
-        })?;
-        match tokio::time::timeout(DEADLINE, answer).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => Err(Failure::Unavailable(Unavailable::Closed)),
-            Err(_) => Err(Failure::Unavailable(Unavailable::Late)),
-        }
-    }
-}
-
-/// One caller's work, its types forgotten so that different ones share a queue.
-trait Job: Send {
-    /// Whether the caller still waits; work whose caller was told "unavailable" is not begun.
-    fn is_awaited(&self) -> bool;
-    /// Does the work within a savepoint that the verdict then keeps or undoes.
-    fn perform<'a>(&'a mut self, connection: &'a mut Connection) -> BoxFuture<'a, Verdict>;
-    /// Hands the caller the outcome, or why the whole transaction failed.
-    fn answer(self: Box<Self>, fate: Result<(), Unavailable>);
-}
-
-enum Verdict {
-    Keep,
-    Undo,
-    /// The transaction itself is in doubt.
-    Broken(Unavailable),
-}
-
-struct Write<T, E, F> {
-    work: Option<F>,
-    outcome: Option<Result<T, Failure<E>>>,
-    reply: oneshot::Sender<Result<T, Failure<E>>>,
-}
-
-impl<T, E, F> Job for Write<T, E, F>
-where
-    T: Send,
-    E: Send,
-    F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, Failure<E>>> + Send,
-{
-    fn is_awaited(&self) -> bool {
-        !self.reply.is_closed()
-    }
-
-    fn perform<'a>(&'a mut self, connection: &'a mut Connection) -> BoxFuture<'a, Verdict> {
-        async move {
-            let Some(work) = self.work.take() else { return Verdict::Undo };
-            let outcome = work(connection).await;
-            let verdict = match &outcome {
-                Ok(_) => Verdict::Keep,
-                Err(Failure::Unavailable(error)) if is_fatal(error) => Verdict::Broken(error.clone()),
-                Err(_) => Verdict::Undo,
-            };
-            self.outcome = Some(outcome);
-            verdict
-        }
-        .boxed()
-    }
-
-    fn answer(self: Box<Self>, fate: Result<(), Unavailable>) {
-        let outcome = match fate {
-            Ok(()) => self.outcome.unwrap_or(Err(Failure::Unavailable(Unavailable::Closed))),
-            Err(error) => Err(Failure::Unavailable(error)),
-        };
-        // A caller that has gone away does not want to know.
-        let _ = self.reply.send(outcome);
+    /// Puts a job into the queue.
+    pub(super) fn submit(&self, job: Box<dyn Job>) -> Result<(), Unavailable> {
+        self.queue.try_send(job).map_err(|refused| match refused {
+            mpsc::error::TrySendError::Full(_) => Unavailable::Overloaded,
+            mpsc::error::TrySendError::Closed(_) => Unavailable::Closed,
+        })
     }
 }
 
@@ -203,16 +131,17 @@ impl Committer {
 
 async fn transact(connection: &mut Connection, batch: &mut [Box<dyn Job>]) -> Result<(), Unavailable> {
     execute(connection, "BEGIN IMMEDIATE").await?;
+    // Each within a savepoint, so that one that fails undoes none of the others.
     for job in batch {
         execute(connection, "SAVEPOINT job").await?;
         let announced = connection.announced.len();
         match job.perform(connection).await {
-            Verdict::Keep => {}
-            Verdict::Undo => {
+            Performed::Done => {}
+            Performed::Failed(error) if is_fatal(&error) => return Err(error),
+            Performed::Failed(_) | Performed::Refused => {
                 connection.announced.truncate(announced);
                 execute(connection, "ROLLBACK TO job").await?;
             }
-            Verdict::Broken(error) => return Err(error),
         }
         execute(connection, "RELEASE job").await?;
     }
