@@ -19,6 +19,8 @@ WORKDIR /source
 COPY . .
 # Parts of SQLite that nothing here uses: 350 kB less, and less to go wrong.
 ENV LIBSQLITE3_FLAGS="-USQLITE_ENABLE_FTS3 -USQLITE_ENABLE_FTS3_PARENTHESIS -USQLITE_ENABLE_FTS5 -USQLITE_ENABLE_RTREE"
+# C code that is never unwound through: 240 kB of tables less.
+ENV CFLAGS="-fno-asynchronous-unwind-tables"
 # Relocations are packed: 1.4 MB of addresses that the loader fills in take 15 kB.
 RUN cargo rustc --release --locked --bin doorward -- -C link-arg=-Wl,-z,pack-relative-relocs \
  && mkdir -p /image/state \
