@@ -46,6 +46,15 @@ impl Party {
     pub fn name(kind: &str, name: &str) -> Self {
         Self::Name(Digest::of_parts(&[kind.as_bytes(), name.as_bytes()]))
     }
+
+    /// What it is known by in a store.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        match self {
+            Self::Source(address) => Digest::of_parts(&[b"source", address.to_string().as_bytes()]),
+            Self::Name(digest) => *digest,
+        }
+    }
 }
 
 /// Failures of one party since its first in this window.

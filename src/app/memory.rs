@@ -28,7 +28,7 @@ use crate::login::{Means, UsedCodes};
 use crate::mail::Post;
 use crate::revocation::{Bus, Follower, ValkeyFollower};
 use crate::scim;
-use crate::session::{self, MailedLinks, SessionStore, SqlSessions, ValkeySessions};
+use crate::session::{self, MailedLinks, SessionStore, SqlSessions, Tries, ValkeySessions};
 use crate::telemetry::Metrics;
 use crate::valkey::{self, Address, Valkey};
 
@@ -50,6 +50,8 @@ pub struct Memory {
     pub connections: Arc<dyn Connections>,
     pub sessions: Arc<dyn SessionStore>,
     pub links: Arc<dyn MailedLinks>,
+    /// Tries that have not succeeded.
+    pub tries: Arc<dyn Tries>,
     pub invitations: Arc<dyn Invitations>,
     answers: Arc<dyn Answers>,
     pub provisioning: Arc<dyn Provisioning>,
@@ -155,7 +157,8 @@ impl Memory {
             factors,
             connections,
             sessions,
-            links: signed_in,
+            links: signed_in.clone(),
+            tries: signed_in,
             answers: people.clone(),
             invitations: people,
             provisioning,
@@ -210,6 +213,7 @@ impl Memory {
             connections: Arc::clone(&self.connections),
             sessions: Arc::clone(&self.sessions),
             links: Arc::clone(&self.links),
+            tries: Arc::clone(&self.tries),
             invitations: Arc::clone(&self.invitations),
             post: self.post.clone(),
             audit: self.audit.clone(),

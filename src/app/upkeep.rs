@@ -84,6 +84,10 @@ async fn purge(memory: &Memory, clock: &SharedClock, retention: Duration) {
         Ok(links) => tracing::debug!(links, "old sign-ins by mail were removed"),
         Err(error) => tracing::warn!(%error, "old sign-ins by mail were not removed"),
     }
+    match memory.tries.purge_tries(now).await {
+        Ok(tries) => tracing::debug!(tries, "tries that do not count any more were removed"),
+        Err(error) => tracing::warn!(%error, "tries that do not count any more were not removed"),
+    }
     match memory.networks.purge_networks(now.before(NETWORKS)).await {
         Ok(networks) => tracing::debug!(networks, "networks that no key is used from any more were forgotten"),
         Err(error) => tracing::warn!(%error, "networks that no key is used from any more were not forgotten"),

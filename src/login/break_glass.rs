@@ -4,6 +4,7 @@
 //! written; and to last: such a session ends within the hour. It asks no store for anything that it needs (threats M10).
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -29,14 +30,19 @@ use crate::directory::{BreakGlassAccount, BreakGlassError, BreakGlassFile};
 use crate::limit::Party;
 use crate::model::{ConnectionId, Session, SessionHandle, TenantId, User, UserId};
 use crate::policy::mfa::METHOD;
-use crate::session::{Carried, cookie};
+use crate::session::{Begun, Bound, Carried, cookie};
 
 /// How long such a session lasts at most.
 const LONGEST_SESSION: Duration = Duration::from_secs(3600);
 /// Longest field that is looked at, in bytes.
 const LONGEST: usize = 1024;
-/// How long the store is asked whether a code was used on another replica; its silence is no obstacle.
+/// How long the store is asked what other replicas know; its silence is no obstacle.
 const STORE_PATIENCE: Duration = Duration::from_millis(300);
+/// How many times as many wrong tries of an account are borne from everywhere as from one place, so that nobody keeps it locked from a few.
+/// By default 100 in a quarter of an hour, 9,600 in a day. A try is right with both the password, of 119 bits unless chosen otherwise, and
+/// one of three codes of a million, and nobody is told which was wrong: whoever has the password already needs 24 days of 9,600 alarms each
+/// for an even chance (1 - (1 - 3e-6)^9600 is 3 % a day); whoever has not, longer than there is time.
+const EVERYWHERE: u32 = 20;
 
 /// What the file says.
 #[derive(Debug)]
@@ -45,9 +51,26 @@ pub(super) struct BreakGlass {
     /// The configured file; `None`: there is no break-glass.
     spool: Option<Spool>,
     used: Option<PathBuf>,
-    lockout: Lockout,
+    here: Counter,
+    everywhere: Counter,
     connection: ConnectionId,
 }
+
+/// Tries in a row, counted by this process and, as far as the store can be asked, by all replicas.
+#[derive(Debug)]
+struct Counter {
+    bound: Bound,
+    lockout: Lockout,
+}
+
+impl Counter {
+    fn new(bound: Bound) -> Self {
+        Self { bound, lockout: Lockout::new(bound) }
+    }
+}
+
+/// What a try counts for.
+type Counted<'c> = Vec<(&'c Counter, Party)>;
 
 /// The last step of each account's codes, over reloads.
 #[derive(Debug, Default)]
@@ -70,8 +93,6 @@ impl BreakGlass {
     /// `None` where a problem was added.
     pub(super) fn compile(config: &Config, problems: &mut Problems) -> Option<Self> {
         let at = || Path::from("sign_in").key("break_glass_file");
-        let lockout = Lockout::new(super::connection::password(config));
-        let connection = ConnectionId::BREAK_GLASS.parse().ok()?;
         let Some(path) = &config.sign_in.break_glass_file else { return Self::none(config) };
         let keys = std::iter::once(&config.secret_key).chain(&config.former_secret_keys);
         let file = BreakGlassFile::new(path, keys).ok()?;
@@ -79,7 +100,7 @@ impl BreakGlass {
             Ok(accounts) => {
                 let (spool, used) =
                     (Some(Spool::new(BreakGlassFile::beside(path, ".spool"))), Some(BreakGlassFile::beside(path, ".used")));
-                Some(Self { accounts, spool, used, lockout, connection })
+                Some(Self { accounts, spool, used, ..Self::none(config)? })
             }
             Err(error @ BreakGlassError::File { .. }) => {
                 problems.add(at(), error.to_string(), "make it readable for the user doorward runs as");
@@ -95,12 +116,28 @@ impl BreakGlass {
 
     /// That nobody has such an account.
     pub(super) fn none(config: &Config) -> Option<Self> {
-        let (lockout, connection) = (Lockout::new(super::connection::password(config)), ConnectionId::BREAK_GLASS.parse().ok()?);
-        Some(Self { accounts: Vec::new(), spool: None, used: None, lockout, connection })
+        let bound = super::connection::bound(config);
+        let everywhere = Bound { tries: bound.tries.saturating_mul(EVERYWHERE), ..bound };
+        Some(Self {
+            accounts: Vec::new(),
+            spool: None,
+            used: None,
+            here: Counter::new(bound),
+            everywhere: Counter::new(everywhere),
+            connection: ConnectionId::BREAK_GLASS.parse().ok()?,
+        })
     }
 
     fn account(&self, address: &str) -> Option<&BreakGlassAccount> {
         self.accounts.iter().find(|account| account.address.as_str().eq_ignore_ascii_case(address))
+    }
+
+    /// What a try of `typed` counts for: for those from the same place and, where the account may be used from there, for all.
+    fn counted(&self, typed: &str, client: IpAddr) -> Counted<'_> {
+        let (name, source) = (typed.to_ascii_lowercase(), Party::source(client));
+        let here = (&self.here, Party::name("break glass here", &format!("{source:?} {name}")));
+        let may = self.account(typed).is_none_or(|account| may_come_from(account, client));
+        std::iter::once(here).chain(may.then(|| (&self.everywhere, Party::name("break glass", &name)))).collect()
     }
 
     /// What the sessions of these accounts are known by.
@@ -163,6 +200,10 @@ mod shared {
     }
 }
 
+fn may_come_from(account: &BreakGlassAccount, client: IpAddr) -> bool {
+    account.networks.is_empty() || account.networks.iter().any(|network| network.contains(&client))
+}
+
 /// `GET /.doorward/break-glass`
 pub(super) async fn form(State(login): State<Arc<Login>>, visitor: Visitor) -> Response {
     login.break_glass_page(&visitor, None).unwrap_or_else(|error| login.refuse(&visitor, &Failed::NOWHERE, &error))
@@ -198,10 +239,9 @@ impl Login {
         }
         let typed = form.user.trim();
         let account = rules.account(typed);
-        let party = Party::name("break glass", &typed.to_ascii_lowercase());
-        let begun = rules.lockout.begin(party, now).await;
-        let begun = match begun {
-            Ok(begun) => begun,
+        let counted = rules.counted(typed, visitor.client);
+        let last = match self.begin_break_glass(&counted).await {
+            Ok(last) => last,
             Err(retry_after) => {
                 // Counted, so that nobody drowns the trail in alarms from one place.
                 let _ = sources.fail(source, now).await;
@@ -216,7 +256,7 @@ impl Login {
         let right = match right {
             Ok(right) => right,
             Err(error) => {
-                rules.lockout.take_back(party).await;
+                self.take_back_break_glass(&counted).await;
                 return Err(error);
             }
         };
@@ -227,12 +267,43 @@ impl Login {
         let (Some(account), None) = (account, reason) else {
             let _ = sources.fail(source, now).await;
             if account.is_some() {
-                self.break_glass_alarm(visitor, typed, reason, begun.last, None).await;
+                self.break_glass_alarm(visitor, typed, reason, last, None).await;
             }
             return Err(SignInError::WrongPassword);
         };
-        rules.lockout.clear(party).await;
+        self.clear_break_glass(&counted).await;
         self.enter(visitor, account).await
+    }
+
+    /// Counts a try, or says how long to wait; `true`: should it fail, the next ones have to.
+    async fn begin_break_glass(&self, counted: &Counted<'_>) -> Result<bool, Duration> {
+        let (now, mut last) = (self.now(), false);
+        for (counter, party) in counted {
+            last |= counter.lockout.begin(*party, now).await?.last;
+            let asked = self.means.tries.begin(*party, counter.bound, now);
+            match tokio::time::timeout(STORE_PATIENCE, asked).await {
+                Ok(Ok(Begun::Waits(wait))) => return Err(wait),
+                Ok(Ok(Begun::Goes { last: of_all })) => last |= of_all,
+                Ok(Err(_)) | Err(_) => {}
+            }
+        }
+        Ok(last)
+    }
+
+    async fn take_back_break_glass(&self, counted: &Counted<'_>) {
+        for (counter, party) in counted {
+            counter.lockout.take_back(*party).await;
+            let told = tokio::time::timeout(STORE_PATIENCE, self.means.tries.take_back(*party)).await;
+            tracing::debug!(told = matches!(told, Ok(Ok(()))), "a break-glass try could not be checked");
+        }
+    }
+
+    async fn clear_break_glass(&self, counted: &Counted<'_>) {
+        for (counter, party) in counted {
+            counter.lockout.clear(*party).await;
+            let told = tokio::time::timeout(STORE_PATIENCE, self.means.tries.clear(*party)).await;
+            tracing::debug!(told = matches!(told, Ok(Ok(()))), "a break-glass try was right");
+        }
     }
 
     /// What stands against an account whose password was right.
@@ -242,7 +313,7 @@ impl Login {
         account: &BreakGlassAccount,
         code: &str,
     ) -> Result<Option<&'static str>, SignInError> {
-        if !account.networks.is_empty() && !account.networks.iter().any(|network| network.contains(&visitor.client)) {
+        if !may_come_from(account, visitor.client) {
             return Ok(Some("network"));
         }
         let totp = Totp::new(&account.totp_secret, account.address.as_str(), "").map_err(SignInError::internal)?;

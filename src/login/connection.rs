@@ -18,6 +18,7 @@ use crate::config::connection::{Connection as Typed, Kind, Mfa, Password, Provis
 use crate::config::{Config, Path as Place, Problems};
 use crate::model::{ConnectionId, Domain, EmailAddress, TenantId};
 use crate::policy::mfa::Evidence;
+use crate::session::Bound;
 
 /// One configured way to sign in.
 #[derive(Debug)]
@@ -199,6 +200,17 @@ impl Connection {
 #[must_use]
 pub(super) fn password(config: &Config) -> Password {
     config.connections.iter().find_map(|typed| typed.password).unwrap_or_default()
+}
+
+/// How many wrong passwords and codes of an account are borne.
+#[must_use]
+pub(super) fn bound(config: &Config) -> Bound {
+    bound_of(password(config))
+}
+
+#[must_use]
+pub(super) fn bound_of(typed: Password) -> Bound {
+    Bound { tries: typed.lock_after.max(1), lasts: typed.lock_for.0 }
 }
 
 /// `okta` is `Okta SSO` to people.

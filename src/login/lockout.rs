@@ -1,8 +1,7 @@
-//! Waiting after too many wrong passwords.
+//! Waiting after too many tries, counted in this process: where the store need not answer, and of what matters little after a restart.
 //!
-//! Refuses to count in two places: the name and the address of one account share a counter, and unknown names are counted like known
-//! ones, so that waiting tells nobody which accounts exist (threats M5, M7). Counters live in this process: a restart forgets them,
-//! which the cost of a password check (Argon2id) and the limit per source address make bearable.
+//! Refuses to grow without bound, because who makes up names would fill the memory. Passwords and second factors count in the store
+//! (`session::tries`).
 
 use std::future::ready;
 use std::time::Duration;
@@ -12,8 +11,8 @@ use moka::future::Cache;
 use moka::ops::compute::Op;
 
 use crate::clock::Timestamp;
-use crate::config::connection::Password;
 use crate::limit::Party;
+use crate::session::Bound;
 
 /// Accounts that are remembered; the least used go first.
 const COUNTERS: u64 = 100_000;
@@ -48,13 +47,9 @@ impl std::fmt::Debug for Lockout {
 
 impl Lockout {
     #[must_use]
-    pub(super) fn new(typed: Password) -> Self {
-        let lasts = typed.lock_for.0;
-        Self {
-            after: typed.lock_after.max(1),
-            lasts,
-            rows: Cache::builder().max_capacity(COUNTERS).time_to_idle(lasts * 2).build(),
-        }
+    pub(super) fn new(bound: Bound) -> Self {
+        let Bound { tries: after, lasts } = bound;
+        Self { after, lasts, rows: Cache::builder().max_capacity(COUNTERS).time_to_idle(lasts * 2).build() }
     }
 
     /// Begins a try, or says how long the account has to wait. The try counts from here on, so that many at once are not one.
@@ -90,12 +85,11 @@ impl Lockout {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Span;
 
     const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
     fn lockout() -> Lockout {
-        Lockout::new(Password { lock_after: 3, lock_for: Span::seconds(600), ..Password::default() })
+        Lockout::new(Bound { tries: 3, lasts: Duration::from_secs(600) })
     }
 
     #[tokio::test]

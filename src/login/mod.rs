@@ -62,14 +62,13 @@ use crate::mail::{Post, Server};
 use crate::model::{TenantId, UserId};
 use crate::policy::role::Roles;
 use crate::policy::tenancy::{SiteId, Tenancy};
-use crate::session::{MailedLinks, Refresher, Seals, SessionStore};
+use crate::session::{Bound, MailedLinks, Refresher, Seals, SessionStore, Tries};
 use attempt::Attempts;
 use book::Book;
 use break_glass::BreakGlass;
 use connection::Connections;
 use enforcement::Enforcement;
 use form::Forms;
-use lockout::Lockout;
 use mfa::SecondFactors;
 use pages::Pages;
 use password::Accounts;
@@ -114,6 +113,8 @@ pub struct Means {
     pub connections: Arc<dyn directory::Connections>,
     pub sessions: Arc<dyn SessionStore>,
     pub links: Arc<dyn MailedLinks>,
+    /// Tries that have not succeeded.
+    pub tries: Arc<dyn Tries>,
     pub invitations: Arc<dyn Invitations>,
     pub post: Post,
     pub audit: Recorder,
@@ -146,7 +147,7 @@ impl Rules {
             config: Arc::clone(config),
             pages: Pages::compile(config, problems),
             accounts: Arc::new(Accounts::new(connection::password(config), config.limits.failures_per_minute)),
-            lockout: Arc::new(Lockout::new(connection::password(config))),
+            bound: connection::bound(config),
             break_glass: Arc::new(BreakGlass::compile(config, problems)?),
             no_break_glass: Arc::new(BreakGlass::none(config)?),
             enforcement: Arc::new(Enforcement::compile(&config.sign_in)),
@@ -176,7 +177,8 @@ struct Shared {
     config: Arc<Config>,
     pages: Pages,
     accounts: Arc<Accounts>,
-    lockout: Arc<Lockout>,
+    /// Of wrong second factors.
+    bound: Bound,
     break_glass: Arc<BreakGlass>,
     /// Of sites where the accounts' tenant is not let in.
     no_break_glass: Arc<BreakGlass>,
@@ -194,7 +196,7 @@ impl Shared {
         let connections = Connections::compile(config, &tenants, &origins, problems)?;
         let origin = origins.own().origin().ascii_serialization();
         let sealed = keys_of(config, tenants.owner().map(|_| origin.as_str())).and_then(|key| {
-            let second_factors = SecondFactors::compile(config, &origins, &key, Arc::clone(&self.lockout))?;
+            let second_factors = SecondFactors::compile(config, &origins, &key, self.bound)?;
             Ok((Attempts::new(&key)?, Forms::new(&key, origin)?, Notes::new(&key)?, second_factors))
         });
         let Ok((attempts, forms, notes, second_factors)) = sealed else {

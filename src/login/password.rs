@@ -18,7 +18,6 @@ use super::chooser::Ask;
 use super::complete::{Failed, Proven};
 use super::connection::{Connection, Way};
 use super::form::Purpose;
-use super::lockout::Lockout;
 use super::pages::Mistake;
 use super::return_to::ReturnTo;
 use super::visitor::Visitor;
@@ -28,6 +27,7 @@ use crate::config::connection::Password;
 use crate::crypto::password;
 use crate::limit::{FailureLimit, Party};
 use crate::model::{TenantId, User};
+use crate::session::{Begun, Bound};
 
 /// How long a password waits for its turn to be checked.
 const TURN: Duration = Duration::from_secs(3);
@@ -40,7 +40,7 @@ const CHALLENGE: HeaderValue = HeaderValue::from_static("Cookie realm=\"doorward
 /// What guards the local accounts.
 #[derive(Debug)]
 pub(super) struct Accounts {
-    lockout: Lockout,
+    bound: Bound,
     sources: FailureLimit,
     turns: Arc<Semaphore>,
     /// Whether a password alone lets somebody set up their first second factor.
@@ -67,7 +67,7 @@ impl Accounts {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             self_enrolment: typed.self_enrolment,
-            lockout: Lockout::new(typed),
+            bound: super::connection::bound_of(typed),
             sources: FailureLimit::new(per_minute),
             turns: Arc::new(Semaphore::new((cores / 2).max(1))),
         }
@@ -159,26 +159,35 @@ impl Login {
             || Party::name("nobody", &format!("{} {typed}", connection.tenant)),
             |user| Party::name("account", &user.id.to_string()),
         );
-        let begun = accounts.lockout.begin(account, now).await.map_err(|retry_after| SignInError::TooMany { retry_after })?;
+        let last = self.begin_try(account, accounts.bound).await?;
         let stored = user.as_ref().and_then(|user| user.password_hash.clone());
         let right = match accounts.verify(form.password.clone(), stored).await {
             Ok(right) => right,
             Err(error) => {
-                accounts.lockout.take_back(account).await;
+                self.means.tries.take_back(account).await?;
                 return Err(error);
             }
         };
         let Some(user) = user.filter(|user| right && self.account_may_use(connection, user)) else {
             // What the answer says does not depend on it; the next try will find the source locked.
             let _ = accounts.sources.fail(source, now).await;
-            if begun.last {
+            if last {
                 self.record_lock(visitor, typed).await?;
             }
             return Err(SignInError::WrongPassword);
         };
-        accounts.lockout.clear(account).await;
+        self.means.tries.clear(account).await?;
         let proven = Proven::here(user, connection, vec!["pwd".to_owned()], now, return_to.clone());
         self.complete(visitor, proven).await
+    }
+
+    /// Begins a try of what counts in the store: all spellings of an account share a counter, and names that nobody has are counted like
+    /// others, so that waiting tells nobody which accounts there are (threats M5, M7). Says whether it is the last before all have to wait.
+    pub(super) async fn begin_try(&self, party: Party, bound: Bound) -> Result<bool, SignInError> {
+        match self.means.tries.begin(party, bound, self.now()).await? {
+            Begun::Goes { last } => Ok(last),
+            Begun::Waits(retry_after) => Err(SignInError::TooMany { retry_after }),
+        }
     }
 
     /// Whose name or address it is; both are looked up whatever the first finds, so that the time tells nothing.

@@ -8,6 +8,7 @@ mod renewals;
 mod sealed;
 mod sql;
 mod tokens;
+mod tries;
 mod valkey;
 
 pub mod cookie;
@@ -28,6 +29,7 @@ pub use renewals::Renewals;
 pub use sealed::{Carried, Held, SealError, Seals};
 pub use sql::SqlSessions;
 pub use tokens::ProviderTokens;
+pub use tries::{Begun, Bound, Tries};
 pub use valkey::ValkeySessions;
 
 /// The session store could not be asked: try again later (HTTP 503); nobody is signed out by it.

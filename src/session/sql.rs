@@ -12,7 +12,7 @@ use crate::db::{Connection, Database, Failure, FromRow, Json, Row, changes, list
 use crate::model::{Change, ProviderLogout, Session, SessionHandle, TenantId, UserId};
 
 /// What one transaction of a purge removes of each kind, so that none takes so long that it is given up, now and at every later try.
-const PURGED_AT_ONCE: u32 = 1000;
+pub(super) const PURGED_AT_ONCE: u32 = 1000;
 /// Sessions that are told of together.
 const OVERDUE_AT_ONCE: u32 = 500;
 

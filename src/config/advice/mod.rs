@@ -21,6 +21,7 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::is_loopback;
+use super::postgres::is_postgres;
 use super::{Config, Path, Problems, SessionMode, SessionServer, Sources};
 use crate::clock::Timestamp;
 use crate::config::access::Mode;
@@ -38,6 +39,7 @@ pub fn advise(config: &Config, sources: &Sources, now: Timestamp) -> Problems {
     public_url(config, &mut advice);
     certificates(config, now, &mut advice);
     store(config, &mut advice);
+    journal(config, &mut advice);
     unencrypted_sessions(config, &mut advice);
     sealed(config, &mut advice);
     storeless(config, &mut advice);
@@ -172,6 +174,15 @@ fn store(config: &Config, advice: &mut Problems) {
             format!("`{}` cannot be written by this user", file.display()),
             "the folder must be writable too: SQLite keeps its log there",
         );
+    }
+}
+
+/// Beside an embedded store events wait in a file without being told to.
+fn journal(config: &Config, advice: &mut Problems) {
+    let server = config.store.as_ref().is_some_and(|store| is_postgres(store.url.expose()));
+    if server && config.audit.journal.is_none() {
+        let what = "refusals and failed sign-ins wait in memory while the database is down, and are not recorded if the door is killed then";
+        advice.add(Path::from("store").key("url"), what, "name a file on a disk of each replica's own in `audit.journal`");
     }
 }
 

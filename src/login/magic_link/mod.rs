@@ -28,13 +28,13 @@ use super::person::Asserted;
 use super::visitor::Visitor;
 use super::{Login, Means, SignInError};
 use crate::clock::Timestamp;
-use crate::config::connection::{MagicLink as Typed, Password};
-use crate::config::{Config, Path, Problems, Span};
+use crate::config::connection::MagicLink as Typed;
+use crate::config::{Config, Path, Problems};
 use crate::crypto::mac::Mac;
 use crate::limit::{FailureLimit, Party};
 use crate::mail::{Outbox, Server};
 use crate::model::{EmailAddress, FederatedLink, MailedLink};
-use crate::session::cookie;
+use crate::session::{Bound, cookie};
 
 /// The shortest and the longest life of a link that make sense: letters take a while, and the browser's attempt ends then.
 const SHORTEST: Duration = Duration::from_secs(60);
@@ -69,11 +69,8 @@ struct Shares {
 
 impl Shares {
     fn new() -> Self {
-        let share = |letters, time| Lockout::new(Password { lock_after: letters, lock_for: time, ..Password::default() });
-        Self {
-            lately: share(write::SHARE_LATELY, Span::seconds(15 * 60)),
-            today: share(write::SHARE_TODAY, Span::seconds(24 * 3600)),
-        }
+        let share = |tries, minutes: u64| Lockout::new(Bound { tries, lasts: Duration::from_secs(minutes * 60) });
+        Self { lately: share(write::SHARE_LATELY, 15), today: share(write::SHARE_TODAY, 24 * 60) }
     }
 
     /// Takes a letter to `address` from the share of `client`; says whether there was one left.

@@ -11,8 +11,8 @@ use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
+use super::Shown;
 use super::pending::Pending;
-use super::{SecondFactors, Shown};
 use crate::audit::{Kind, Outcome};
 use crate::limit::Party;
 use crate::login::complete::{Failed, Proven};
@@ -140,13 +140,12 @@ impl Login {
         claimant: &Claimant,
         form: &Submitted,
     ) -> Result<Response, SignInError> {
-        let SecondFactors { lockout, .. } = &self.rules.second_factors;
         let (now, source) = (self.now(), Party::source(visitor.client));
         if let Some(retry_after) = self.rules.accounts.sources().wait(source, now).await {
             return Err(SignInError::TooMany { retry_after });
         }
         let account = Party::name("second factor", &claimant.user.id.to_string());
-        let begun = lockout.begin(account, now).await.map_err(|retry_after| SignInError::TooMany { retry_after })?;
+        let last = self.begin_try(account, self.rules.second_factors.bound).await?;
         let (user, factors) = (&claimant.user, &claimant.factors);
         let tried = match form.answer.as_str() {
             "" if form.code.len() > LONGEST => Ok(None),
@@ -155,13 +154,13 @@ impl Login {
         };
         match tried {
             Ok(Some(shown)) => {
-                lockout.clear(account).await;
+                self.means.tries.clear(account).await?;
                 self.second_factor_shown(visitor, claimant, shown).await
             }
             Ok(None) => {
                 // What the answer says does not depend on it; the next try will find the source locked.
                 let _ = self.rules.accounts.sources().fail(source, now).await;
-                if begun.last {
+                if last {
                     let mut event = self.event(visitor, Kind::AccountLocked, Outcome::Success);
                     event.tenant = claimant.user.tenant.to_string();
                     event.target = Some(claimant.user.id.to_string());
@@ -173,7 +172,7 @@ impl Login {
             // What was sent is no answer to a question of ours: a try, and a wrong one.
             Err(SignInError::ForeignForm) => Err(SignInError::ForeignForm),
             Err(error) => {
-                lockout.take_back(account).await;
+                self.means.tries.take_back(account).await?;
                 Err(error)
             }
         }

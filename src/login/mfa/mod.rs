@@ -20,7 +20,6 @@ use webauthn_rs::Webauthn;
 pub(super) use manage::FRESH;
 pub use recovery::one as one_time_code;
 
-use super::lockout::Lockout;
 use super::return_to::Origins;
 use super::{Login, SignInError};
 use crate::config::Config;
@@ -29,6 +28,7 @@ use crate::crypto::seal::{Sealer, Unsealable};
 use crate::crypto::totp::{InvalidTotp, Totp};
 use crate::directory::FactorUse;
 use crate::model::{Factor, FactorKind, User};
+use crate::session::Bound;
 
 /// What guards second factors.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ pub(super) struct SecondFactors {
     enrolment: Sealer,
     /// For sign-ins that wait for a second factor.
     pending: Sealer,
-    lockout: Arc<Lockout>,
+    bound: Bound,
     /// The relying party of passkeys, where browsers do them.
     webauthn: Option<Webauthn>,
     /// What apps show beside the code.
@@ -52,13 +52,13 @@ struct Shown(&'static str);
 
 impl SecondFactors {
     /// `key`: seals what the site hands out; what is kept in the store opens at each of a tenant's sites.
-    pub(super) fn compile(config: &Config, origins: &Origins, key: &[u8], lockout: Arc<Lockout>) -> Result<Self, Unsealable> {
+    pub(super) fn compile(config: &Config, origins: &Origins, key: &[u8], bound: Bound) -> Result<Self, Unsealable> {
         let host = origins.own().host_str().map(str::to_owned);
         Ok(Self {
             secrets: Sealer::new(config.secret_key.expose().as_bytes(), "second factor")?,
             enrolment: Sealer::new(key, "second factor enrolment")?,
             pending: Sealer::new(key, "sign-in without second factor")?,
-            lockout,
+            bound,
             webauthn: passkey::compile(config, origins.own()),
             issuer: config.sign_in.title.clone().or(host).unwrap_or_else(|| "Doorward".to_owned()),
         })

@@ -143,7 +143,7 @@ fn a_store_whose_file_is_gone_is_no_obstacle_either() {
 
 #[test]
 fn wrong_tries_are_alarms_and_lock_and_nobody_learns_which_accounts_there_are() {
-    let house = house();
+    let mut house = house();
     let (made, mut app) = account(&house, &[]);
     let password = made["password"].as_str().unwrap();
     let person = house.person();
@@ -163,10 +163,37 @@ fn wrong_tries_are_alarms_and_lock_and_nobody_learns_which_accounts_there_are() 
         assert_eq!(enter(&house, &person, "ops@acme.example", "wrong password", "000000").status, 401);
     }
     assert_eq!(enter(&house, &person, "Ops@acme.example", password, &app.code()).status, 429, "five wrong ones in a row");
-    let locked = || house.events("break_glass_used").into_iter().find(|event| event["reason"] == "locked");
-    let alarm = eventually("the try at the locked account is an alarm, too", locked);
+    let alarm = eventually("the try at the locked account is an alarm, too", || {
+        house.events("break_glass_used").into_iter().find(|event| event["reason"] == "locked")
+    });
     assert_eq!((&alarm["details"]["locked"], &alarm["details"]["severity"]), (&json!(true), &json!("critical")));
     assert_eq!(house.person().session().status, 401);
+    house.door.restart();
+    assert_eq!(enter(&house, &person, "ops@acme.example", password, &app.code()).status, 429, "a restart forgets nothing");
+    let elsewhere = house.person().from("127.0.0.2");
+    assert_eq!(enter(&house, &elsewhere, "ops@acme.example", password, &app.code()).status, 303, "nobody locks it for all");
+    assert_eq!(enter(&house, &person, "ops@acme.example", password, &app.code()).status, 429, "nor opens it for others");
+}
+
+#[test]
+fn guesses_from_everywhere_lock_a_break_glass_account_where_it_may_be_used_from_everywhere() {
+    let settings = "sign_in: { break_glass_file: break-glass }\nlimits: { failures_per_minute: 1000 }\n";
+    let connections = "  - id: local\n    password: { lock_after: 1 }";
+    let house = House::with(Plan { settings, connections, ..Plan::default() });
+    let guess = |addresses: std::ops::Range<u8>| {
+        let from = |last: u8| house.person().from(&format!("127.0.1.{last}"));
+        addresses
+            .map(|last| enter(&house, &from(last), "ops@acme.example", "wrong password", "000000").status)
+            .collect::<Vec<_>>()
+    };
+    let (made, mut app) = account(&house, &["--network", "127.0.0.0/24"]);
+    assert_eq!(guess(1..31), [401; 30], "from where it may not be used");
+    let answer = enter(&house, &house.person(), "ops@acme.example", made["password"].as_str().unwrap(), &app.code());
+    assert_eq!(answer.status, 303, "{}", answer.text());
+    let (made, mut app) = account(&house, &[]);
+    assert_eq!(guess(101..121), [401; 20]);
+    let locked = enter(&house, &house.person(), "ops@acme.example", made["password"].as_str().unwrap(), &app.code());
+    assert_eq!(locked.status, 429);
 }
 
 #[test]

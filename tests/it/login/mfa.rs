@@ -104,7 +104,7 @@ fn assert_renewed(house: &House, person: &Person, before: &str) {
 }
 
 #[track_caller]
-fn code(house: &House, person: &Person, code: &str) -> Answer {
+pub(super) fn code(house: &House, person: &Person, code: &str) -> Answer {
     let page = person.ask(&house.url("/.doorward/second-factor/sign-in"), &[]);
     assert_eq!(page.status, 200, "{}", page.text());
     fill_in(house, person, &page.text(), "/.doorward/second-factor/sign-in", &[("code", code)])

@@ -14,6 +14,7 @@ mod idpy;
 mod invitation;
 mod lemonldap;
 mod lifetime;
+mod lockout;
 mod mail;
 mod mfa;
 mod oauth2;

@@ -36,6 +36,7 @@ pub(crate) fn stores(database: Database, follower: Follower) -> Stores {
         connections: Arc::new(SqlDirectory::new(database.clone())),
         sessions: Arc::new(SqlSessions::new(database.clone())),
         links: Arc::new(SqlSessions::new(database.clone())),
+        tries: Arc::new(SqlSessions::new(database.clone())),
         invitations: Arc::new(SqlDirectory::new(database.clone())),
         answers: Arc::new(SqlDirectory::new(database.clone())),
         provisioning: Arc::new(SqlDirectory::new(database.clone())),

@@ -324,6 +324,11 @@ telemetry: { otlp: { endpoint: 'http://otel-collector.observability:4318', plain
         [&told_of_events[..], &[told("traces and metrics", "otel-collector.observability")]].concat()
     );
     assert_eq!(warned("store", "{ url: sqlite:nowhere/doorward.db }"), ["the folder `nowhere` does not exist"]);
+    let server =
+        |more: &str| warned("store", &format!("{{ url: 'postgres://door@db.example/door?sslmode=verify-full' }}\n{more}"));
+    let unkept =
+        "refusals and failed sign-ins wait in memory while the database is down, and are not recorded if the door is killed then";
+    assert_eq!((server(""), server("audit: { journal: events }")), (vec![unkept.to_owned()], Vec::new()));
     // A key that ends without a store.
     let storeless = "{ mode: sealed }\nconnections: [{ id: mail, magic_link: { from: a@acme.com, smtp: 'smtp://127.0.0.1' }, domains: [acme.com] }]";
     let mut without = base.clone();

@@ -12,6 +12,7 @@ pub(crate) mod mail;
 pub(crate) mod networks;
 pub(crate) mod provisioning;
 pub(crate) mod sessions;
+pub(crate) mod tries;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ use doorward::crypto::{Digest, Secret};
 use doorward::directory::{Answers, Connections, Directory, Factors, Invitations, Networks, Provisioning};
 use doorward::model::{FederatedLink, Program, ProgramKind, ProgramSecret, Session, SessionHandle, TenantId, User, UserId};
 use doorward::revocation::Bus;
-use doorward::session::{MailedLinks, SessionStore};
+use doorward::session::{MailedLinks, SessionStore, Tries};
 use uuid::Uuid;
 
 use crate::support::PATIENCE;
@@ -38,6 +39,7 @@ pub(crate) struct Stores {
     pub(crate) connections: Arc<dyn Connections>,
     pub(crate) sessions: Arc<dyn SessionStore>,
     pub(crate) links: Arc<dyn MailedLinks>,
+    pub(crate) tries: Arc<dyn Tries>,
     pub(crate) invitations: Arc<dyn Invitations>,
     pub(crate) answers: Arc<dyn Answers>,
     pub(crate) provisioning: Arc<dyn Provisioning>,
@@ -173,6 +175,13 @@ macro_rules! conformance {
             an_invitation_is_accepted_again_and_again_and_used_once
             an_invitation_that_was_revoked_or_replaced_makes_nobody
             many_who_invite_the_same_person_at_once_leave_one_invitation
+        );
+        conformance!(@tests $backend, tries:
+            a_party_waits_after_its_last_try_and_no_longer
+            many_tries_at_once_are_many_whoever_counts
+            a_success_begins_a_new_row
+            a_try_that_could_not_be_checked_takes_back_itself_and_no_other
+            what_does_not_count_any_more_leaves
         );
         conformance!(@tests $backend, listing:
             whatever_is_asked_is_found_once_and_nothing_else

@@ -1,0 +1,11 @@
+-- Tries that have not succeeded, of passwords, second factors and break-glass: replicas count together, and no restart forgets.
+CREATE TABLE tries (
+    -- A digest of what is tried.
+    party      BYTEA NOT NULL PRIMARY KEY,
+    -- In a row, with the one that is being checked.
+    failed     BIGINT NOT NULL,
+    last_at    BIGINT NOT NULL,
+    -- From when on they do not count any more.
+    expires_at BIGINT NOT NULL
+);
+CREATE INDEX tries_by_expiry ON tries (expires_at);
