@@ -1,9 +1,12 @@
 //! Where oauth2-proxy answered: an application that was written for it, and its links, find what they look for.
 
+use std::time::Instant;
+
 use serde_json::{Value, json};
 
 use super::house::{House, Person, Plan, received};
-use crate::support::eventually;
+use crate::support::valkey::ValkeyServer;
+use crate::support::{Door, curl, eventually};
 
 const COMPATIBLE: &str = "\
 compatibility: { oauth2_proxy: {} }
@@ -86,6 +89,40 @@ fn probes_and_search_engines_are_answered_as_by_oauth2_proxy() {
     }
     assert_eq!(house.person().ask(&house.url("/robots.txt"), &[]).text(), "User-agent: *\nDisallow: /\n");
     assert_eq!(house.upstream.control("GET", "/requests").as_array().unwrap().len(), 0, "the application saw none of it");
+}
+
+#[test]
+fn however_often_anybody_asks_whether_it_is_ready_the_session_server_is_asked_once_a_second() {
+    let mut server = ValkeyServer::start();
+    let configuration = format!(
+        "\
+version: 1
+public_url: https://app.test
+listeners: [{{ address: 127.0.0.1:0 }}]
+operations: {{ address: 127.0.0.1:0 }}
+upstream: {{ url: http://127.0.0.1:9 }}
+store: {{ url: sqlite:{{folder}}/doorward.db, sessions: {{ url: {} }} }}
+secret_key: {{ file: secret }}
+compatibility: {{ oauth2_proxy: {{}} }}
+",
+        server.url()
+    );
+    let secret = |folder: &std::path::Path| std::fs::write(folder.join("secret"), "0123456789abcdef0123456789abcdef").unwrap();
+    let door = Door::serve(&configuration, secret);
+    let ask = || curl(&[&format!("http://{}/ready", door.listener(0))]).status;
+    let lookups = || -> u64 {
+        let told = server.say(&["INFO", "commandstats"]);
+        let calls = told.split_once("cmdstat_hgetall:calls=").map_or("0", |(_, rest)| rest);
+        calls.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap()
+    };
+    let begun = Instant::now();
+    for _ in 0..60 {
+        assert_eq!(ask(), 200);
+    }
+    let (asked, longest) = (lookups(), begun.elapsed().as_secs() + 1);
+    assert!((1..=longest).contains(&asked), "{asked} questions in {longest} s");
+    server.kill();
+    eventually("it is not ready any more", || (ask() == 500).then_some(()));
 }
 
 #[test]
