@@ -263,6 +263,96 @@ fn a_decision_is_recorded_as_what_was_asked_about() {
     assert!(counted.is_some_and(|line| line.ends_with(" 1")), "{metrics}");
 }
 
+/// The fields that ingress-nginx' template sets, in its order; it has no `X-Forwarded-Proto` and passes on what the client sent.
+#[test]
+fn p4_a_question_as_ingress_nginx_asks_it_is_answered_and_the_client_adds_nothing_to_it() {
+    let door = door(TRUSTED);
+    let key = key(&door);
+    let ask = |target: &str, more: &[&str]| {
+        let url = format!("X-Original-URL: https://app.test{target}");
+        let redirect = format!("X-Auth-Request-Redirect: {target}");
+        let named =
+            ["Host: doorward.door.svc.cluster.local", &url, "X-Original-Method: GET", "X-Sent-From: nginx-ingress-controller"];
+        let origin = ["X-Real-IP: 192.0.2.1", "X-Forwarded-For: 192.0.2.1", &redirect];
+        question(&door, "/.doorward/auth", &[&named[..], &origin, more].concat())
+    };
+    let known = ask("/reports?a", &[&key, "X-Forwarded-User: root"]);
+    assert_eq!((known.status, known.header("x-doorward-role")), (200, Some("viewer")), "{known:?}");
+    assert_ne!(known.header("x-forwarded-user"), Some("root"));
+    let nobody = ask("/reports?a", &["Accept: text/html", "Sec-Fetch-Mode: navigate"]);
+    assert_eq!(nobody.status, 401, "nginx takes a redirect for a failure: {nobody:?}");
+    assert_eq!(ask("/public/a", &[]).status, 200);
+    for forged in [
+        "X-Forwarded-Uri: /public/a",
+        "X-Original-URI: /public/a",
+        "X-Forwarded-Method: POST",
+        "X-Forwarded-Host: other.test",
+        "X-Forwarded-Proto: http",
+        "X-Rewrite-Url: /public/a",
+    ] {
+        assert_eq!(ask("/reports", &[&key, forged]).status, 400, "{forged}");
+    }
+}
+
+/// A field of a protocol buffer that holds bytes.
+fn bytes(number: u8, content: &[u8]) -> Vec<u8> {
+    let mut whole = vec![(number << 3) | 2];
+    let mut length = content.len();
+    while length > 127 {
+        whole.push(u8::try_from(length % 128).unwrap() | 128);
+        length /= 128;
+    }
+    whole.push(u8::try_from(length).unwrap());
+    [whole, content.to_vec()].concat()
+}
+
+/// A question as Envoy asks it by gRPC, with its prefix.
+fn call(source: &str, target: &str, headers: &[(&str, &str)]) -> Vec<u8> {
+    let source = bytes(1, &bytes(1, &bytes(1, &bytes(2, source.as_bytes()))));
+    let mut http = bytes(2, b"GET");
+    for (name, value) in headers {
+        http.extend(bytes(3, &[bytes(1, name.as_bytes()), bytes(2, value.as_bytes())].concat()));
+    }
+    for (number, text) in [(4, target), (5, "app.test"), (6, "https")] {
+        http.extend(bytes(number, text.as_bytes()));
+    }
+    let message = bytes(1, &[source, bytes(4, &bytes(2, &http))].concat());
+    [&[0][..], &u32::try_from(message.len()).unwrap().to_be_bytes(), &message].concat()
+}
+
+#[test]
+fn p4_a_call_that_is_no_whole_question_is_refused_and_its_fields_say_nothing_of_its_origin() {
+    let door = door("trusted_proxies: [127.0.0.1/32]\nforward_auth: { grpc: true }\n");
+    let url = format!("http://{}/envoy.service.auth.v3.Authorization/Check", door.listener(1));
+    let file = door.folder().join("question");
+    let ask = |question: &[u8]| {
+        std::fs::write(&file, question).unwrap();
+        let data = format!("@{}", file.display());
+        let named = ["--http2-prior-knowledge", "-H", "content-type: application/grpc", "--data-binary", &data, &url];
+        let answer = curl(&named);
+        assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/grpc")), "{answer:?}");
+        answer.text()
+    };
+    let passed = |text: &str| !text.contains("\"code\"");
+    let good = call("192.0.2.1", "/public/a?b", &[("accept", "*/*")]);
+    assert!(passed(&ask(&good)), "{}", ask(&good));
+    assert!(ask(&call("192.0.2.1", "/reports", &[])).contains("identity_needed"));
+    // Where it comes from is what Envoy says beside the fields.
+    assert!(!passed(&ask(&call("192.0.2.1", "/inside", &[("x-forwarded-for", "10.0.0.1")]))));
+    assert!(passed(&ask(&call("127.0.0.1", "/inside", &[("x-forwarded-for", "192.0.2.1"), ("forwarded", "for=192.0.2.1")]))));
+    for target in ["/public/a#b", "public/a", "/public/a b", "*", "http://app.test/public/a", ""] {
+        assert!(ask(&call("192.0.2.1", target, &[])).contains("original_request"), "{target}");
+    }
+    let compressed = [&[1], &good[1..]].concat();
+    let longer = [&good[..], b"x"].concat();
+    let nowhere = call("nowhere", "/public/a", &[]);
+    for broken in [&compressed, &longer, &good[..good.len() - 1], &good[..3], &[], &nowhere] {
+        assert!(ask(broken).contains("check_request"), "{broken:?}");
+    }
+    let large = call("192.0.2.1", "/public/a", &[("x-large", &"x".repeat(1024 * 1024))]);
+    assert!(ask(&large).contains("check_request_too_large"));
+}
+
 #[test]
 fn of_doorwards_own_pages_no_query_is_logged_wherever_they_are() {
     let door = door("compatibility: { oauth2_proxy: {} }\n");
