@@ -78,7 +78,7 @@ mod tests {
         };
         let load = |rest: &str| {
             let text = format!(
-                "version: 1\npublic_url: {{ env: URL }}\nlisteners: []\nupstream: {{ url: http://a }}\nsecret_key: x\n{rest}"
+                "version: 1\npublic_url: {{ env: URL }}\nlisteners: [{{ address: 127.0.0.1:0 }}]\nupstream: {{ url: http://a }}\nsecret_key: x\n{rest}"
             );
             std::fs::write(&file, text).unwrap();
             load_with(&file, &known).unwrap().config

@@ -302,7 +302,11 @@ mod tests {
         let live = |state: &String| matches!(attempts.find(&headers, state, now), Found::Live(_));
         assert!(states[30..].iter().all(live), "the ten newest tabs can still finish");
         assert!(!live(&states[0]));
-        let long = attempt(&format!("https://app.example/{}", "x".repeat(2000)), now);
+        // All that it may hold, as long as it may be.
+        let mut long = attempt(&"x".repeat(crate::login::LONGEST_ADDRESS), now);
+        long.connection = "c".repeat(64).parse().unwrap();
+        long.acr_values = vec!["https://refeds.org/profile/mfa".to_owned()];
+        long.replaces = Some(SessionHandle("h".repeat(22)));
         let cookies = attempts.keep(&long, &headers, now).unwrap();
         assert!(cookies.last().unwrap().len() < 4096, "browsers drop larger cookies");
         assert!(browser(&headers, &cookies)[header::COOKIE].len() <= MOST_BYTES + 64);

@@ -19,6 +19,9 @@ pub enum SignInError {
     UnknownConnection,
     #[error("a parameter was sent more than once")]
     RepeatedParameter,
+    /// It would not survive the sign-in.
+    #[error("the address asked for is too long to come back to")]
+    AddressTooLong,
     /// The attempt is not this browser's, too old, or was used, and has begun again too often already.
     #[error("the attempt cannot be gone on with")]
     Stale,
@@ -100,7 +103,7 @@ impl SignInError {
         match self {
             Self::UnknownConnection => StatusCode::NOT_FOUND,
             Self::RepeatedParameter | Self::Stale | Self::MixUp | Self::NoCookies => StatusCode::BAD_REQUEST,
-            Self::WrongPassword | Self::WrongCode => StatusCode::UNAUTHORIZED,
+            Self::AddressTooLong | Self::WrongPassword | Self::WrongCode => StatusCode::UNAUTHORIZED,
             Self::ForeignForm
             | Self::NoFactorsHere
             | Self::NoEnrolmentCode
@@ -125,6 +128,7 @@ impl SignInError {
         match self {
             Self::UnknownConnection => "unknown_connection",
             Self::RepeatedParameter => "repeated_parameter",
+            Self::AddressTooLong => "address_too_long",
             Self::Stale => "stale_attempt",
             Self::NoCookies => "no_cookies",
             Self::Loop { .. } => "redirect_loop",
@@ -168,6 +172,7 @@ impl SignInError {
         !matches!(
             self,
             Self::UnknownConnection
+                | Self::AddressTooLong
                 | Self::NoFactorsHere
                 | Self::NoEnrolmentCode
                 | Self::Stale

@@ -51,6 +51,7 @@ pub use book::check_last;
 pub use break_glass::UsedCodes;
 pub use error::SignInError;
 pub use mfa::one_time_code;
+pub use return_to::LONGEST_ADDRESS;
 
 use crate::audit::Recorder;
 use crate::clock::{SharedClock, Timestamp};

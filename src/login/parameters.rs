@@ -48,9 +48,13 @@ pub(super) struct StepUp {
 impl Login {
     pub(super) fn wish(&self, query: Option<&str>) -> Result<Wish, SignInError> {
         let parameters = Parameters::read(query);
+        let return_to = parameters.one("return_to")?;
+        if return_to.is_some_and(|text| self.rules.origins.is_too_long(text)) {
+            return Err(SignInError::AddressTooLong);
+        }
         let hint = parameters.one("login_hint")?.filter(|hint| hint.len() <= 254);
         Ok(Wish {
-            return_to: self.rules.origins.parse_or_home(parameters.one("return_to")?),
+            return_to: self.rules.origins.parse_or_home(return_to),
             prompt: parameters.one("prompt")?.is_some(),
             login_hint: hint.map(str::to_owned),
             step_up: None,

@@ -7,8 +7,9 @@ use url::{Origin, Url};
 
 use crate::config::Config;
 
-/// Longest address that is kept: it travels in a cookie, which may hold 4096 bytes.
-const LONGEST: usize = 2048;
+/// Longest address that is kept, in bytes. It travels in the cookie of an attempt, sealed, and browsers keep 4096 bytes of that; and in
+/// the query of the sign-in page, where each byte may become three, and a target has 8192.
+pub const LONGEST_ADDRESS: usize = 2400;
 
 /// The door's own address, and the other origins people may be sent back to.
 #[derive(Debug)]
@@ -58,12 +59,19 @@ impl Origins {
         text.and_then(|text| self.parse(text)).unwrap_or_else(|| self.home())
     }
 
+    /// Whether nothing but its length keeps `text` from being gone back to.
+    #[must_use]
+    pub(super) fn is_too_long(&self, text: &str) -> bool {
+        let path = if text.starts_with('/') { self.own.as_str().len() - 1 } else { 0 };
+        path + text.len() > LONGEST_ADDRESS
+    }
+
     /// `text` as a path on the own origin, or as a whole address on the own or a listed one.
     #[must_use]
     pub(super) fn parse(&self, text: &str) -> Option<ReturnTo> {
         // What browsers strip or fold before they parse is refused instead: another parser may not fold it.
         let odd = |c: char| c.is_control() || c.is_whitespace() || c == '\\';
-        if text.len() > LONGEST || text.contains(odd) {
+        if text.len() > LONGEST_ADDRESS || text.contains(odd) {
             return None;
         }
         let url = if text.starts_with('/') { self.own.join(text) } else { Url::parse(text) }.ok()?;
@@ -71,7 +79,7 @@ impl Origins {
         let whole = text.starts_with('/') || text.split_once("://").is_some_and(|(_, rest)| !rest.starts_with('/'));
         let plain = whole && matches!(url.scheme(), "https" | "http") && url.username().is_empty() && url.password().is_none();
         let allowed = url.origin() == self.own.origin() || self.others.contains(&url.origin());
-        (plain && allowed && url.as_str().len() <= LONGEST).then_some(ReturnTo(url))
+        (plain && allowed && url.as_str().len() <= LONGEST_ADDRESS).then_some(ReturnTo(url))
     }
 }
 
@@ -132,8 +140,16 @@ mod tests {
     }
 
     #[test]
-    fn an_address_too_long_for_a_cookie_is_given_up() {
-        let long = format!("/{}", "a".repeat(LONGEST));
-        assert_eq!(origins().parse(&long), None);
+    fn an_address_too_long_for_a_cookie_is_given_up_and_can_be_told() {
+        let origin = "https://app.example/";
+        let longest = "a".repeat(LONGEST_ADDRESS - origin.len());
+        for begin in ["/", origin] {
+            let fits = format!("{begin}{longest}");
+            assert_eq!(origins().parse(&fits).unwrap().as_str().len(), LONGEST_ADDRESS);
+            assert!(!origins().is_too_long(&fits));
+            let long = fits + "a";
+            assert_eq!(origins().parse(&long), None);
+            assert!(origins().is_too_long(&long));
+        }
     }
 }

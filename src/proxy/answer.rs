@@ -19,6 +19,7 @@ use super::reject::{Cause, Rejection};
 use super::renewal;
 use crate::credential;
 use crate::login::pages::negotiate;
+use crate::login::{LONGEST_ADDRESS, SignInError};
 use crate::policy::Denial;
 use crate::session::cookie;
 
@@ -81,7 +82,7 @@ pub(super) async fn answer(
     }
     // Signing in mends it only where a session counts.
     let mendable = nobody || answering.step_up.is_some();
-    if mendable && negotiate::is_navigation(&head.method, &head.headers) {
+    if mendable && !is_too_long(session) && negotiate::is_navigation(&head.method, &head.headers) {
         return answering.redirect(session).await;
     }
     answering.page(session).await
@@ -93,6 +94,9 @@ impl Answering<'_> {
         let (pages, rejection) = (&self.reception.pages, self.rejection);
         let page = match &rejection.cause {
             Cause::Denied { denial: Denial::IdentityNeeded, .. } if !rejection.takes_sessions() => pages.programs_only(),
+            Cause::Denied { denial: Denial::IdentityNeeded, .. } if is_too_long(session) => {
+                pages.failed_sign_in(&SignInError::AddressTooLong, &self.sign_in)
+            }
             // What was sent is lost; the person goes back to where a page can be read.
             Cause::Denied { denial: Denial::IdentityNeeded, .. } => pages.sign_in_needed("/"),
             // Who they are elsewhere is nobody's business here.
@@ -182,5 +186,14 @@ impl Answering<'_> {
 
 /// The way back to what was asked for.
 fn back(session: &Session) -> &str {
+    if is_too_long(session) { "/" } else { asked(session) }
+}
+
+/// Whether the address asked for is too long to come back to.
+fn is_too_long(session: &Session) -> bool {
+    asked(session).len() > LONGEST_ADDRESS
+}
+
+fn asked(session: &Session) -> &str {
     session.req_header().uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str)
 }

@@ -206,6 +206,10 @@ pub(super) fn failure(reason: &str) -> (&'static str, &'static str) {
     match reason {
         "unknown_connection" => ("There is no such way to sign in", "The address names one that is not configured here."),
         "repeated_parameter" => ("The answer cannot be read", "A part of it was sent more than once. Begin again."),
+        "address_too_long" => (
+            "Sign in first, then open this address again",
+            "It is too long to be kept while you sign in. The button leads to the front page; keep the address until then.",
+        ),
         "stale_attempt" => (
             "This sign-in cannot be finished",
             "It took too long, was already used, or was begun in another browser. If this happens every time, allow cookies for this site.",

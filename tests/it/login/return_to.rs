@@ -30,6 +30,26 @@ fn kept(answer: &Answer, asked: &str) -> url::Url {
 }
 
 #[test]
+fn a_long_address_survives_the_sign_in_and_one_that_is_too_long_is_said_to_be() {
+    let house = House::usual();
+    let exactly = |length: usize| {
+        let begin = house.url("/deep?q=");
+        format!("{begin}{}", "a".repeat(length - begin.len()))
+    };
+    let longest = exactly(2400);
+    let (_, walk) = house.signed_in("ada", longest.strip_prefix(&house.url("")).unwrap());
+    assert_eq!(walk.url, longest);
+    // A byte more is known at the sign-in page, much more at once.
+    for length in [2401, 3000, 8000] {
+        let walk = house.person().walk(&exactly(length));
+        assert_eq!(walk.answer.status, 401, "{length}: {:#?}", walk.hops.last());
+        let page = walk.answer.text();
+        assert!(page.contains("too long to be kept while you sign in"), "{page}");
+        assert!(page.contains("sign-in?return_to=%2F\""), "{page}");
+    }
+}
+
+#[test]
 fn no_trick_with_a_return_address_leaves_the_origin_by_any_entry() {
     let house = House::with(Plan { connections: WAYS, settings: "tenants: [{ id: partners }]", ..Plan::default() });
     let person = house.person();
