@@ -179,7 +179,7 @@ fn wrong_tries_are_alarms_and_lock_and_nobody_learns_which_accounts_there_are() 
 fn guesses_from_everywhere_lock_a_break_glass_account_where_it_may_be_used_from_everywhere() {
     let settings = "sign_in: { break_glass_file: break-glass }\nlimits: { failures_per_minute: 1000 }\n";
     let connections = "  - id: local\n    password: { lock_after: 1 }";
-    let house = House::with(Plan { settings, connections, ..Plan::default() });
+    let house = House::with(Plan { connections, settings, ..Plan::default() });
     let guess = |addresses: std::ops::Range<u8>| {
         let from = |last: u8| house.person().from(&format!("127.0.1.{last}"));
         addresses
