@@ -178,8 +178,8 @@ impl Authn {
         let (known, limit) = (Arc::clone(&freshness), Arc::clone(&failures));
         Self {
             sessions: session::Sessions::new(people, Arc::clone(&freshness), checks.lifetimes),
-            programs: program::Programs::new(stores.clone(), Arc::clone(roles), known, limit),
-            tokens: jwt::Tokens::new(checks.issuers, Arc::clone(roles), Arc::clone(&stores.metrics)),
+            programs: program::Programs::new(stores.clone(), Arc::clone(roles), known, Arc::clone(&limit)),
+            tokens: jwt::Tokens::new(checks.issuers, Arc::clone(roles), Arc::clone(&stores.metrics), limit),
             grants: checks.grants,
             licenses: license::Licenses::new(checks.licenses, Arc::clone(roles)),
             certificates: certificate::Certificates::new(checks.certificates.as_ref(), roles),

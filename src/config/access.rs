@@ -7,8 +7,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::connection::{ClientAuth, ClientKey};
 use super::upstream::Upstream;
 use super::value::Span;
+use crate::crypto::Secret;
 use crate::model::{CredentialKind, Scope, TenantId};
 
 /// Roles and how people get them.
@@ -64,6 +66,9 @@ pub struct Bearer {
     /// How the issuer says that a person's sign-in had a second factor.
     #[serde(default)]
     pub mfa: Option<BearerMfa>,
+    /// How the issuer is asked about tokens that say nothing by themselves (RFC 7662); default: only JWTs are taken.
+    #[serde(default)]
+    pub introspection: Option<Introspection>,
     /// Only programs have its tokens: no second factor is asked of them but where a route does. Without this, a token is a program's if it says so
     /// (`sub` is the client's id, `gty: client-credentials`, `idtyp: app`), and a person's otherwise.
     #[serde(default)]
@@ -76,6 +81,58 @@ pub struct Bearer {
 
 fn default_skew() -> Span {
     Span::seconds(60)
+}
+
+/// How an issuer is asked about tokens. Its answer needs `active: true`, `aud` and `exp`, as a JWT does.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Introspection {
+    /// Default: the `introspection_endpoint` of the issuer's metadata.
+    #[serde(default)]
+    pub endpoint: Option<String>,
+    /// As whom this application asks.
+    pub client_id: String,
+    #[serde(default)]
+    pub client_secret: Option<Secret>,
+    #[serde(default)]
+    pub client_auth: ClientAuth,
+    /// The private key of `client_auth: private_key_jwt`. Its assertions are addressed to the issuer, if `audience` does not say otherwise, and
+    /// its public part is nowhere to be fetched.
+    #[serde(default)]
+    pub client_key: Option<ClientKey>,
+    #[serde(default)]
+    pub tokens: IntrospectedTokens,
+    /// An answer is remembered so long, and never beyond the token's end; a token that is revoked may be taken until then.
+    #[serde(default = "default_remember")]
+    pub remember: Span,
+}
+
+fn default_remember() -> Span {
+    Span::seconds(60)
+}
+
+/// Which tokens an issuer is asked about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum IntrospectedTokens {
+    /// Those that are no JWT. Only one issuer may have them, because nothing in them says whose they are.
+    #[default]
+    Opaque,
+    /// The JWTs that name it, in the place of checking them with its keys.
+    Jwts,
+    All,
+}
+
+impl IntrospectedTokens {
+    #[must_use]
+    pub const fn has_opaque(self) -> bool {
+        matches!(self, Self::Opaque | Self::All)
+    }
+
+    #[must_use]
+    pub const fn has_jwts(self) -> bool {
+        matches!(self, Self::Jwts | Self::All)
+    }
 }
 
 /// How tokens say that there was a second factor.

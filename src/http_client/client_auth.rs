@@ -43,14 +43,14 @@ pub struct Client {
 }
 
 impl Client {
-    /// Adds to `form`, which is for `endpoint`, what proves the client there; or says the value of `Authorization` that does.
+    /// Adds to `form` what proves the client to `audience`, the provider's token endpoint or name; or says the value of `Authorization` that does.
     ///
     /// # Errors
     /// As [`ClientKey::assertion`].
     pub async fn prove(
         &self,
         form: &mut Vec<(String, String)>,
-        endpoint: &str,
+        audience: &str,
         now: Timestamp,
     ) -> Result<Option<String>, Unproved> {
         let mut add = |name: &str, value: &str| form.push((name.to_owned(), value.to_owned()));
@@ -58,7 +58,7 @@ impl Client {
             (ClientAuth::PrivateKeyJwt, _, Some(key)) => {
                 add("client_id", &self.id);
                 add("client_assertion_type", ASSERTION_TYPE);
-                add("client_assertion", &key.assertion(&self.id, endpoint, now).await?);
+                add("client_assertion", &key.assertion(&self.id, audience, now).await?);
             }
             (ClientAuth::ClientSecretBasic, Some(secret), _) => return Ok(Some(basic(&self.id, secret.expose()))),
             (_, secret, _) => {

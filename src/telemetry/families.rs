@@ -105,6 +105,10 @@ impl Families {
         self.counters("cache_hits", "Credentials answered from memory", hits);
         let misses = caches.iter().map(|(name, meter)| ([("cache", *name)], meter.misses.read()));
         self.counters("cache_misses", "Credentials that had to be looked up or verified", misses);
+        let asked = &metrics.introspections;
+        let answers = [("active", &asked.active), ("inactive", &asked.inactive), ("failed", &asked.failed)];
+        let answers = answers.iter().map(|(answer, tally)| ([("answer", *answer)], tally.read()));
+        self.counters("introspections", "Questions to issuers about tokens, by the answer", answers);
     }
 
     fn process(&mut self, metrics: &Metrics) {

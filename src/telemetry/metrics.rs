@@ -62,6 +62,15 @@ pub struct CacheMeter {
     pub misses: Tally,
 }
 
+/// What issuers answered about tokens.
+#[derive(Debug, Default)]
+pub struct IntrospectionMeter {
+    pub active: Tally,
+    pub inactive: Tally,
+    /// There was no answer, or none that could be used.
+    pub failed: Tally,
+}
+
 /// How many people and programs were recognised, and how many credentials were not taken.
 #[derive(Debug, Default)]
 pub struct AuthnMeter {
@@ -207,6 +216,7 @@ pub struct Metrics {
     pub session_cache: CacheMeter,
     pub program_cache: CacheMeter,
     pub jwt_cache: CacheMeter,
+    pub introspections: IntrospectionMeter,
     pub connections: ConnectionMeter,
     /// Requests being served.
     pub in_flight: Level,

@@ -17,6 +17,7 @@ const given = options({
   users: { type: 'string', default: '[]' },
   scopes: { type: 'string', default: 'api:read api:write' },
   alg: { type: 'string', default: 'RS256' },
+  'access-tokens': { type: 'string', default: 'jwt' },
   'token-ttl': { type: 'string', default: '3600' },
   'userinfo-only': { type: 'boolean', default: false },
   'refresh-by-consent': { type: 'boolean', default: false },
@@ -158,8 +159,8 @@ function configuration() {
           scope: given.scopes,
           audience: resource,
           accessTokenTTL: Number(given['token-ttl']),
-          accessTokenFormat: 'jwt',
-          jwt: { sign: { alg: given.alg } },
+          accessTokenFormat: given['access-tokens'],
+          jwt: given['access-tokens'] === 'jwt' ? { sign: { alg: given.alg } } : undefined,
         }),
       },
       rpInitiatedLogout: {

@@ -48,6 +48,24 @@ impl Claims {
         }
     }
 
+    /// What an issuer answers about a token (RFC 7662 §2.2); `None` where it is not active.
+    pub(super) fn of_answer(body: &[u8]) -> Result<Option<Self>, Reason> {
+        let Self(mut claims) = Self::parse(body)?;
+        match claims.get("active") {
+            Some(Value::Bool(true)) => {}
+            Some(Value::Bool(false)) => return Ok(None),
+            _ => return Err(Reason::Claims),
+        }
+        // A client got it for itself, and not every issuer gives that a subject.
+        if !claims.contains_key("sub")
+            && !claims.contains_key("username")
+            && let Some(client) = claims.get("client_id").cloned()
+        {
+            claims.insert("sub".to_owned(), client);
+        }
+        Ok(Some(Self(claims)))
+    }
+
     /// Checks `exp` and `aud`, which must be there, and `nbf` and `iat`, which may; says until when the token holds, exclusively.
     pub(in crate::authn) fn check(&self, expected: &Expected<'_>, now: Timestamp) -> Result<Timestamp, Reason> {
         let expires = self.time("exp")?.ok_or(Reason::Claims)?.after(expected.skew);
@@ -111,11 +129,15 @@ impl Claims {
         Ok(Some(Digest::from_bytes(bytes)))
     }
 
-    /// Whether the claims are those of an ID, refresh or logout token rather than of an access token. Keycloak says so in `typ`;
-    /// a logout token and a security event have `events` (OpenID Connect Back-Channel Logout 1.0 §2.4, RFC 8417 §2.2).
+    /// Whether the claims are those of an ID, refresh or logout token rather than of an access token. Keycloak says so in `typ`, Amazon Cognito
+    /// and Ory Hydra in `token_use`, an answer about a token may in `token_type` (RFC 7662 §2.2), where DPoP is another scheme; a logout token and a security event have `events` (OpenID Connect Back-Channel Logout 1.0 §2.4, RFC 8417 §2.2).
     pub(super) fn are_of_another_type(&self) -> bool {
-        let typ = self.0.get("typ").and_then(Value::as_str).map(str::to_ascii_lowercase);
-        self.0.contains_key("events") || matches!(typ.as_deref(), Some("id" | "refresh" | "offline" | "logout"))
+        const OTHERS: [&str; 8] = ["id", "id_token", "refresh", "refresh_token", "offline", "logout", "dpop", "n_a"];
+        let is_other = |name: &&str| {
+            let said = self.0.get(*name).and_then(Value::as_str);
+            said.is_some_and(|said| OTHERS.iter().any(|other| said.eq_ignore_ascii_case(other)))
+        };
+        self.0.contains_key("events") || ["typ", "token_use", "token_type"].iter().any(is_other)
     }
 
     fn value(&self, name: &str) -> Option<&Value> {

@@ -53,6 +53,8 @@ pub(super) enum KeysError {
     Metadata(#[source] serde_json::Error),
     #[error("the metadata is that of `{0}`")]
     OtherIssuer(String),
+    #[error("the metadata does not say where it is")]
+    Unnamed,
     #[error("`{0}` is not a URL")]
     NotAUrl(String),
     #[error(transparent)]
@@ -200,10 +202,12 @@ impl Keyring {
     }
 }
 
+/// What an issuer says of itself (OpenID Connect Discovery 1.0 §3, RFC 8414 §2).
 #[derive(Deserialize)]
-struct Metadata {
+pub(super) struct Metadata {
     issuer: String,
-    jwks_uri: String,
+    jwks_uri: Option<String>,
+    pub(super) introspection_endpoint: Option<String>,
 }
 
 impl Source {
@@ -245,8 +249,14 @@ impl Source {
     }
 }
 
-/// Both well-known places, OpenID Connect's first; the document must be the issuer's own (RFC 8414 §3.3).
 async fn discover(issuer: &str, base: &Url, client: &HttpClient) -> Result<KeySet, KeysError> {
+    let named = metadata(issuer, base, client).await?.jwks_uri.ok_or(KeysError::Unnamed)?;
+    let url = Url::parse(&named).map_err(|_| KeysError::NotAUrl(named))?;
+    Ok(KeySet::from_json(&get(&url, client).await?)?)
+}
+
+/// Both well-known places, OpenID Connect's first; the document must be the issuer's own (RFC 8414 §3.3).
+pub(super) async fn metadata(issuer: &str, base: &Url, client: &HttpClient) -> Result<Metadata, KeysError> {
     let [connect, oauth] = metadata_urls(base);
     let document = match get(&connect, client).await {
         Err(KeysError::Status { status, .. }) if status.is_client_error() => get(&oauth, client).await?,
@@ -256,8 +266,7 @@ async fn discover(issuer: &str, base: &Url, client: &HttpClient) -> Result<KeySe
     if metadata.issuer != issuer {
         return Err(KeysError::OtherIssuer(metadata.issuer));
     }
-    let url = Url::parse(&metadata.jwks_uri).map_err(|_| KeysError::NotAUrl(metadata.jwks_uri))?;
-    Ok(KeySet::from_json(&get(&url, client).await?)?)
+    Ok(metadata)
 }
 
 /// `{issuer}/.well-known/openid-configuration`, and the form of RFC 8414 §3.1 with the path behind the well-known part.

@@ -120,12 +120,14 @@ impl FakeIssuer {
             trust_unverified_email: false,
             mfa: None,
             programs_only: false,
+            introspection: None,
             ca: None,
         };
         change(&mut bearer);
         let mut problems = Problems::default();
         let issuer = compile(&bearer, &Path::root(), &mut problems).unwrap_or_else(|| panic!("{problems:?}"));
-        Tokens::new(Issuers([(self.name.clone(), vec![issuer])].into()), Arc::new(Roles::default()), Arc::default())
+        let issuers = Issuers([(self.name.clone(), vec![issuer])].into());
+        Tokens::new(issuers, Arc::new(Roles::default()), Arc::default(), Arc::new(FailureLimit::new(20)))
     }
 
     fn claims(&self) -> Value {
@@ -136,6 +138,20 @@ impl FakeIssuer {
         let mut claims = self.claims();
         claims[name] = value;
         claims
+    }
+}
+
+impl Tokens {
+    /// Checks a token that has a signature, without remembering anything.
+    async fn check(&self, token: &str, now: Timestamp) -> Result<Known, AuthnError> {
+        if token.len() > jws::LARGEST {
+            return Err(refused(Reason::TooLarge));
+        }
+        let Way::Signed { jws, claims, issuer, keys } = self.way(token).map_err(refused)? else {
+            panic!("{token} has to be asked about")
+        };
+        check_signature(&jws, issuer, keys, now).await?;
+        self.known(&claims, issuer, now).map_err(refused)
     }
 }
 

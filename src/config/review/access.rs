@@ -6,7 +6,8 @@ use std::collections::HashMap;
 
 use super::address;
 use super::upstream;
-use crate::config::access::{Access, JwksSource, Preset, Route};
+use crate::config::access::{Access, Bearer, Introspection, JwksSource, Preset, Route};
+use crate::config::connection::ClientAuth;
 use crate::config::shown::shown_address as shown;
 use crate::config::{Config, Path, Problems};
 use crate::model::CredentialKind;
@@ -36,17 +37,49 @@ pub(super) fn review(config: &Config, problems: &mut Problems) {
 
 fn issuers(config: &Config, problems: &mut Problems) {
     let mut seen: HashMap<&str, Path> = HashMap::new();
+    let mut opaque: Option<Path> = None;
     for (index, bearer) in config.bearer.iter().enumerate() {
         let path = Path::from("bearer").item(index);
         if let Some(first) = seen.insert(&bearer.issuer, path.clone()) {
             let message = format!("the issuer `{}` is listed twice", shown(&bearer.issuer));
             problems.add(path.key("issuer"), message, format!("`{first}` has it; `audiences` is a list"));
         }
+        let asked = bearer.introspection.as_ref();
+        if let Some(introspection) = asked {
+            questions(bearer, introspection, &path, problems);
+            if introspection.tokens.has_opaque()
+                && let Some(first) = opaque.replace(path.clone())
+            {
+                let message = "an opaque token does not say whose it is, and two issuers would be asked about it";
+                problems.add(
+                    path.key("introspection").key("tokens"),
+                    message,
+                    format!("`{first}` has them; write `tokens: jwts`"),
+                );
+            }
+        }
         match &bearer.jwks {
+            None if asked.is_some_and(|asked| asked.tokens.has_jwts() && asked.endpoint.is_some()) => {}
             None => address::trusted(path.key("issuer"), &bearer.issuer, problems),
             Some(JwksSource::Url(url)) => address::trusted(path.key("jwks").key("url"), url, problems),
             Some(JwksSource::Path(_)) => {}
         }
+    }
+}
+
+/// How an issuer is asked about its tokens.
+fn questions(bearer: &Bearer, asked: &Introspection, path: &Path, problems: &mut Problems) {
+    let at = path.key("introspection");
+    if let Some(endpoint) = &asked.endpoint {
+        address::trusted(at.key("endpoint"), endpoint, problems);
+    }
+    if asked.client_auth != ClientAuth::PrivateKeyJwt && asked.client_secret.is_none() {
+        let hint = "add `client_secret: { file: … }`, or `client_auth: private_key_jwt` with a `client_key`";
+        problems.add(at.clone(), "an issuer answers nobody who does not prove themselves", hint);
+    }
+    if asked.tokens.has_jwts() && bearer.jwks.is_some() {
+        let hint = "remove `jwks`, or write `tokens: opaque`";
+        problems.add(path.key("jwks"), "the keys are not used, because the issuer is asked about its JWTs", hint);
     }
 }
 

@@ -5,6 +5,7 @@ mod demo;
 mod headers;
 mod host;
 mod hygiene;
+mod introspection;
 mod listeners;
 mod matrix;
 mod serve;
