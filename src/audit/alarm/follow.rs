@@ -225,8 +225,11 @@ fn chance() -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::Ordering;
+
     use super::*;
     use crate::audit::Source;
+    use crate::audit::moody::Moody;
     use crate::clock::{Clock as _, ManualClock};
     use crate::crypto::Secret;
     use crate::db::Database;
@@ -370,6 +373,11 @@ mod tests {
         }
         assert_eq!(house.alarms().await, [""; 0]);
         begun.round(house.clock.now()).await.unwrap();
+        let down = Arc::new(Moody::default());
+        down.down.store(true, Ordering::SeqCst);
+        let store = std::mem::replace(&mut begun.trail, down);
+        assert!(begun.say(Instant::now() + LATER).await.is_err(), "what the trail does not take stays owed");
+        begun.trail = store;
         begun.say(Instant::now() + LATER).await.unwrap();
         assert_eq!(house.alarms().await, ["a"]);
         house.trail("b").append((0..50).map(quiet).collect()).await.unwrap();

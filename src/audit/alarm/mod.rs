@@ -225,6 +225,9 @@ mod tests {
             let mut over = failure(0, "eve", "192.0.2.200");
             over.reason = Some("expired".into());
             assert_eq!(said(&mut alarms, &over), []);
+            let mut right = failure(0, "eve", "192.0.2.201");
+            right.outcome = Outcome::Success;
+            assert_eq!(said(&mut alarms, &right), []);
         }
     }
 

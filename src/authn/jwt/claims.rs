@@ -129,8 +129,9 @@ impl Claims {
         Ok(Some(Digest::from_bytes(bytes)))
     }
 
-    /// Whether the claims are those of an ID, refresh or logout token rather than of an access token. Keycloak says so in `typ`, Amazon Cognito
-    /// and Ory Hydra in `token_use`, an answer about a token may in `token_type` (RFC 7662 §2.2), where DPoP is another scheme; a logout token and a security event have `events` (OpenID Connect Back-Channel Logout 1.0 §2.4, RFC 8417 §2.2).
+    /// Whether the claims are those of an ID, refresh or logout token rather than of an access token. Keycloak says so in `typ`, Amazon
+    /// Cognito and Ory Hydra in `token_use`, an answer about a token may in `token_type` (RFC 7662 §2.2), where DPoP is another scheme; a
+    /// logout token and a security event have `events` (OpenID Connect Back-Channel Logout 1.0 §2.4, RFC 8417 §2.2).
     pub(super) fn are_of_another_type(&self) -> bool {
         const OTHERS: [&str; 8] = ["id", "id_token", "refresh", "refresh_token", "offline", "logout", "dpop", "n_a"];
         let is_other = |name: &&str| {
