@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::super::{Jws, KeySet, jws};
 
-/// The corpus, or `None` with a message where it is not there; in continuous integration it has to be.
+/// The corpus, or `None` with a message where it is not there.
 fn corpus(file: &str) -> Option<Value> {
     let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/corpora");
     let folder = PathBuf::from(option_env!("DOORWARD_CORPORA").unwrap_or(beside));
