@@ -20,7 +20,7 @@ use super::sink::Sink;
 use super::telemetry::Telemetry;
 use super::tenant::Tenant;
 use super::upstream::Upstream;
-use super::value::{FilePath, Span};
+use super::value::{FilePath, Span, WrittenFile};
 use crate::crypto::Secret;
 
 /// Doorward's configuration.
@@ -224,7 +224,7 @@ pub struct Audit {
     /// The file in which events wait that came too fast for the store, or while it was down; a second process on this disk takes the same
     /// name with `.1`. Default: beside an embedded store, with `-events` after its name; with PostgreSQL they wait in memory. Read at the
     /// start.
-    #[schemars(with = "Option<FilePath>")]
+    #[schemars(with = "Option<WrittenFile>")]
     pub journal: Option<PathBuf>,
     /// Bytes of the disk that the journal takes from the start on.
     #[schemars(range(min = 1_048_576, max = 1_099_511_627_776_u64))]

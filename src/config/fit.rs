@@ -11,7 +11,7 @@ use super::document::{Content, Entry, Node, plain};
 use super::problem::Path;
 use super::reference::{self, Environment, ReferenceError};
 use super::report::{Findings, Place};
-use super::shape::{Schema, Section, Shape, Text, Wanted};
+use super::shape::{File, Schema, Section, Shape, Text, Wanted};
 use super::shown::shown;
 
 /// What is known of a file once it was held against the schema.
@@ -213,12 +213,14 @@ impl<'f> Fitting<'f> {
 
     fn single(&mut self, value: Value, wanted: &Wanted<'f>, at: &At) -> Option<Value> {
         match (&wanted.shape, &value) {
-            (Shape::Text(text), Value::String(path)) if text.file => {
+            (Shape::Text(Text { file: Some(file), .. }), Value::String(path)) => {
                 let Outside::Near { folder, .. } = self.outside else {
                     return self.problem(at, format!("{} would name a file of the server", at.name), AWAY);
                 };
                 let path = folder.join(path);
-                self.facts.files.insert(path.clone());
+                if *file == File::Read {
+                    self.facts.files.insert(path.clone());
+                }
                 path.into_os_string().into_string().ok().map(Value::String)
             }
             (Shape::Text(_), Value::String(_)) | (Shape::Truth, Value::Bool(_)) | (Shape::Number, Value::Number(_)) => {

@@ -57,7 +57,14 @@ pub(super) struct Section<'s> {
 pub(super) struct Text {
     pub(super) secret: bool,
     /// Names a file, relative to the configuration file.
-    pub(super) file: bool,
+    pub(super) file: Option<File>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum File {
+    /// Part of the configuration: another one is a reason to load again.
+    Read,
+    Written,
 }
 
 impl Shape<'_> {
@@ -147,7 +154,11 @@ fn shape(schema: &Value) -> Shape<'_> {
         },
         _ => Shape::Text(Text {
             secret: schema.get("writeOnly").and_then(Value::as_bool).unwrap_or(false),
-            file: schema.get("format").and_then(Value::as_str) == Some("file"),
+            file: match schema.get("format").and_then(Value::as_str) {
+                Some("file") => Some(File::Read),
+                Some("written-file") => Some(File::Written),
+                _ => None,
+            },
         }),
     }
 }
@@ -206,6 +217,7 @@ mod tests {
         visit(Schema::new(&root), &root, "", &mut seen);
         for (path, kind) in [
             ("listeners[].tls.certificates[].cert", "file"),
+            ("audit.journal", "written file"),
             ("secret_key", "secret"),
             ("sessions.idle", "text"),
             ("routes[].access", "words"),
@@ -238,7 +250,8 @@ mod tests {
             Shape::Table(item) => visit(schema, item, &format!("{path}.*"), seen),
             Shape::List { item, .. } => visit(schema, item, &format!("{path}[]"), seen),
             Shape::Text(Text { secret: true, .. }) => seen.push((path.to_owned(), "secret")),
-            Shape::Text(Text { file: true, .. }) => seen.push((path.to_owned(), "file")),
+            Shape::Text(Text { file: Some(File::Read), .. }) => seen.push((path.to_owned(), "file")),
+            Shape::Text(Text { file: Some(File::Written), .. }) => seen.push((path.to_owned(), "written file")),
             Shape::Text(_) => {
                 let (node, _) = Schema::without_null(node);
                 assert!(kinds(schema.followed(node)).contains(&"string"), "{path} is not understood: {node}");

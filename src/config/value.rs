@@ -90,6 +90,25 @@ impl JsonSchema for FilePath {
     }
 }
 
+/// How the path of a file is described that Doorward itself writes: relative to the configuration file as well, but not watched, because
+/// what is written there says nothing about the configuration.
+pub(super) struct WrittenFile;
+
+impl JsonSchema for WrittenFile {
+    fn schema_name() -> Cow<'static, str> {
+        "WrittenFile".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "title": "a file",
+            "format": "written-file",
+            "description": "The path of a file that is written; relative to the configuration file."
+        })
+    }
+}
+
 /// How a network is described.
 pub(super) struct Network;
 
