@@ -21,7 +21,7 @@ mod sessions;
 mod shown;
 mod users;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -84,11 +84,12 @@ fn routes() -> OpenApiRouter<Admin> {
 /// The API, under the reserved prefix.
 pub fn router(admin: Admin) -> Router {
     let base = format!("{}{PATH}", admin.config.prefix);
-    let (routes, described) = OpenApiRouter::new().nest(&base, routes()).split_for_parts();
-    let text: Arc<str> = document::finished(described, &admin.config).into();
+    let (routes, _) = OpenApiRouter::new().nest(&base, routes()).split_for_parts();
+    let (config, text) = (Arc::clone(&admin.config), Arc::new(OnceLock::new()));
     let open = move || {
-        let text = Arc::clone(&text);
-        async move { ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], text.to_string()) }
+        // 170 KiB that hardly anybody asks for.
+        let text: String = text.get_or_init(|| openapi(&config)).clone();
+        async move { ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], text) }
     };
     routes
         .method_not_allowed_fallback(wrong_method)

@@ -24,8 +24,9 @@ static MIGRATIONS: Migrator = {
     migrator.ignore_missing = true;
     migrator
 };
-/// As many as a small machine has cores; look-ups are cached before they come here.
-const READERS: u32 = 4;
+/// Who may read at the same time; look-ups are cached before they come here. On fewer processors fewer are of use, and each
+/// has a thread and a cache of its own.
+const READERS: std::ops::RangeInclusive<usize> = 2..=4;
 /// How long another process may take to bring the tables up to date.
 const MIGRATION_WAIT: Duration = Duration::from_secs(30);
 
@@ -71,8 +72,10 @@ async fn opened(file: &Path, mut connection: SqliteConnection, options: SqliteCo
     if matches!(compatibility::standing(oldest, &MIGRATIONS), Standing::Newer) {
         return Err(OpenError::Newer(file.to_owned()));
     }
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let readers = u32::try_from(processors.clamp(*READERS.start(), *READERS.end())).unwrap_or(1);
     let readers =
-        SqlitePoolOptions::new().max_connections(READERS).acquire_timeout(DEADLINE).connect_lazy_with(reading(&options));
+        SqlitePoolOptions::new().max_connections(readers).acquire_timeout(DEADLINE).connect_lazy_with(reading(&options));
     Ok(Opened { options, connection, readers })
 }
 
