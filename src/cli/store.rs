@@ -56,7 +56,7 @@ pub(super) fn beside(file: &Path, work: impl AsyncFnOnce(&Store) -> anyhow::Resu
 }
 
 impl Store {
-    async fn open(config: Config) -> anyhow::Result<Self> {
+    pub(super) async fn open(config: Config) -> anyhow::Result<Self> {
         let clock: SharedClock = Arc::new(SystemClock);
         let memory = Memory::open(&config, &clock).await?;
         Ok(Self { memory, config, now: clock.now(), actor: actor() })

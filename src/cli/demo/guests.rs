@@ -3,17 +3,18 @@
 //! Refuses to make new ones each time: a named folder remembers whom it invited.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 use super::files::Folder;
-use crate::app::memory::Memory;
-use crate::clock::{SharedClock, SystemClock, Timestamp};
-use crate::crypto::{Digest, password, random, token};
-use crate::model::{Program, ProgramKind, ProgramSecret, TenantId, User, UserId};
+use crate::admin::program::NewProgram;
+use crate::admin::user::NewUser;
+use crate::cli::store::{Store, undone};
+use crate::crypto::{password, random};
+use crate::model::{ProgramKind, TenantId};
+
+const NAME: &str = "ada@example.com";
 
 /// Who may try the demo, with their secrets.
 #[derive(Clone, Serialize, Deserialize)]
@@ -30,61 +31,39 @@ pub(super) async fn invite(folder: &Folder, config: &Path) -> anyhow::Result<Gue
     if let Ok(remembered) = std::fs::read_to_string(folder.file("guests.json")) {
         return serde_json::from_str(&remembered).context("guests.json in the folder is damaged; remove it");
     }
-    let clock: SharedClock = Arc::new(SystemClock);
-    let now = clock.now();
-    let loaded = crate::config::load(config)?;
-    let directory = Memory::open(&loaded.config, &clock).await?.directory;
-    let user = User {
-        id: UserId(Uuid::new_v4()),
-        tenant: TenantId::default(),
-        user_name: "ada@example.com".to_owned(),
-        email: Some("ada@example.com".parse()?),
-        name: Some("Ada Example".to_owned()),
-        active: true,
-        groups: Vec::new(),
-        directory_groups: Vec::new(),
-        provisioned_by: None,
-        roles: vec!["admin".to_owned()],
-        link: None,
-        password_hash: None,
-        created_at: now,
-        updated_at: now,
-    };
+    let store = Store::open(crate::config::load(config)?.config).await?;
+    let (administration, acting) = store.administration(&TenantId::default());
     let secret = random::alphanumeric(20)?;
-    let hash = password::hash(&secret)?;
-    directory.create_user(&User { password_hash: Some(hash), ..user.clone() }).await?;
-    let key_id = token::new_id()?;
-    let (api_key, key_digest) = token::new_api_key(&key_id)?;
-    directory.create_program(&viewer(ProgramKind::ApiKey, key_id, key_digest, now)).await?;
-    let client_id = token::new_id()?;
-    let (client_secret, client_digest) = token::new_client_secret()?;
-    directory.create_program(&viewer(ProgramKind::Client, client_id.clone(), client_digest, now)).await?;
+    let person = NewUser {
+        user_name: NAME.to_owned(),
+        email: Some(NAME.parse()?),
+        name: Some("Ada Example".to_owned()),
+        groups: Vec::new(),
+        roles: vec!["admin".to_owned()],
+        password_hash: Some(password::hash(&secret)?),
+    };
+    administration.create_user(&acting, person).await.map_err(undone)?;
+    let viewer = async |kind| administration.create_program(&acting, kind, viewer()).await.map_err(undone);
+    let (_, api_key) = viewer(ProgramKind::ApiKey).await?;
+    let (client, client_secret) = viewer(ProgramKind::Client).await?;
     let guests = Guests {
-        user: user.user_name,
+        user: NAME.to_owned(),
         password: secret,
         api_key: api_key.expose().to_owned(),
-        client_id,
+        client_id: client.id,
         client_secret: client_secret.expose().to_owned(),
     };
     folder.write("guests.json", &serde_json::to_string(&guests)?)?;
     Ok(guests)
 }
 
-fn viewer(kind: ProgramKind, id: String, digest: Digest, now: Timestamp) -> Program {
-    Program {
-        kind,
-        id,
-        tenant: TenantId::default(),
+fn viewer() -> NewProgram {
+    NewProgram {
         name: "demo".to_owned(),
         owner: None,
-        within_owner: false,
         roles: vec!["viewer".to_owned()],
         scopes: Vec::new(),
         networks: Vec::new(),
-        created_at: now,
         expires_at: None,
-        revoked_at: None,
-        last_used_at: None,
-        secrets: vec![ProgramSecret { digest, created_at: now, expires_at: None }],
     }
 }

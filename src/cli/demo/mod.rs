@@ -73,7 +73,7 @@ impl Demo {
         let tour = Tour {
             plain_url: plain_address.map(|address| format!("http://localhost:{}", address.port())),
             ca: folder.file("ca.pem"),
-            guests: guests::invite(&folder, &config).await?,
+            guests: Box::pin(guests::invite(&folder, &config)).await?,
             operations: format!("http://{operations}"),
             config: config.clone(),
             url,

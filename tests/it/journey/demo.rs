@@ -28,6 +28,16 @@ fn the_demo_lets_its_key_and_client_in_and_nobody_else() {
 }
 
 #[test]
+fn whom_the_demo_lets_in_is_in_the_trail_like_anybody_else() {
+    let door = Door::demo(&[]);
+    let of = |kind: &str| door.events(kind).iter().map(|event| event["target"].clone()).collect::<Vec<_>>();
+    assert_eq!(of("user_created").len(), 1);
+    assert_eq!(of("client_created"), [door.text("client_id")]);
+    let key = of("key_created")[0].as_str().unwrap().to_owned();
+    assert!(door.text("api_key").starts_with(&format!("dw_{key}")), "{key}");
+}
+
+#[test]
 fn what_the_demo_wrote_is_a_configuration_to_serve_with() {
     let mut demo = Door::demo(&[]);
     assert_eq!(demo.command(&["check"])["ok"], true);
