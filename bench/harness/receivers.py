@@ -2,7 +2,7 @@
 
     python3 receivers.py [--tls CERT KEY] KIND…
 
-KIND is `webhook`, `splunk`, `datadog`, `otlp` or `upstream`. The first line that it prints says their ports. Then, line by line of standard
+KIND is `webhook`, `splunk`, `sentinel` (which gives out its access tokens as well), `datadog`, `otlp` or `upstream`. The first line that it prints says their ports. Then, line by line of standard
 input: {"mode": MODE, "of": [KIND…]}, answered by {}, where MODE is `well`, `down` (nobody listens), `slow` (three seconds), `garbage` (no HTTP),
 a status such as 429, `expired` (the certificate; then {"cert", "key"} are named as well); {"count": true}, answered by what each has taken;
 {"seen": FILE}, answered by {} once the file has {KIND: [[link, id]…]} in the order in which they were taken.
@@ -11,6 +11,7 @@ import asyncio
 import gzip
 import json
 import os
+import re
 import ssl
 import sys
 
@@ -26,21 +27,34 @@ def of_splunk(text):
             place += 1
 
 
+# Two attributes of a log record as protobuf has them: a key, and a value that is a text of 36 bytes or a number of seven bits to a byte.
+OTLP = re.compile(rb"log\.record\.uid\x12.\x0a\x24(.{36}).*?doorward\.link\x12.\x18([\x80-\xff]*[\x00-\x7f])", re.DOTALL)
+
+
+def of_otlp(body):
+    for found in OTLP.finditer(body):
+        yield sum((digit & 0x7F) << 7 * place for place, digit in enumerate(found[2])), found[1].decode()
+
+
 def told(kind, body):
-    """The link and id of each event of a request; of OTLP only how many."""
+    """The link and id of each event of a request."""
     if kind == "otlp":
-        return [(0, "")] * body.count(b"log.record.uid")
+        return list(of_otlp(body))
     if kind == "splunk":
         return list(of_splunk(body.decode()))
     events = json.loads(body)
+    if kind == "sentinel":
+        return [(row["Link"], row["EventId"]) for row in events]
     if kind == "datadog":
         events = [json.loads(entry["message"]) for entry in events]
     return [(event["link"], event["id"]) for event in events]
 
 
+TOKEN = (200, "application/json", b'{"token_type":"Bearer","expires_in":3600,"access_token":"bench"}')
 GOOD = {
     "webhook": (200, "application/json", b"{}"),
     "splunk": (200, "application/json", b'{"text":"Success","code":0}'),
+    "sentinel": (204, "application/json", b""),
     "datadog": (202, "application/json", b"{}"),
     "otlp": (200, "application/x-protobuf", b""),
     "upstream": (200, "text/plain", b"ok"),
@@ -89,9 +103,10 @@ class Receiver:
         else:
             if mode == "slow":
                 await asyncio.sleep(3)
-            if self.kind != "upstream":
+            asks_for_token = b"/oauth2/v2.0/token " in lines[0]
+            if self.kind != "upstream" and not asks_for_token:
                 self.seen += told(self.kind, gzip.decompress(body) if b"content-encoding: gzip" in head else body)
-            status, content, text = GOOD[self.kind]
+            status, content, text = TOKEN if asks_for_token else GOOD[self.kind]
         writer.write(f"HTTP/1.1 {status} x\r\nContent-Type: {content}\r\nContent-Length: {len(text)}\r\n\r\n".encode() + text)
         await writer.drain()
         return True
