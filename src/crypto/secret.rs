@@ -23,6 +23,12 @@ impl Secret {
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
+
+    /// Whether `text` is the same. Constant-time in the content; the length may be learned.
+    #[must_use]
+    pub fn is(&self, text: &str) -> bool {
+        aws_lc_rs::constant_time::verify_slices_are_equal(self.expose().as_bytes(), text.as_bytes()).is_ok()
+    }
 }
 
 impl fmt::Debug for Secret {
@@ -31,10 +37,10 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Constant-time in the content; the length may be learned.
+/// As [`Secret::is`].
 impl PartialEq for Secret {
     fn eq(&self, other: &Self) -> bool {
-        aws_lc_rs::constant_time::verify_slices_are_equal(self.expose().as_bytes(), other.expose().as_bytes()).is_ok()
+        self.is(other.expose())
     }
 }
 

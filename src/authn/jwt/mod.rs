@@ -9,6 +9,7 @@ mod introspection;
 mod jws;
 mod keyring;
 mod keys;
+mod recent;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ pub(super) use keys::{Key, KeySet};
 
 use self::introspection::{Introspection, Unanswered};
 use self::keyring::{Keyring, KeysError, Newer, Source};
+use self::recent::Recent;
 use super::reason::Reason;
 use super::{AuthnError, unavailable_shared};
 use crate::clock::Timestamp;
@@ -175,6 +177,7 @@ fn source(typed: &Bearer, path: &Path, problems: &mut Problems) -> Option<Source
 pub(super) struct Tokens {
     issuers: Issuers,
     roles: Arc<Roles>,
+    recent: Recent,
     answers: Cache<Digest, Arc<Answer>>,
     metrics: Arc<Metrics>,
     failures: Arc<FailureLimit>,
@@ -188,17 +191,22 @@ const SIGNATURE_KEPT: Duration = Duration::from_secs(300);
 impl Tokens {
     pub(super) fn new(issuers: Issuers, roles: Arc<Roles>, metrics: Arc<Metrics>, failures: Arc<FailureLimit>) -> Self {
         let answers = Cache::builder().max_capacity(50_000).time_to_live(REMEMBERED).build();
-        Self { issuers, roles, answers, metrics, failures }
+        Self { issuers, roles, recent: Recent::default(), answers, metrics, failures }
     }
 
     pub(super) async fn identify(&self, token: &str, clean: &Clean<'_>) -> Result<Arc<Identity>, AuthnError> {
         if token.len() > jws::LARGEST {
             return Err(refused(Reason::TooLarge));
         }
+        if let Some(answer) = self.recent.answer(token, clean.now) {
+            self.metrics.jwt_cache.hits.one();
+            return still_good(&answer, clean);
+        }
         let place = Digest::of(token.as_bytes());
         let before = self.answers.get(&place).await;
         if let Some(answer) = before.as_ref().filter(|answer| clean.now < answer.until) {
             self.metrics.jwt_cache.hits.one();
+            self.recent.keep(token, answer, clean.now);
             return still_good(answer, clean);
         }
         self.metrics.jwt_cache.misses.one();
@@ -218,6 +226,7 @@ impl Tokens {
                     return Err(AuthnError::TooMany { retry_after });
                 }
                 if before.is_some() {
+                    self.recent.forget(token);
                     self.answers.invalidate(&place).await;
                 }
                 // Once for all who present the same at the same time.
