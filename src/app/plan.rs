@@ -9,13 +9,14 @@ use crate::admin::{self, Administration};
 use crate::audit::alarm;
 use crate::audit::sink;
 use crate::authn::{self, Authn, Stores};
-use crate::clock::{SharedClock, SystemClock, Timestamp};
+use crate::clock::{Clock, SharedClock, SystemClock, Timestamp};
 use crate::config::{self, Config, Path, Problems};
 use crate::credential::Sources;
 use crate::edge::redirect::Destination;
 use crate::edge::{Hygiene, tls};
 use crate::forward::Forwarding;
-use crate::login::{self, Login};
+use crate::login::{self, Diagnosis, Login};
+use crate::model::StoredConnection;
 use crate::policy::Standing;
 use crate::policy::mfa::Demands;
 use crate::policy::role::Roles;
@@ -111,6 +112,15 @@ impl Plan {
             site.judge_at(&self.config, now, &mut problems);
         }
         problems
+    }
+
+    /// Asks whoever signs people in whether they would: each connection of every site, and those of the store.
+    pub async fn diagnose(&self, stored: &[StoredConnection], clock: &dyn Clock) -> Vec<Diagnosis> {
+        let mut all = Vec::new();
+        for site in &self.login {
+            all.extend(site.diagnose(stored, clock).await);
+        }
+        all
     }
 
     /// Where redirecting listeners send people.

@@ -17,6 +17,7 @@ mod change;
 mod check;
 mod connection;
 mod demo;
+mod doctor;
 mod explain;
 mod factor;
 mod group;
@@ -108,6 +109,8 @@ enum Command {
     /// What is kept, and where.
     #[command(subcommand)]
     Store(store_copy::Command),
+    /// Say whether each way to sign in is ready for people, and what is missing.
+    Doctor(doctor::Doctor),
     /// Say what would become of a request, and why.
     Explain(Box<explain::Explain>),
     /// Ask a running server whether it is ready.
@@ -152,6 +155,7 @@ impl Cli {
             Command::Session(command) => store::with(&self.config, async |store| command.run(store).await),
             Command::Audit(command) => store::with(&self.config, async |store| command.run(store).await),
             Command::Store(command) => command.run(),
+            Command::Doctor(command) => command.run(&self.config),
             Command::Explain(command) => store::beside(&self.config, async |store| command.run(store).await),
             Command::Health(command) => command.run(&self.config),
             // The environment names the door's own configuration, which this is not.

@@ -49,7 +49,7 @@ impl Book {
     }
 
     /// Puts `all` that the store has in force, beside the file's.
-    async fn take_over(&self, all: &[StoredConnection], origins: &Origins) {
+    pub(super) async fn take_over(&self, all: &[StoredConnection], origins: &Origins) {
         let mut known = self.stored.lock().await;
         let (mut config, mut kept, mut more) = (None, Stored::new(), Vec::new());
         let in_file = |id: &ConnectionId| self.config.connections.iter().any(|connection| connection.id == *id);

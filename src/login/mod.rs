@@ -10,6 +10,7 @@ mod chooser;
 mod compatibility;
 mod complete;
 mod connection;
+mod doctor;
 mod enforcement;
 mod error;
 pub mod examine;
@@ -49,6 +50,7 @@ use tokio_util::task::TaskTracker;
 
 pub use book::check_last;
 pub use break_glass::UsedCodes;
+pub use doctor::{Check, Diagnosis, Registered, Verdict};
 pub use error::SignInError;
 pub use mfa::one_time_code;
 pub use return_to::LONGEST_ADDRESS;

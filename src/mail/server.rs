@@ -11,6 +11,8 @@ use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, CertificateStore, TlsParameters, TlsParametersBuilder};
 use url::{Host, Url};
 
+use super::MailError;
+use super::line::Line;
 use crate::config::{Mail, Path, Problems};
 
 /// Submission over TLS (RFC 8314 §3.3).
@@ -71,6 +73,16 @@ impl Server {
         };
         let credentials = credentials(typed, &url);
         Some(Self { port: url.port().unwrap_or(port), host, protection, credentials, timeout: typed.timeout.0, from })
+    }
+
+    /// Connects, encrypts and signs in as for a letter, and says goodbye.
+    ///
+    /// # Errors
+    /// [`MailError`]
+    pub async fn greet(&self) -> Result<(), MailError> {
+        let line = Line::open(self).await?;
+        line.close(self.timeout).await;
+        Ok(())
     }
 
     /// `mail.example.com:465`, for logs and metrics.

@@ -23,6 +23,7 @@ pub(super) use write::typed_code;
 use super::attempt::{Attempt, Found, LIFE};
 use super::complete::Proven;
 use super::connection::{Connection, Connections, Way};
+use super::doctor::Chart;
 use super::lockout::Lockout;
 use super::person::Asserted;
 use super::visitor::Visitor;
@@ -81,6 +82,18 @@ impl Shares {
 }
 
 impl MagicLink {
+    /// Looks whether the mail server takes letters from us, and sends none.
+    pub(super) async fn diagnose(&self, chart: &mut Chart) {
+        const NAME: &str = "mail_server";
+        match self.server.greet().await {
+            Ok(()) => chart.pass(NAME, format!("{} takes letters from us", self.server.name())),
+            Err(error) => {
+                let hint = "look at `smtp`, `username`, `password` and `ca`";
+                chart.fail(NAME, format!("{}: {error}", self.server.name()), hint);
+            }
+        }
+    }
+
     /// `place`: where it stands in the configuration. `None` where a problem was added.
     pub(super) fn compile(typed: &Typed, config: &Config, place: &Path, problems: &mut Problems) -> Option<Self> {
         if typed.lasts.0 < SHORTEST || typed.lasts.0 > LIFE {

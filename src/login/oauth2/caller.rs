@@ -83,6 +83,12 @@ impl Caller {
         Ok(self.send(request.body(body.into_bytes()).map_err(SignInError::internal)?).await?)
     }
 
+    /// What a browser that is sent there is answered; nothing is followed.
+    pub(in crate::login) async fn visit(&self, url: &Url) -> Result<HttpResponse, SignInError> {
+        let request = http::Request::get(url.as_str()).header(header::ACCEPT, "text/html");
+        Ok(self.send(request.body(Vec::new()).map_err(SignInError::internal)?).await?)
+    }
+
     /// Sends `body` with an access token (RFC 6750 §2.1); without a body it is a GET.
     pub(in crate::login) async fn with_token(
         &self,

@@ -4,6 +4,7 @@
 
 pub(super) mod caller;
 pub(super) mod client_key;
+pub(super) mod doctor;
 pub(super) mod heard;
 mod profile;
 mod provider;

@@ -28,22 +28,22 @@ use crate::session::ProviderTokens;
 /// One server, as configured.
 #[derive(Debug)]
 pub(in crate::login) struct Provider {
-    endpoints: Endpoints,
+    pub(super) endpoints: Endpoints,
     issuer: String,
-    client: Client,
+    pub(super) client: Client,
     scopes: String,
     pub(super) claims: ClaimPaths,
     parameters: BTreeMap<String, String>,
     pub(super) trust_unverified_email: bool,
-    callback: Url,
-    caller: Caller,
+    pub(super) callback: Url,
+    pub(super) caller: Caller,
 }
 
 #[derive(Debug)]
-struct Endpoints {
+pub(super) struct Endpoints {
     authorization: Url,
-    token: Url,
-    userinfo: Url,
+    pub(super) token: Url,
+    pub(super) userinfo: Url,
     emails: Option<Url>,
 }
 

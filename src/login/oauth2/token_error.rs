@@ -36,9 +36,14 @@ impl From<SignInError> for NotRefreshed {
 const OURS: [&str; 4] = ["invalid_client", "unauthorized_client", "incorrect_client_credentials", "redirect_uri_mismatch"];
 
 impl TokenError {
+    /// Whether it is about this client, or what the server knows of it.
+    pub(in crate::login) fn is_ours(&self) -> bool {
+        OURS.contains(&self.error.as_str())
+    }
+
     /// Some are the person's bad luck, others the configuration's.
     pub(in crate::login) fn at_sign_in(self) -> SignInError {
-        if OURS.contains(&self.error.as_str()) {
+        if self.is_ours() {
             return SignInError::ProviderSetup(self.to_string());
         }
         SignInError::ProviderRefused { code: self.error, description: self.error_description }
@@ -49,7 +54,7 @@ impl TokenError {
             // The second is GitHub's name for it.
             "invalid_grant" | "bad_refresh_token" => NotRefreshed::Spent,
             "temporarily_unavailable" | "server_error" | "slow_down" => NotRefreshed::NotNow(self.at_sign_in()),
-            ours if OURS.contains(&ours) => NotRefreshed::NotNow(self.at_sign_in()),
+            _ if self.is_ours() => NotRefreshed::NotNow(self.at_sign_in()),
             _ => NotRefreshed::Doubtful(self.at_sign_in()),
         }
     }

@@ -6,6 +6,7 @@
 mod back_channel;
 mod callback;
 mod claims;
+mod doctor;
 mod front_channel;
 mod metadata;
 mod overage;

@@ -57,7 +57,7 @@ impl Provider {
         }
     }
 
-    fn request(&self, metadata: &Metadata, attempt: &Attempt, hint: Option<&str>) -> Url {
+    pub(super) fn request(&self, metadata: &Metadata, attempt: &Attempt, hint: Option<&str>) -> Url {
         let client = self.client(metadata);
         let flow = AuthenticationFlow::<CoreResponseType>::AuthorizationCode;
         let (state, nonce) = (attempt.state.clone(), attempt.nonce.clone());
@@ -104,7 +104,13 @@ impl Provider {
     }
 
     /// Leaves the request with the provider and says where the browser is to go with the ticket for it.
-    async fn push(&self, metadata: &Metadata, endpoint: &Url, request: &Url, now: Timestamp) -> Result<Url, SignInError> {
+    pub(super) async fn push(
+        &self,
+        metadata: &Metadata,
+        endpoint: &Url,
+        request: &Url,
+        now: Timestamp,
+    ) -> Result<Url, SignInError> {
         let mut form: Vec<(String, String)> = request.query_pairs().into_owned().collect();
         form.extend(self.assertion(metadata, now).await?);
         let secret = self.client_secret.as_ref().map(|secret| secret.secret().as_str());

@@ -73,6 +73,14 @@ impl Discovery {
         }
     }
 
+    /// What it is fetched with.
+    pub(super) fn http(&self) -> Option<&HttpClient> {
+        match self {
+            Self::Fixed(_) => None,
+            Self::Remote(remote) => Some(&remote.http),
+        }
+    }
+
     /// The provider newer than `seen`, whose keys did not fit; `None` where there is nothing newer to be had.
     pub(super) async fn newer_than(&self, seen: &Arc<IdentityProvider>, now: Timestamp) -> Option<Arc<IdentityProvider>> {
         match self {

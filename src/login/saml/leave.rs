@@ -6,8 +6,9 @@ use axum::response::{IntoResponse, Response};
 
 use super::Provider;
 use super::binding::{Direction, redirect_address};
-use super::idp::{Endpoint, Transport};
+use super::idp::{Endpoint, IdentityProvider, Transport};
 use super::message::{Ask, Envelope, Message, authn_request};
+use crate::clock::Timestamp;
 use crate::login::attempt::Attempt;
 use crate::login::complete::redirect;
 use crate::login::connection::Connection;
@@ -19,6 +20,32 @@ use crate::session::cookie::{self, Answered};
 /// The id of the request that an attempt makes: an XML name, which may not begin with a digit.
 pub(super) fn request_id(attempt: &Attempt) -> String {
     format!("_{}", attempt.state)
+}
+
+impl Provider {
+    /// What asks `idp` to sign somebody in, and where it goes; `passive`: without asking anybody anything.
+    pub(super) fn request<'i>(
+        &self,
+        idp: &'i IdentityProvider,
+        attempt: &Attempt,
+        passive: bool,
+        now: Timestamp,
+    ) -> Result<(&'i Endpoint, Message), SignInError> {
+        if idp.wants_signed && self.request_key().is_none() {
+            return Err(SignInError::ProviderSetup("it takes signed requests only: configure a `key` to sign with".to_owned()));
+        }
+        let endpoint = idp.sign_in().ok_or_else(|| SignInError::ProviderSetup("it has no address for signing in".to_owned()))?;
+        let id = request_id(attempt);
+        let envelope = Envelope { id: &id, issuer: &self.entity_id, destination: endpoint.location.as_str(), now };
+        let ask = Ask {
+            acs: &self.acs,
+            force_authn: !passive && (self.force_authn || attempt.fresh),
+            passive,
+            name_id_format: self.name_id_format,
+            contexts: &attempt.acr_values,
+        };
+        Ok((endpoint, authn_request(envelope, ask)))
+    }
 }
 
 impl Login {
@@ -42,19 +69,7 @@ impl Login {
     pub(super) async fn send(&self, visitor: &Visitor, provider: &Provider, attempt: &Attempt) -> Result<Response, SignInError> {
         let now = self.now();
         let idp = provider.discovery.current(now).await?;
-        if idp.wants_signed && provider.request_key().is_none() {
-            return Err(SignInError::ProviderSetup("it takes signed requests only: configure a `key` to sign with".to_owned()));
-        }
-        let endpoint = idp.sign_in().ok_or_else(|| SignInError::ProviderSetup("it has no address for signing in".to_owned()))?;
-        let id = request_id(attempt);
-        let envelope = Envelope { id: &id, issuer: &provider.entity_id, destination: endpoint.location.as_str(), now };
-        let ask = Ask {
-            acs: &provider.acs,
-            force_authn: provider.force_authn || attempt.fresh,
-            name_id_format: provider.name_id_format,
-            contexts: &attempt.acr_values,
-        };
-        let request = authn_request(envelope, ask);
+        let (endpoint, request) = provider.request(&idp, attempt, false, now)?;
         let mut answer = self.deliver(provider, endpoint, Direction::Request, &request, Some(&attempt.state))?;
         cookie::add(answer.headers_mut(), self.rules.attempts.keep(attempt, &visitor.headers, now)?);
         Ok(answer)

@@ -59,6 +59,8 @@ impl Envelope<'_> {
 pub(super) struct Ask<'a> {
     pub acs: &'a str,
     pub force_authn: bool,
+    /// Nobody is to be asked anything.
+    pub passive: bool,
     pub name_id_format: Option<&'static str>,
     /// Authentication contexts of which one is wanted.
     pub contexts: &'a [String],
@@ -66,7 +68,9 @@ pub(super) struct Ask<'a> {
 
 pub(super) fn authn_request(envelope: Envelope<'_>, ask: Ask<'_>) -> Message {
     let force = if ask.force_authn { " ForceAuthn=\"true\"" } else { "" };
-    let attributes = format!("{force} ProtocolBinding=\"{}\" AssertionConsumerServiceURL=\"{}\"", names::POST, escape(ask.acs));
+    let passive = if ask.passive { " IsPassive=\"true\"" } else { "" };
+    let attributes =
+        format!("{force}{passive} ProtocolBinding=\"{}\" AssertionConsumerServiceURL=\"{}\"", names::POST, escape(ask.acs));
     let format = ask.name_id_format.map(|format| format!(" Format=\"{format}\"")).unwrap_or_default();
     let mut content = format!("<samlp:NameIDPolicy{format} AllowCreate=\"true\"/>");
     if !ask.contexts.is_empty() {

@@ -11,6 +11,7 @@ mod certificate;
 mod compile;
 mod decrypt;
 mod discovery;
+mod doctor;
 mod encrypt;
 pub mod examine;
 mod idp;

@@ -66,6 +66,11 @@ impl Trust {
         Self { context: self.context.with_hsm_verifier(verifier), ..self }
     }
 
+    /// DER of each.
+    pub(super) fn certificates(&self) -> impl Iterator<Item = &[u8]> {
+        self.certificates.iter().map(Vec::as_slice)
+    }
+
     pub(super) fn keys(&self) -> impl Iterator<Item = &bergshamra::Key> {
         self.context.keys_manager.keys()
     }

@@ -7,6 +7,7 @@ mod blindness;
 mod break_glass;
 mod browser;
 mod client_auth;
+mod doctor;
 mod erasure;
 mod form;
 mod house;

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::house::{House, PASSWORD, Plan};
+use crate::login::doctor::Found;
 use crate::support::{Stopwatch, eventually};
 
 /// The verbs that the mail server heard, and whether each came encrypted.
@@ -109,4 +110,22 @@ fn a_mail_server_that_hangs_or_is_gone_keeps_nobody_waiting() {
         events.iter().find_map(|event| event["reason"].as_str().map(str::to_owned))
     });
     assert!(reason.starts_with("mail_server_"), "{reason}");
+}
+
+#[test]
+fn the_doctor_says_whether_letters_would_be_taken_and_sends_none() {
+    for (plan, verdict, said) in [
+        (Plan::default(), "pass", "takes letters"),
+        (Plan { password: "not-the-password", ..Plan::default() }, "fail", "user name and password"),
+        (Plan { trusted: false, ..Plan::default() }, "fail", "right one"),
+        (Plan { tls: "none", ..Plan::default() }, "fail", "no encryption"),
+    ] {
+        let house = House::with(plan);
+        let found = Found::at(&house.door);
+        let connection = found.all[0]["connection"].as_str().unwrap();
+        assert_eq!(found.verdicts(connection), [("mail_server", verdict)], "{}", found.all);
+        assert!(found.detail(connection, "mail_server").contains(said), "{}", found.all);
+        assert_eq!((found.status == Some(0), house.letters().len()), (verdict == "pass", 0));
+        assert!(!found.all.to_string().contains("not-the-password"));
+    }
 }

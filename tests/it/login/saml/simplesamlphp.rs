@@ -8,6 +8,7 @@ use flate2::read::DeflateDecoder;
 use serde_json::json;
 
 use super::house::{SamlHouse, answer_for};
+use crate::login::doctor::Found;
 use crate::login::form::Form;
 use crate::login::house::received;
 use crate::support::eventually;
@@ -343,4 +344,27 @@ fn our_metadata_says_what_a_provider_has_to_know() {
     assert!(keyed.contains("use=\"signing\"") && keyed.contains("use=\"encryption\"") && keyed.contains("SingleLogoutService"));
     assert!(keyed.contains("AuthnRequestsSigned=\"true\"") && !keyed.contains("PRIVATE"));
     assert_eq!(of("nobody").status, 404);
+}
+
+#[test]
+fn the_doctor_tells_a_provider_that_knows_the_door_from_one_that_does_not() {
+    let elsewhere = json!({ "entity_id": "https://elsewhere.example/metadata" });
+    let house = SamlHouse::simplesamlphp(&[
+        ("corp", json!({}), ""),
+        ("stranger", elsewhere, ""),
+        ("signed", json!({ "signed_requests": true }), KEY),
+    ]);
+    let found = Found::at(&house.door);
+    for known in ["corp", "signed"] {
+        let ready = [("metadata", "pass"), ("certificates", "pass"), ("request", "pass"), ("clock", "pass")];
+        assert_eq!(found.verdicts(known), ready, "{}", found.all);
+        let register = found.of(known)["register"].to_string();
+        for what in ["metadata", "acs", "slo"] {
+            assert!(register.contains(&house.url(&format!("/.doorward/saml/{known}/{what}"))), "{register}");
+        }
+    }
+    // It says so on a page like any other.
+    assert_eq!((found.status, found.verdicts("stranger")[2]), (Some(0), ("request", "warn")), "{}", found.all);
+    assert!(found.detail("stranger", "request").contains("“Metadata not found”"), "{}", found.all);
+    assert!(house.events("sign_in").is_empty());
 }
