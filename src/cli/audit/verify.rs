@@ -78,6 +78,15 @@ fn read(file: PathBuf) -> anyhow::Result<Vec<Signed>> {
 
 fn summary(report: &Report) -> String {
     let Report { events, chains, statements, older, .. } = report;
-    let older = if *older > 0 { format!("; {older} events are older than the chains, and not covered") } else { String::new() };
-    format!("checked {events} events in {chains} chains, and {statements} statements{older}")
+    let (events, chains, statements) = (counted(*events, "event"), counted(*chains, "chain"), counted(*statements, "statement"));
+    let older = if *older > 0 {
+        format!("; older than the chains, and not covered: {}", counted(*older, "event"))
+    } else {
+        String::new()
+    };
+    format!("checked {events} in {chains}, and {statements}{older}")
+}
+
+fn counted(count: u64, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
