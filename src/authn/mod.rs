@@ -11,6 +11,7 @@ mod license;
 mod noted;
 mod program;
 mod reason;
+mod recent;
 mod session;
 mod stand_in;
 

@@ -13,6 +13,7 @@ use super::freshness::{Freshness, Mark, Subject};
 use super::granted::{Claims, Grants, secret_name};
 use super::noted::Noted;
 use super::reason::Reason;
+use super::recent::Recent;
 use super::{AuthnError, Caller, Stores, unavailable_shared};
 use crate::clock::Timestamp;
 use crate::crypto::{Digest, token};
@@ -145,6 +146,8 @@ pub(super) struct Programs {
     roles: Arc<Roles>,
     freshness: Arc<Freshness>,
     failures: Arc<FailureLimit>,
+    /// Of API keys.
+    recent: Recent<Answer>,
     answers: Cache<Digest, Arc<Answer>>,
     proven: Cache<Digest, ()>,
 }
@@ -153,12 +156,19 @@ impl Programs {
     pub(super) fn new(stores: Stores, roles: Arc<Roles>, freshness: Arc<Freshness>, failures: Arc<FailureLimit>) -> Self {
         let answers = Cache::builder().max_capacity(100_000).expire_after(Kept).build();
         let proven = Cache::builder().max_capacity(20_000).time_to_idle(PROVEN_KEPT).build();
-        Self { stores, roles, freshness, failures, answers, proven }
+        Self { stores, roles, freshness, failures, recent: Recent::default(), answers, proven }
     }
 
     pub(super) async fn api_key(&self, key: &str, caller: Caller) -> Result<Arc<Identity>, AuthnError> {
+        if let Some(answer) = self.recent.answer(key, caller.now).filter(|answer| self.is_fresh(answer)) {
+            self.stores.metrics.program_cache.hits.one();
+            return self.judge(&answer, CredentialKind::ApiKey, caller);
+        }
         let digest = Digest::of(key.as_bytes());
         if let Some(answer) = self.remembered(&digest).await {
+            if answer.found.is_ok() {
+                self.recent.keep(key, &answer, caller.now);
+            }
             return self.judge(&answer, CredentialKind::ApiKey, caller);
         }
         let id = token::api_key_id(key).ok_or(AuthnError::refused(CredentialKind::ApiKey, Reason::Malformed))?;

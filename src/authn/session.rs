@@ -16,6 +16,7 @@ use moka::Expiry;
 use moka::future::Cache;
 
 use super::freshness::{Freshness, Mark, Subject};
+use super::recent::Recent;
 use super::{AuthnError, NOTED_EVERY, Stores, unavailable_shared};
 use crate::clock::Timestamp;
 use crate::config::{SessionMode, Sessions as Lifetimes};
@@ -102,13 +103,15 @@ pub(super) struct Sessions {
     people: People,
     freshness: Arc<Freshness>,
     lifetimes: Lifetimes,
+    /// Of sessions in the store.
+    recent: Recent<Answer>,
     answers: Cache<Digest, Arc<Answer>>,
 }
 
 impl Sessions {
     pub(super) fn new(people: People, freshness: Arc<Freshness>, lifetimes: Lifetimes) -> Self {
         let answers = Cache::builder().max_capacity(100_000).expire_after(Kept).build();
-        Self { people, freshness, lifetimes, answers }
+        Self { people, freshness, lifetimes, recent: Recent::default(), answers }
     }
 
     pub(super) fn people(&self) -> &People {
@@ -123,6 +126,29 @@ impl Sessions {
         if value.is_empty() || value.len() > LONGEST {
             return Ok(None);
         }
+        let answer = match self.recent.answer(value, clean.now).filter(|answer| self.is_in_use(answer, clean.now)) {
+            Some(answer) => {
+                self.people.stores.metrics.session_cache.hits.one();
+                answer
+            }
+            None => match self.stored(value, clean).await? {
+                Some(answer) => answer,
+                None => return Ok(None),
+            },
+        };
+        let idle = self.is_idle(&answer, clean.now);
+        let Some(live) = answer.live.as_ref().filter(|live| !idle && live.expires_at > clean.now) else { return Ok(None) };
+        let noted = Timestamp::from_millis(live.last_seen.load(Ordering::Relaxed));
+        if clean.now.since(noted) >= NOTED_EVERY {
+            live.last_seen.fetch_max(clean.now.millis(), Ordering::Relaxed);
+            self.people.stores.seen.seen(&Digest::of(value.as_bytes()), clean.now);
+        }
+        self.refresh_if_due(live, value, clean.now);
+        Ok(Some(Arc::clone(&live.identity)))
+    }
+
+    /// The answer about a cookie of a session in the store, and what is remembered of it for the next request.
+    async fn stored(&self, value: &str, clean: &Clean<'_>) -> Result<Option<Arc<Answer>>, AuthnError> {
         let digest = Digest::of(value.as_bytes());
         let held = || Some(Held::Id(digest, self.key(value)));
         let Some(mut answer) = self.known(digest, held, clean).await? else { return Ok(None) };
@@ -131,15 +157,10 @@ impl Sessions {
             self.answers.invalidate(&digest).await;
             answer = self.ask(digest, Held::Id(digest, self.key(value)), clean.now).await?;
         }
-        let idle = self.is_idle(&answer, clean.now);
-        let Some(live) = answer.live.as_ref().filter(|live| !idle && live.expires_at > clean.now) else { return Ok(None) };
-        let noted = Timestamp::from_millis(live.last_seen.load(Ordering::Relaxed));
-        if clean.now.since(noted) >= NOTED_EVERY {
-            live.last_seen.fetch_max(clean.now.millis(), Ordering::Relaxed);
-            self.people.stores.seen.seen(&digest, clean.now);
+        if answer.live.is_some() {
+            self.recent.keep(value, &answer, clean.now);
         }
-        self.refresh_if_due(live, digest, value, clean.now);
-        Ok(Some(Arc::clone(&live.identity)))
+        Ok(Some(answer))
     }
 
     /// A sealed session is idle since its cookie was written, wherever it was used since: all replicas judge alike.
@@ -169,7 +190,7 @@ impl Sessions {
     }
 
     /// Has the provider's tokens refreshed if they are due; one request says so, and none waits.
-    fn refresh_if_due(&self, live: &Live, digest: Digest, value: &str, now: Timestamp) {
+    fn refresh_if_due(&self, live: &Live, value: &str, now: Timestamp) {
         let due = live.refresh_at.load(Ordering::Relaxed);
         if due > now.millis() {
             return;
@@ -177,12 +198,16 @@ impl Sessions {
         let again = now.after(REFRESH_AGAIN).millis();
         let mine = live.refresh_at.compare_exchange(due, again, Ordering::Relaxed, Ordering::Relaxed).is_ok();
         if let Some(refresher) = self.people.stores.refresher.as_ref().filter(|_| mine) {
-            drop(refresher.begin(Due { digest, value: Secret::new(value.to_owned()) }));
+            drop(refresher.begin(Due { digest: Digest::of(value.as_bytes()), value: Secret::new(value.to_owned()) }));
         }
     }
 
     fn is_fresh(&self, answer: &Answer) -> bool {
         self.freshness.holds(answer.session) && answer.user.is_none_or(|user| self.freshness.holds(user))
+    }
+
+    fn is_in_use(&self, answer: &Answer, now: Timestamp) -> bool {
+        self.is_fresh(answer) && !self.is_idle(answer, now)
     }
 
     fn is_idle(&self, answer: &Answer, now: Timestamp) -> bool {

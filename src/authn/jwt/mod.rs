@@ -9,7 +9,6 @@ mod introspection;
 mod jws;
 mod keyring;
 mod keys;
-mod recent;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,8 +24,8 @@ pub(super) use keys::{Key, KeySet};
 
 use self::introspection::{Introspection, Unanswered};
 use self::keyring::{Keyring, KeysError, Newer, Source};
-use self::recent::Recent;
 use super::reason::Reason;
+use super::recent::Recent;
 use super::{AuthnError, unavailable_shared};
 use crate::clock::Timestamp;
 use crate::config::access::{Bearer, BearerMfa, JwksSource};
@@ -177,7 +176,7 @@ fn source(typed: &Bearer, path: &Path, problems: &mut Problems) -> Option<Source
 pub(super) struct Tokens {
     issuers: Issuers,
     roles: Arc<Roles>,
-    recent: Recent,
+    recent: Recent<Answer>,
     answers: Cache<Digest, Arc<Answer>>,
     metrics: Arc<Metrics>,
     failures: Arc<FailureLimit>,
@@ -198,7 +197,7 @@ impl Tokens {
         if token.len() > jws::LARGEST {
             return Err(refused(Reason::TooLarge));
         }
-        if let Some(answer) = self.recent.answer(token, clean.now) {
+        if let Some(answer) = self.recent.answer(token, clean.now).filter(|answer| clean.now < answer.until) {
             self.metrics.jwt_cache.hits.one();
             return still_good(&answer, clean);
         }
@@ -206,7 +205,9 @@ impl Tokens {
         let before = self.answers.get(&place).await;
         if let Some(answer) = before.as_ref().filter(|answer| clean.now < answer.until) {
             self.metrics.jwt_cache.hits.one();
-            self.recent.keep(token, answer, clean.now);
+            if answer.found.is_ok() {
+                self.recent.keep(token, answer, clean.now);
+            }
             return still_good(answer, clean);
         }
         self.metrics.jwt_cache.misses.one();
