@@ -276,8 +276,11 @@ async fn what_was_revoked_is_refused_at_the_next_request() -> Outcome {
     let stage = Stage::set().await?;
     let caller = |wanted: &str| stage.callers.iter().find(|(name, _)| *name == wanted).map(|(_, headers)| headers.clone());
     let (key, session) = (caller("api key").unwrap_or_default(), caller("session").unwrap_or_default());
-    assert_eq!(stage.knock("required", &key, false).await?, "api_key");
-    assert_eq!(stage.knock("required", &session, false).await?, "session");
+    // The third is known from a moment ago, the second from the cache.
+    for _ in 0..3 {
+        assert_eq!(stage.knock("required", &key, false).await?, "api_key");
+        assert_eq!(stage.knock("required", &session, false).await?, "session");
+    }
     let id = token::api_key_id(&key[0].1).unwrap_or_default();
     stage.memory.directory.revoke_program(ProgramKind::ApiKey, id, at(NOW)).await?;
     let found = stage.memory.sessions.find(&Digest::of(b"session")).await?.ok_or("no session")?;
@@ -289,7 +292,9 @@ async fn what_was_revoked_is_refused_at_the_next_request() -> Outcome {
     assert_eq!(stage.knock("required", &session, false).await?, "401 identity_needed");
     // Somebody else's sign-in is untouched, until the person is.
     let other = caller("session with mfa").unwrap_or_default();
-    assert_eq!(stage.knock("mfa", &other, false).await?, "session");
+    for _ in 0..3 {
+        assert_eq!(stage.knock("mfa", &other, false).await?, "session");
+    }
     let person = stage.memory.directory.user(found.user).await?.ok_or("no person")?;
     stage.memory.directory.update_user(&User { active: false, ..person }).await?;
     while let Some(change) = changes.next().await {
