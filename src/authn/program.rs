@@ -37,6 +37,13 @@ struct Answer {
     found: Result<Known, Reason>,
 }
 
+impl Answer {
+    /// Whether it is a yes to the program with this id.
+    fn is_of(&self, id: &str) -> bool {
+        self.found.as_ref().is_ok_and(|known| known.program.id == id)
+    }
+}
+
 /// A program whose secret was right.
 #[derive(Debug)]
 struct Known {
@@ -146,8 +153,9 @@ pub(super) struct Programs {
     roles: Arc<Roles>,
     freshness: Arc<Freshness>,
     failures: Arc<FailureLimit>,
-    /// Of API keys.
-    recent: Recent<Answer>,
+    recent_keys: Recent<Answer>,
+    /// By their secrets.
+    recent_clients: Recent<Answer>,
     answers: Cache<Digest, Arc<Answer>>,
     proven: Cache<Digest, ()>,
 }
@@ -156,18 +164,27 @@ impl Programs {
     pub(super) fn new(stores: Stores, roles: Arc<Roles>, freshness: Arc<Freshness>, failures: Arc<FailureLimit>) -> Self {
         let answers = Cache::builder().max_capacity(100_000).expire_after(Kept).build();
         let proven = Cache::builder().max_capacity(20_000).time_to_idle(PROVEN_KEPT).build();
-        Self { stores, roles, freshness, failures, recent: Recent::default(), answers, proven }
+        Self {
+            stores,
+            roles,
+            freshness,
+            failures,
+            recent_keys: Recent::default(),
+            recent_clients: Recent::default(),
+            answers,
+            proven,
+        }
     }
 
     pub(super) async fn api_key(&self, key: &str, caller: Caller) -> Result<Arc<Identity>, AuthnError> {
-        if let Some(answer) = self.recent.answer(key, caller.now).filter(|answer| self.is_fresh(answer)) {
+        if let Some(answer) = self.recent_keys.answer(key, caller.now).filter(|answer| self.is_fresh(answer)) {
             self.stores.metrics.program_cache.hits.one();
             return self.judge(&answer, CredentialKind::ApiKey, caller);
         }
         let digest = Digest::of(key.as_bytes());
         if let Some(answer) = self.remembered(&digest).await {
             if answer.found.is_ok() {
-                self.recent.keep(key, &answer, caller.now);
+                self.recent_keys.keep(key, &answer, caller.now);
             }
             return self.judge(&answer, CredentialKind::ApiKey, caller);
         }
@@ -176,8 +193,16 @@ impl Programs {
     }
 
     pub(super) async fn client(&self, id: &str, secret: &str, caller: Caller) -> Result<Arc<Identity>, AuthnError> {
+        let recent = self.recent_clients.answer(secret, caller.now);
+        if let Some(answer) = recent.filter(|answer| answer.is_of(id) && self.is_fresh(answer)) {
+            self.stores.metrics.program_cache.hits.one();
+            return self.judge(&answer, CredentialKind::ClientSecret, caller);
+        }
         let place = Digest::of_parts(&[b"client", id.as_bytes(), secret.as_bytes()]);
         if let Some(answer) = self.remembered(&place).await {
+            if answer.found.is_ok() {
+                self.recent_clients.keep(secret, &answer, caller.now);
+            }
             return self.judge(&answer, CredentialKind::ClientSecret, caller);
         }
         let secret = Digest::of(secret.as_bytes());

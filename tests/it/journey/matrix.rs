@@ -272,6 +272,20 @@ async fn who_gets_where() -> Outcome {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_secret_that_came_a_moment_ago_is_nobody_elses_and_ends_when_it_is_revoked() -> Outcome {
+    let stage = Stage::set().await?;
+    let with = |id: &str| vec![("x-client-id", id.to_owned()), ("x-client-secret", "s3cret".to_owned())];
+    for _ in 0..3 {
+        assert_eq!(stage.knock("required", &with("robot"), false).await?, "client_secret");
+        assert_eq!(stage.knock("required", &with("nobody"), false).await?, "401 unknown");
+    }
+    stage.memory.directory.revoke_program(ProgramKind::Client, "robot", at(NOW)).await?;
+    stage.gateway.authn.forget(&doorward::model::Change::Program(ProgramKind::Client, "robot".to_owned()));
+    assert_eq!(stage.knock("required", &with("robot"), false).await?, "401 revoked");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_revoked_is_refused_at_the_next_request() -> Outcome {
     let stage = Stage::set().await?;
     let caller = |wanted: &str| stage.callers.iter().find(|(name, _)| *name == wanted).map(|(_, headers)| headers.clone());
